@@ -1,0 +1,101 @@
+//! Hugepages: what the machine has, and an allocator on DPDK's heap.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::fs;
+use std::path::Path;
+
+use dpdk_sys as ffi;
+
+use crate::{Eal, SocketId};
+
+/// Where packet memory comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hugepages {
+    /// Hugepages if enough are free, else ordinary pages.
+    #[default]
+    Auto,
+    /// Hugepages or no start.
+    Required,
+    /// Ordinary pages (`--no-huge`).
+    None,
+}
+
+/// The hugepages of one size, from `/sys/kernel/mm/hugepages`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageSize {
+    /// Size of a page in KiB.
+    pub size_kib: u64,
+    /// Pages reserved.
+    pub total: u64,
+    /// Pages reserved and not in use.
+    pub free: u64,
+}
+
+/// The hugepage sizes that the kernel knows, smallest first; empty without hugepage support.
+#[must_use]
+pub fn page_sizes() -> Vec<PageSize> {
+    page_sizes_in(Path::new("/sys/kernel/mm/hugepages"))
+}
+
+fn page_sizes_in(folder: &Path) -> Vec<PageSize> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut sizes: Vec<PageSize> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let size_kib = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
+            let number =
+                |file| fs::read_to_string(entry.path().join(file)).ok()?.trim().parse().ok();
+            let (total, free) = (number("nr_hugepages")?, number("free_hugepages")?);
+            Some(PageSize { size_kib, total, free })
+        })
+        .collect();
+    sizes.sort_by_key(|size| size.size_kib);
+    sizes
+}
+
+/// MiB of free hugepages over all sizes.
+pub(crate) fn free_mib() -> u64 {
+    page_sizes().iter().map(|size| size.free * size.size_kib / 1024).sum()
+}
+
+/// An allocator on DPDK's heap of one NUMA node: hugepages where EAL uses them.
+#[derive(Debug)]
+pub struct Heap {
+    socket: SocketId,
+    _eal: Eal,
+}
+
+impl Heap {
+    /// An allocator for the node; [`SocketId::ANY`] prefers the node of the calling thread.
+    #[must_use]
+    pub fn new(eal: &Eal, socket: SocketId) -> Heap {
+        Heap { socket, _eal: eal.clone() }
+    }
+}
+
+// SAFETY: rte_malloc returns unique blocks of the size and power-of-two alignment asked for, or null;
+// they stay valid until rte_free because the heap's EAL handle keeps EAL from being cleaned up. The
+// heap is locked inside DPDK, and nothing here unwinds.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let Ok(align) = u32::try_from(layout.align()) else { return std::ptr::null_mut() };
+        // SAFETY: EAL is initialised; the name is only informative and may be null.
+        unsafe {
+            ffi::rte_malloc_socket(std::ptr::null(), layout.size(), align, self.socket.0).cast()
+        }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let Ok(align) = u32::try_from(layout.align()) else { return std::ptr::null_mut() };
+        // SAFETY: as in `alloc`.
+        unsafe {
+            ffi::rte_zmalloc_socket(std::ptr::null(), layout.size(), align, self.socket.0).cast()
+        }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {
+        // SAFETY: the caller got the block from this allocator and gives it back once.
+        unsafe { ffi::rte_free(block.cast()) };
+    }
+}

@@ -1,0 +1,327 @@
+//! What is wanted of a port, and what of that its device offers.
+
+use std::ffi::CStr;
+
+use dpdk_sys as ffi;
+
+use crate::SocketId;
+use crate::pool::DATA_ROOM;
+
+/// Bytes of a frame around its payload: Ethernet header, CRC, and one 802.1Q tag.
+const FRAME_OVERHEAD: u32 = 14 + 4 + 4;
+
+/// How a port is opened. Whatever the device lacks is dropped and named in [`crate::Port::notes`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortConfig {
+    /// The operator's name for the port, used in messages.
+    pub name: String,
+    /// A vdev string (`net_pcap0,rx_pcap=a.pcap`) or a PCI address (`0000:3b:00.0`).
+    pub device: String,
+    /// Receive queues, and transmit queues unless given apart.
+    pub queues: u16,
+    /// Transmit queues, if not as many as receive queues.
+    pub tx_queues: Option<u16>,
+    /// Descriptors of each receive queue.
+    pub rx_desc: u16,
+    /// Descriptors of each transmit queue.
+    pub tx_desc: u16,
+    /// Largest packet in bytes, without the Ethernet header.
+    pub mtu: u16,
+    /// Receive frames for all destinations.
+    pub promiscuous: bool,
+    /// Receive frames for all groups.
+    pub allmulticast: bool,
+    /// Replaces the device's MAC address.
+    pub mac: Option<[u8; 6]>,
+    /// Let the NIC verify IPv4, UDP and TCP checksums.
+    pub rx_checksum: bool,
+    /// Let the NIC compute IPv4, UDP and TCP checksums.
+    pub tx_checksum: bool,
+    /// Let the NIC take 802.1Q tags out of frames ([`crate::Mbuf::rx_vlan_stripped`]).
+    pub vlan_strip: bool,
+}
+
+impl Default for PortConfig {
+    fn default() -> Self {
+        PortConfig {
+            name: String::new(),
+            device: String::new(),
+            queues: 1,
+            tx_queues: None,
+            rx_desc: 1024,
+            tx_desc: 1024,
+            mtu: 1500,
+            promiscuous: false,
+            allmulticast: false,
+            mac: None,
+            rx_checksum: true,
+            tx_checksum: true,
+            vlan_strip: false,
+        }
+    }
+}
+
+/// The offloads that a port really uses. What is `false` the software has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Offloads {
+    /// rx tells good from bad IPv4 header checksums.
+    pub rx_ip_checksum: bool,
+    /// rx tells good from bad UDP and TCP checksums.
+    pub rx_l4_checksum: bool,
+    /// rx takes 802.1Q tags out.
+    pub rx_vlan_strip: bool,
+    /// rx may deliver packets of several segments.
+    pub rx_scatter: bool,
+    /// rx spreads flows over the queues.
+    pub rss: bool,
+    /// tx fills in IPv4 header checksums.
+    pub tx_ip_checksum: bool,
+    /// tx fills in UDP checksums.
+    pub tx_udp_checksum: bool,
+    /// tx fills in TCP checksums.
+    pub tx_tcp_checksum: bool,
+    /// tx sends packets of several segments as they are.
+    pub tx_multi_segments: bool,
+}
+
+/// What a device offers, from `rte_eth_dev_info_get`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The driver's name.
+    pub driver: String,
+    /// Index of the kernel interface that the port sits on, 0 if none.
+    pub if_index: u32,
+    /// Smallest and largest MTU in bytes.
+    pub mtu: (u16, u16),
+    /// Smallest receive buffer in bytes.
+    pub min_rx_bufsize: u32,
+    /// Most receive and transmit queues.
+    pub max_queues: (u16, u16),
+    /// `RTE_ETH_RX_OFFLOAD_*`
+    pub rx_offloads: u64,
+    /// `RTE_ETH_TX_OFFLOAD_*`
+    pub tx_offloads: u64,
+    /// `RTE_ETH_RSS_*`
+    pub rss_types: u64,
+    /// Receive descriptors.
+    pub rx_desc: DescriptorLimits,
+    /// Transmit descriptors.
+    pub tx_desc: DescriptorLimits,
+    /// The device reports link changes by interrupt.
+    pub lsc_interrupt: bool,
+    /// The device reports its removal by interrupt.
+    pub rmv_interrupt: bool,
+    /// The device's NUMA node.
+    pub socket: SocketId,
+}
+
+/// How many descriptors a queue may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DescriptorLimits {
+    /// Fewest.
+    pub min: u16,
+    /// Most; 0: no limit.
+    pub max: u16,
+    /// Their number is a multiple of this.
+    pub align: u16,
+}
+
+impl DescriptorLimits {
+    /// The number nearest to the wish that the device takes.
+    #[must_use]
+    pub fn fit(self, wish: u16) -> u16 {
+        let align = self.align.max(1);
+        let max = if self.max == 0 { u16::MAX } else { self.max };
+        let aligned =
+            wish.max(1).checked_next_multiple_of(align).unwrap_or(u16::MAX / align * align);
+        aligned.min(max / align * align).max(self.min)
+    }
+}
+
+impl Capabilities {
+    pub(crate) fn from_c(info: &ffi::cv_port_info) -> Capabilities {
+        let driver = if info.driver_name.is_null() {
+            String::from("unknown")
+        } else {
+            // SAFETY: a static string of the driver.
+            unsafe { CStr::from_ptr(info.driver_name) }.to_string_lossy().into_owned()
+        };
+        Capabilities {
+            driver,
+            if_index: info.if_index,
+            mtu: (info.min_mtu, if info.max_mtu == 0 { u16::MAX } else { info.max_mtu }),
+            min_rx_bufsize: info.min_rx_bufsize,
+            max_queues: (info.max_rx_queues, info.max_tx_queues),
+            rx_offloads: info.rx_offloads,
+            tx_offloads: info.tx_offloads,
+            rss_types: info.rss_types,
+            rx_desc: DescriptorLimits {
+                min: info.rx_desc_min,
+                max: info.rx_desc_max,
+                align: info.rx_desc_align,
+            },
+            tx_desc: DescriptorLimits {
+                min: info.tx_desc_min,
+                max: info.tx_desc_max,
+                align: info.tx_desc_align,
+            },
+            lsc_interrupt: info.lsc_interrupt != 0,
+            rmv_interrupt: info.rmv_interrupt != 0,
+            socket: SocketId(info.socket),
+        }
+    }
+}
+
+/// What a port is configured with: the wishes, cut down to the capabilities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub rx_queues: u16,
+    pub tx_queues: u16,
+    pub rx_desc: u16,
+    pub tx_desc: u16,
+    pub mtu: u16,
+    pub rx_offloads: u64,
+    pub tx_offloads: u64,
+    pub rss_types: u64,
+    /// What was wished and is not offered, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Cuts the wishes down to what the device offers.
+    pub(crate) fn new(config: &PortConfig, offered: &Capabilities, data_room: u16) -> Plan {
+        let mut notes = Vec::new();
+        let tx_wish = config.tx_queues.unwrap_or(config.queues);
+        let mut plan = Plan {
+            rx_queues: at_most("rx queues", config.queues, offered.max_queues.0, &mut notes),
+            tx_queues: at_most("tx queues", tx_wish, offered.max_queues.1, &mut notes),
+            rx_desc: offered.rx_desc.fit(config.rx_desc),
+            tx_desc: offered.tx_desc.fit(config.tx_desc),
+            mtu: config.mtu.clamp(offered.mtu.0, offered.mtu.1.max(offered.mtu.0)),
+            rx_offloads: 0,
+            tx_offloads: 0,
+            rss_types: 0,
+            notes,
+        };
+        plan.note_changed("rx descriptors", config.rx_desc, plan.rx_desc);
+        plan.note_changed("tx descriptors", config.tx_desc, plan.tx_desc);
+        plan.note_changed("mtu", config.mtu, plan.mtu);
+        plan.choose_rx_offloads(config, offered, data_room);
+        plan.choose_tx_offloads(config, offered);
+        plan.choose_rss(offered);
+        plan
+    }
+
+    /// The same without offloads and RSS, for a driver that refuses what it offers.
+    pub(crate) fn plain(mut self, reason: &str) -> Plan {
+        self.notes.push(format!(
+            "the driver refuses the offloads that it offers ({reason}): none is used"
+        ));
+        (self.rx_offloads, self.tx_offloads, self.rss_types) = (0, 0, 0);
+        self
+    }
+
+    pub(crate) fn offloads(&self) -> Offloads {
+        let rx = |bits| self.rx_offloads & bits == bits;
+        let tx = |bits| self.tx_offloads & bits == bits;
+        Offloads {
+            rx_ip_checksum: rx(ffi::CV_RX_OFFLOAD_IPV4_CKSUM),
+            rx_l4_checksum: rx(ffi::CV_RX_OFFLOAD_UDP_CKSUM | ffi::CV_RX_OFFLOAD_TCP_CKSUM),
+            rx_vlan_strip: rx(ffi::CV_RX_OFFLOAD_VLAN_STRIP),
+            rx_scatter: rx(ffi::CV_RX_OFFLOAD_SCATTER),
+            rss: self.rss_types != 0,
+            tx_ip_checksum: tx(ffi::CV_TX_OFFLOAD_IPV4_CKSUM),
+            tx_udp_checksum: tx(ffi::CV_TX_OFFLOAD_UDP_CKSUM),
+            tx_tcp_checksum: tx(ffi::CV_TX_OFFLOAD_TCP_CKSUM),
+            tx_multi_segments: tx(ffi::CV_TX_OFFLOAD_MULTI_SEGS),
+        }
+    }
+
+    pub(crate) fn to_c(&self, offered: &Capabilities) -> ffi::cv_port_conf {
+        ffi::cv_port_conf {
+            rx_queues: self.rx_queues,
+            tx_queues: self.tx_queues,
+            mtu: u32::from(self.mtu),
+            rx_offloads: self.rx_offloads,
+            tx_offloads: self.tx_offloads,
+            rss_types: self.rss_types,
+            lsc_interrupt: u8::from(offered.lsc_interrupt),
+            rmv_interrupt: u8::from(offered.rmv_interrupt),
+        }
+    }
+
+    fn choose_rx_offloads(&mut self, config: &PortConfig, offered: &Capabilities, data_room: u16) {
+        let mut wishes = Vec::new();
+        if config.rx_checksum {
+            wishes.push((ffi::CV_RX_OFFLOAD_IPV4_CKSUM, "rx IPv4 checksum"));
+            wishes.push((ffi::CV_RX_OFFLOAD_UDP_CKSUM, "rx UDP checksum"));
+            wishes.push((ffi::CV_RX_OFFLOAD_TCP_CKSUM, "rx TCP checksum"));
+        }
+        if config.vlan_strip {
+            wishes.push((ffi::CV_RX_OFFLOAD_VLAN_STRIP, "802.1Q strip"));
+        }
+        if u32::from(self.mtu) + FRAME_OVERHEAD > u32::from(data_room) {
+            wishes.push((ffi::CV_RX_OFFLOAD_SCATTER, "rx into several segments"));
+        }
+        self.rx_offloads = self.take(&wishes, offered.rx_offloads);
+    }
+
+    fn choose_tx_offloads(&mut self, config: &PortConfig, offered: &Capabilities) {
+        let mut wishes = vec![(ffi::CV_TX_OFFLOAD_MULTI_SEGS, "tx of several segments")];
+        if config.tx_checksum {
+            wishes.push((ffi::CV_TX_OFFLOAD_IPV4_CKSUM, "tx IPv4 checksum"));
+            wishes.push((ffi::CV_TX_OFFLOAD_UDP_CKSUM, "tx UDP checksum"));
+            wishes.push((ffi::CV_TX_OFFLOAD_TCP_CKSUM, "tx TCP checksum"));
+        }
+        self.tx_offloads = self.take(&wishes, offered.tx_offloads);
+    }
+
+    fn choose_rss(&mut self, offered: &Capabilities) {
+        if self.rx_queues < 2 {
+            return;
+        }
+        let wish = ffi::CV_RSS_IP | ffi::CV_RSS_TCP | ffi::CV_RSS_UDP;
+        self.rss_types = wish & offered.rss_types;
+        if self.rss_types == 0 {
+            self.notes.push("RSS is not offered: the driver alone decides on the queue".to_owned());
+        } else if offered.rx_offloads & ffi::CV_RX_OFFLOAD_RSS_HASH != 0 {
+            self.rx_offloads |= ffi::CV_RX_OFFLOAD_RSS_HASH;
+        }
+    }
+
+    /// The bits of the wishes that are offered; the others are noted.
+    fn take(&mut self, wishes: &[(u64, &str)], offered: u64) -> u64 {
+        let mut taken = 0;
+        for &(bit, name) in wishes {
+            if offered & bit == 0 {
+                self.notes.push(format!("{name} is not offered: done in software"));
+            } else {
+                taken |= bit;
+            }
+        }
+        taken
+    }
+
+    fn note_changed(&mut self, what: &str, wish: u16, used: u16) {
+        if wish != used {
+            self.notes.push(format!("{what}: {wish} is not possible, {used} is used"));
+        }
+    }
+}
+
+fn at_most(what: &str, wish: u16, max: u16, notes: &mut Vec<String>) -> u16 {
+    let wish = wish.max(1);
+    if wish > max {
+        notes.push(format!("{what}: {wish} wanted, {max} offered"));
+    }
+    wish.min(max)
+}
+
+impl PortConfig {
+    /// Whether a frame of the port's MTU fits into one buffer of the default size.
+    #[must_use]
+    pub fn fits_one_buffer(&self) -> bool {
+        u32::from(self.mtu) + FRAME_OVERHEAD <= u32::from(DATA_ROOM)
+    }
+}

@@ -1,0 +1,336 @@
+//! [`Port`]: a NIC or vdev from opening to closing. Control side only; workers get its queues.
+
+mod config;
+mod device;
+mod error;
+mod events;
+mod stats;
+
+pub use config::{Capabilities, DescriptorLimits, Offloads, PortConfig};
+pub use device::Device;
+pub use error::PortError;
+pub use events::Events;
+pub use stats::{Link, PortStats};
+
+use std::ffi::{CString, c_int};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crossbeam::utils::CachePadded;
+use dpdk_sys as ffi;
+
+use crate::eal::strerror;
+use crate::{Burst, Eal, MbufPool, PortId, RxQueue, SocketId, TxQueue, log};
+use config::Plan;
+use events::Counters;
+
+/// Packets taken out of an rx queue at most when a port is stopped: more than any ring holds, and a
+/// bound for a source that never ends.
+const DRAIN_LIMIT: usize = 16 * 1024;
+
+/// A port: configured by [`Port::open`], polled between [`Port::start`] and [`Port::stop`], closed when
+/// the port and all its queues are dropped.
+#[derive(Debug)]
+pub struct Port {
+    shared: Arc<Shared>,
+    capabilities: Capabilities,
+    plan: Plan,
+    started: bool,
+}
+
+/// What the queues of a port keep alive: the device itself.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub id: PortId,
+    pub name: String,
+    /// Packets each tx queue was given and did not send; written by the queue's owner alone.
+    pub tx_dropped: Box<[CachePadded<AtomicU64>]>,
+    pub counters: Counters,
+    created: Option<CString>,
+    // Dropped after the device is closed, in this order.
+    _pool: MbufPool,
+    _eal: Eal,
+}
+
+impl Port {
+    /// Opens and configures a port. Its rx queues take their buffers from `pool`.
+    ///
+    /// # Errors
+    /// See [`PortError`]. A wish that the device lacks is no error; see [`Port::notes`].
+    pub fn open(eal: &Eal, config: &PortConfig, pool: &MbufPool) -> Result<Port, PortError> {
+        let attached = device::attach(&config.name, &Device::parse(&config.device))?;
+        let mut shared = Shared {
+            id: PortId(attached.port),
+            name: config.name.clone(),
+            tx_dropped: Box::default(),
+            counters: Counters::default(),
+            created: attached.created,
+            _pool: pool.clone(),
+            _eal: eal.clone(),
+        };
+        if !events::claim(shared.id) {
+            // The device belongs to another port, so it must not be closed here.
+            shared.created = None;
+            std::mem::forget(shared);
+            return Err(PortError::AlreadyOpen {
+                name: config.name.clone(),
+                device: config.device.clone(),
+            });
+        }
+        let capabilities = shared.capabilities()?;
+        let plan = Plan::new(config, &capabilities, pool.data_room());
+        shared.check(&plan, &capabilities, pool)?;
+        let mut plan = shared.configure(plan, &capabilities)?;
+        shared.set_up_queues(&mut plan, &capabilities, pool)?;
+        shared.tx_dropped = (0..plan.tx_queues).map(|_| CachePadded::default()).collect();
+        shared.apply_wishes(config, &mut plan);
+        shared.counters.watch_interface(capabilities.if_index);
+        let shared = Arc::new(shared);
+        events::register(&shared);
+        Ok(Port { shared, capabilities, plan, started: false })
+    }
+
+    /// Starts the port and hands out its queues, receive and transmit, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`PortError::Started`], [`PortError::Call`].
+    pub fn start(&mut self) -> Result<(Vec<RxQueue>, Vec<TxQueue>), PortError> {
+        if self.started {
+            return Err(PortError::Started { name: self.shared.name.clone() });
+        }
+        // SAFETY: the port is configured and its queues are set up.
+        let result = unsafe { ffi::rte_eth_dev_start(self.shared.id.0) };
+        self.shared.expect("rte_eth_dev_start", result)?;
+        self.started = true;
+        self.shared.counters.set_link(self.link().up);
+        let multi_segments = self.offloads().tx_multi_segments;
+        // SAFETY: the port is started, its queues are set up, and `started` keeps a second set of queues
+        // from being made.
+        let rx = (0..self.plan.rx_queues).map(|i| unsafe { RxQueue::new(&self.shared, i) });
+        // SAFETY: as above.
+        let tx = |i| unsafe { TxQueue::new(&self.shared, i, multi_segments) };
+        Ok((rx.collect(), (0..self.plan.tx_queues).map(tx).collect()))
+    }
+
+    /// Drains the rx queues and stops the port. All queues must be given back, so that nobody polls a
+    /// port while it is being stopped.
+    ///
+    /// # Errors
+    /// [`PortError::QueuesInUse`] or [`PortError::ForeignQueue`] with nothing done (the queues given
+    /// are dropped); [`PortError::Call`].
+    pub fn stop(&mut self, mut rx: Vec<RxQueue>, tx: Vec<TxQueue>) -> Result<(), PortError> {
+        let name = || self.shared.name.clone();
+        let own = rx.iter().all(|queue| queue.belongs_to(&self.shared))
+            && tx.iter().all(|queue| queue.belongs_to(&self.shared));
+        if !own {
+            return Err(PortError::ForeignQueue { name: name() });
+        }
+        let outside = Arc::strong_count(&self.shared) - 1 - rx.len() - tx.len();
+        if outside != 0 {
+            return Err(PortError::QueuesInUse { name: name(), missing: outside });
+        }
+        for queue in &mut rx {
+            drain(queue);
+        }
+        drop((rx, tx));
+        self.started = false;
+        // SAFETY: no queue of the port exists, so nobody polls it.
+        let result = unsafe { ffi::rte_eth_dev_stop(self.shared.id.0) };
+        self.shared.expect("rte_eth_dev_stop", result)
+    }
+
+    /// Closes the port: the same as dropping it. Queues that still exist keep it open until they are
+    /// dropped.
+    pub fn close(self) {}
+
+    /// DPDK's number of the port.
+    #[must_use]
+    pub fn id(&self) -> PortId {
+        self.shared.id
+    }
+
+    /// The operator's name of the port.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The driver's name, e.g. `net_pcap`.
+    #[must_use]
+    pub fn driver_name(&self) -> &str {
+        &self.capabilities.driver
+    }
+
+    /// The NUMA node of the device, [`SocketId::ANY`] if it has none.
+    #[must_use]
+    pub fn socket(&self) -> SocketId {
+        self.capabilities.socket
+    }
+
+    /// What the device offers.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The offloads in use.
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        self.plan.offloads()
+    }
+
+    /// What was wished and is not possible, a sentence each; to be logged with the port's name.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.plan.notes
+    }
+
+    /// Number of receive and transmit queues.
+    #[must_use]
+    pub fn queues(&self) -> (u16, u16) {
+        (self.plan.rx_queues, self.plan.tx_queues)
+    }
+
+    /// Descriptors of each receive and each transmit queue.
+    #[must_use]
+    pub fn descriptors(&self) -> (u16, u16) {
+        (self.plan.rx_desc, self.plan.tx_desc)
+    }
+}
+
+impl Shared {
+    fn capabilities(&self) -> Result<Capabilities, PortError> {
+        let mut info = ffi::cv_port_info::default();
+        // SAFETY: the port exists; a place for the result.
+        let result = unsafe { ffi::cv_port_info(self.id.0, &raw mut info) };
+        self.expect("rte_eth_dev_info_get", result)?;
+        Ok(Capabilities::from_c(&info))
+    }
+
+    fn check(&self, plan: &Plan, offered: &Capabilities, pool: &MbufPool) -> Result<(), PortError> {
+        let name = || self.name.clone();
+        let (rx, tx) = (plan.rx_queues, plan.tx_queues);
+        if rx == 0 || tx == 0 {
+            return Err(PortError::NoQueues {
+                name: name(),
+                driver: offered.driver.clone(),
+                rx,
+                tx,
+            });
+        }
+        let (needed, room) = (offered.min_rx_bufsize, u32::from(pool.data_room()));
+        if needed > room {
+            return Err(PortError::BufferTooSmall { name: name(), needed, room });
+        }
+        Ok(())
+    }
+
+    /// Configures the device; a driver that refuses its own offloads is asked again without.
+    fn configure(&self, plan: Plan, offered: &Capabilities) -> Result<Plan, PortError> {
+        let call = |plan: &Plan| {
+            let conf = plan.to_c(offered);
+            // SAFETY: the port exists and is stopped; the structure is read during the call only.
+            unsafe { ffi::cv_port_configure(self.id.0, &raw const conf) }
+        };
+        let result = call(&plan);
+        if result == 0 {
+            return Ok(plan);
+        }
+        let plain = plan.plain(&strerror(result));
+        self.expect("rte_eth_dev_configure", call(&plain))?;
+        Ok(plain)
+    }
+
+    fn set_up_queues(
+        &self,
+        plan: &mut Plan,
+        offered: &Capabilities,
+        pool: &MbufPool,
+    ) -> Result<(), PortError> {
+        // SOCKET_ID_ANY as DPDK's unsigned parameter.
+        let socket = offered.socket.0 as u32;
+        for queue in 0..plan.rx_queues {
+            // SAFETY: the port is configured and stopped, and the pool outlives it.
+            let result = unsafe {
+                let (id, count) = (self.id.0, plan.rx_desc);
+                let conf = std::ptr::null();
+                ffi::rte_eth_rx_queue_setup(id, queue, count, socket, conf, pool.as_ptr())
+            };
+            self.expect("rte_eth_rx_queue_setup", result)?;
+        }
+        for queue in 0..plan.tx_queues {
+            // SAFETY: the port is configured and stopped.
+            let result = unsafe {
+                let (id, count) = (self.id.0, plan.tx_desc);
+                ffi::rte_eth_tx_queue_setup(id, queue, count, socket, std::ptr::null())
+            };
+            self.expect("rte_eth_tx_queue_setup", result)?;
+        }
+        Ok(())
+    }
+
+    /// Settings that a port works without: a failure is a note.
+    fn apply_wishes(&self, config: &PortConfig, plan: &mut Plan) {
+        let id = self.id.0;
+        let mut wish = |what: &str, result: c_int| {
+            if result != 0 {
+                plan.notes.push(format!("{what} is not possible: {}", strerror(result)));
+            }
+        };
+        if let Some(mac) = config.mac {
+            let mut address = ffi::rte_ether_addr { addr_bytes: mac };
+            // SAFETY: the port is configured; the address is copied.
+            let result = unsafe { ffi::rte_eth_dev_default_mac_addr_set(id, &raw mut address) };
+            wish("setting the MAC address", result);
+        }
+        if config.promiscuous {
+            // SAFETY: the port is configured.
+            wish("promiscuous mode", unsafe { ffi::rte_eth_promiscuous_enable(id) });
+        }
+        if config.allmulticast {
+            // SAFETY: the port is configured.
+            wish("allmulticast mode", unsafe { ffi::rte_eth_allmulticast_enable(id) });
+        }
+    }
+
+    pub(crate) fn expect(&self, call: &'static str, result: c_int) -> Result<(), PortError> {
+        if result == 0 {
+            return Ok(());
+        }
+        let (name, reason) = (self.name.clone(), strerror(result));
+        Err(PortError::Call { name, call, reason, log: log::take() })
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        events::unregister(self);
+        // SAFETY: the port exists, and with the last queue gone nobody polls it. Stopping a port that
+        // is not started does nothing.
+        unsafe {
+            let _ = ffi::rte_eth_dev_stop(self.id.0);
+            let result = ffi::rte_eth_dev_close(self.id.0);
+            if result != 0 {
+                tracing::warn!(port = %self.name, error = %strerror(result), "port not closed");
+            }
+        }
+        if let Some(name) = &self.created {
+            device::detach(name);
+        }
+        events::release(self.id);
+    }
+}
+
+/// Frees what waits in an rx queue, so that rings between ports hold nothing back.
+fn drain(queue: &mut RxQueue) {
+    let mut burst = Burst::new();
+    let mut total = 0;
+    while total < DRAIN_LIMIT {
+        let received = queue.rx(&mut burst, u16::MAX);
+        if received == 0 {
+            return;
+        }
+        total += received;
+        burst.clear();
+    }
+}

@@ -1,0 +1,166 @@
+//! [`RxQueue`] and [`TxQueue`]: what a worker polls. Each belongs to one thread at a time.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use dpdk_sys as ffi;
+
+use crate::burst::free_bulk;
+use crate::port::Shared;
+use crate::{Burst, PortId, QueueId};
+
+/// How often tx offers packets to a queue that does not take all of them, before it drops the rest.
+/// More than one, because drivers may take a burst in portions.
+const TX_TRIES: usize = 4;
+
+/// Makes a type `!Sync` while it stays `Send`.
+type NotSync = PhantomData<Cell<()>>;
+
+/// A receive queue. It keeps its port open.
+#[derive(Debug)]
+pub struct RxQueue {
+    port: u16,
+    queue: u16,
+    shared: Arc<Shared>,
+    _not_sync: NotSync,
+}
+
+impl RxQueue {
+    /// # Safety
+    /// The port is started, the queue is set up, and no other `RxQueue` for it exists.
+    pub(crate) unsafe fn new(shared: &Arc<Shared>, queue: u16) -> RxQueue {
+        RxQueue { port: shared.id.0, queue, shared: Arc::clone(shared), _not_sync: PhantomData }
+    }
+
+    /// Appends up to `max` received packets to the burst, as far as it has room. Returns how many.
+    /// Never waits.
+    #[inline(always)]
+    pub fn rx(&mut self, burst: &mut Burst, max: u16) -> usize {
+        // The room is at most MAX_BURST, which fits.
+        let max = max.min(burst.room() as u16);
+        // SAFETY: the queue is set up and polled by this owner alone, the burst has room for `max`
+        // pointers, and the driver passes ownership of what it writes.
+        unsafe {
+            let received = ffi::cv_rx_burst(self.port, self.queue, burst.spare_ptr(), max);
+            burst.grow(usize::from(received));
+            usize::from(received)
+        }
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> PortId {
+        PortId(self.port)
+    }
+
+    /// The queue's number.
+    #[must_use]
+    pub fn queue(&self) -> QueueId {
+        QueueId(self.queue)
+    }
+
+    pub(crate) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+}
+
+/// A transmit queue. It keeps its port open.
+#[derive(Debug)]
+pub struct TxQueue {
+    port: u16,
+    queue: u16,
+    /// The driver sends chains; else they are made one segment first.
+    multi_segments: bool,
+    shared: Arc<Shared>,
+    _not_sync: NotSync,
+}
+
+impl TxQueue {
+    /// # Safety
+    /// The port is started, the queue is set up, and no other `TxQueue` for it exists.
+    pub(crate) unsafe fn new(shared: &Arc<Shared>, queue: u16, multi_segments: bool) -> TxQueue {
+        TxQueue {
+            port: shared.id.0,
+            queue,
+            multi_segments,
+            shared: Arc::clone(shared),
+            _not_sync: PhantomData,
+        }
+    }
+
+    /// Sends all packets of the burst that the queue takes in a few tries and frees the others, which
+    /// [`TxQueue::dropped`] counts. The burst is empty afterwards. Returns how many were sent.
+    #[inline]
+    pub fn tx(&mut self, burst: &mut Burst) -> usize {
+        if !self.multi_segments {
+            self.linearize(burst);
+        }
+        let (packets, count) = burst.release();
+        let mut sent = 0;
+        for _ in 0..TX_TRIES {
+            if sent == count {
+                return sent;
+            }
+            // SAFETY: packets[sent..count] are owned by this call, and the driver takes the first ones
+            // of them, as many as it returns. The count is at most MAX_BURST, which fits.
+            unsafe {
+                let rest = (count - sent) as u16;
+                let taken = ffi::cv_tx_burst(self.port, self.queue, packets.add(sent), rest);
+                sent += usize::from(taken);
+            }
+        }
+        if sent < count {
+            // SAFETY: the driver did not take packets[sent..count].
+            unsafe { free_bulk(packets.add(sent), count - sent) };
+            self.count_dropped(count - sent);
+        }
+        sent
+    }
+
+    /// Packets that were given to [`TxQueue::tx`] and not sent, since the port was opened.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.shared.tx_dropped[usize::from(self.queue)].load(Relaxed)
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> PortId {
+        PortId(self.port)
+    }
+
+    /// The queue's number.
+    #[must_use]
+    pub fn queue(&self) -> QueueId {
+        QueueId(self.queue)
+    }
+
+    pub(crate) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
+    /// Makes each packet one segment; what does not fit into its first buffer is dropped.
+    fn linearize(&mut self, burst: &mut Burst) {
+        if burst.iter().all(|packet| packet.nb_segs() == 1) {
+            return;
+        }
+        let mut failed = [0; crate::MAX_BURST / 64];
+        for (i, packet) in burst.iter_mut().enumerate() {
+            if packet.nb_segs() > 1 && !packet.linearize() {
+                failed[i / 64] |= 1 << (i % 64);
+            }
+        }
+        let mut dropped = Burst::new();
+        let count = burst.extract(&failed, &mut dropped);
+        self.count_dropped(count);
+    }
+
+    #[cold]
+    fn count_dropped(&self, count: usize) {
+        // One writer: this queue's owner.
+        let counter = &self.shared.tx_dropped[usize::from(self.queue)];
+        counter.store(counter.load(Relaxed) + count as u64, Relaxed);
+    }
+}
