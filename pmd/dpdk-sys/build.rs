@@ -13,29 +13,25 @@ const MINIMUM_VERSION: &str = "22.11";
 /// Functions taken from the headers as they are (everything inline goes through the shim).
 const FUNCTIONS: &[&str] = &[
     "cv_.*",
-    "rte_eal_(init|cleanup|has_hugepages|hotplug_add|hotplug_remove)",
+    "rte_eal_(init|cleanup|get_runtime_dir|hotplug_add|hotplug_remove)",
     "rte_(strerror|version|socket_id)",
     "rte_thread_(register|unregister)",
-    "rte_log_set_(level_pattern|global_level)",
     "rte_log_cur_msg_loglevel",
     "rte_openlog_stream",
     "fopencookie",
-    "fclose",
     "rte_(malloc_socket|zmalloc_socket|free)",
-    "rte_(get_tsc_hz|delay_us_block)",
+    "rte_get_tsc_hz",
     "rte_pktmbuf_(pool_create|free_bulk)",
-    "rte_mbuf_sanity_check",
     "rte_mbuf_check",
-    "rte_mempool_(free|avail_count|in_use_count|lookup)",
-    "rte_eth_dev_(get_port_by_name|get_name_by_port|is_valid_port|start|stop|close|set_mtu|get_mtu|is_removed)",
+    "rte_mempool_(free|avail_count)",
+    "rte_eth_dev_(get_port_by_name|start|stop|close|set_mtu|get_mtu|is_removed)",
     "rte_eth_dev_callback_(register|unregister)",
     "rte_eth_dev_default_mac_addr_set",
-    "rte_eth_dev_adjust_nb_rx_tx_desc",
     "rte_eth_macaddr_get",
     "rte_eth_(rx|tx)_queue_setup",
-    "rte_eth_promiscuous_(enable|disable|get)",
-    "rte_eth_allmulticast_(enable|disable|get)",
-    "rte_eth_stats_(get|reset)",
+    "rte_eth_promiscuous_(enable|get)",
+    "rte_eth_allmulticast_(enable|get)",
+    "rte_eth_stats_get",
     "rte_eth_xstats_(get|get_names)",
 ];
 
@@ -99,9 +95,9 @@ fn generate_bindings(includes: &[PathBuf], flags: &[String]) {
         .clang_args(includes.iter().map(|path| format!("-I{}", path.display())))
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()))
         .allowlist_recursively(false)
-        .allowlist_var("CV_.*|RTE_MAX_ETHPORTS|RTE_PKTMBUF_HEADROOM|RTE_MBUF_DEFAULT_BUF_SIZE")
-        .allowlist_var("RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE|RTE_MAX_QUEUES_PER_PORT")
-        .allowlist_var("RTE_ETH_NAME_MAX_LEN|RTE_CACHE_LINE_SIZE|RTE_ETH_EVENT_INTR_(LSC|RMV)")
+        .allowlist_var("CV_.*|RTE_MAX_ETHPORTS|RTE_PKTMBUF_HEADROOM")
+        .allowlist_var("RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE")
+        .allowlist_var("RTE_ETH_EVENT_INTR_(LSC|RMV)")
         .default_enum_style(bindgen::EnumVariation::Consts)
         .prepend_enum_name(false)
         .generate_comments(false)

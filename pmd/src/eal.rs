@@ -169,6 +169,17 @@ impl Drop for Inner {
         if result != 0 {
             tracing::warn!(error = %strerror(result), "rte_eal_cleanup failed");
         }
+        remove_runtime_dir();
+    }
+}
+
+/// EAL makes a folder for each file prefix even if it puts nothing there, and leaves it.
+fn remove_runtime_dir() {
+    // SAFETY: returns a pointer to a static C string, empty if there is no folder.
+    let path = unsafe { CStr::from_ptr(ffi::rte_eal_get_runtime_dir()) };
+    if let Ok(path) = path.to_str() {
+        // Refused if there is something in it, which then is worth keeping.
+        let _ = std::fs::remove_dir(path);
     }
 }
 

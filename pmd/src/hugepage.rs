@@ -37,7 +37,7 @@ pub fn page_sizes() -> Vec<PageSize> {
     page_sizes_in(Path::new("/sys/kernel/mm/hugepages"))
 }
 
-fn page_sizes_in(folder: &Path) -> Vec<PageSize> {
+pub(crate) fn page_sizes_in(folder: &Path) -> Vec<PageSize> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut sizes: Vec<PageSize> = entries
         .flatten()

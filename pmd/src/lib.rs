@@ -13,12 +13,17 @@
 //! which things are dropped does not matter for memory safety.
 
 pub mod affinity;
+pub mod budget;
 mod burst;
+pub mod checksum;
+mod cpulist;
+pub mod doctor;
 mod eal;
 pub mod hugepage;
 mod ids;
 mod log;
 mod mbuf;
+pub mod numa;
 pub mod pool;
 pub mod port;
 mod queue;
@@ -27,6 +32,7 @@ pub mod test_support;
 pub mod tsc;
 pub mod worker;
 
+pub use budget::budget;
 pub use burst::{Burst, Drain, MAX_BURST, Mask};
 pub use eal::{Eal, EalConfig, EalError};
 pub use hugepage::Hugepages;

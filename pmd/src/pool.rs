@@ -109,7 +109,7 @@ impl MbufPool {
         data_room: u16,
     ) -> Result<MbufPool, PoolError> {
         let c_name = pool_name(name)?;
-        let max = MAX_CACHE.min(mbufs / 3 * 2);
+        let max = max_cache(mbufs);
         if cache > max {
             return Err(PoolError::Cache { name: name.to_owned(), mbufs, cache, max });
         }
@@ -275,6 +275,19 @@ fn pool_name(name: &str) -> Result<CString, PoolError> {
         return Err(error());
     }
     CString::new(name).map_err(|_| error())
+}
+
+/// The cache for each thread that goes with a burst: two bursts, so that a worker that forwards hardly
+/// ever goes to the shared ring; less if the pool is too small for that.
+#[must_use]
+pub fn cache_for(burst: u16, mbufs: u32) -> u32 {
+    (2 * u32::from(burst)).min(max_cache(mbufs))
+}
+
+/// DPDK wants one and a half caches to fit into the pool.
+const fn max_cache(mbufs: u32) -> u32 {
+    let fitting = mbufs / 3 * 2;
+    if fitting < MAX_CACHE { fitting } else { MAX_CACHE }
 }
 
 /// MiB that a pool takes: buffer, headroom, `struct rte_mbuf` and the mempool's header per object.

@@ -4,15 +4,15 @@
 //! define `static inline`, mbuf field offsets and flags come from the C shim in `csrc/`, all with the
 //! prefix `cv_` / `CV_`. The safe interface is the crate `pmd`.
 
-#![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
-// Generated code: one declaration per C declaration, documented in DPDK's own API reference.
-#![allow(missing_docs, missing_debug_implementations, unused_qualifications, clippy::all)]
+pub use generated::*;
 
 /// Declares a C type that is only ever handled by pointer.
 macro_rules! opaque {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
         #[repr(C)]
+        #[derive(Debug)]
+        #[allow(non_camel_case_types)] // C's name
         pub struct $name {
             _contents: [u8; 0],
             // Not Send, not Sync, not Unpin: whoever holds a pointer states the rules for it.
@@ -34,4 +34,12 @@ opaque! {
     _IO_FILE,
 }
 
-include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+/// Generated code: one declaration per C declaration, documented in DPDK's own API reference.
+#[allow(missing_docs, missing_debug_implementations, unused_qualifications)]
+#[allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
+#[allow(clippy::all, clippy::undocumented_unsafe_blocks)]
+mod generated {
+    use super::*;
+
+    include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+}

@@ -5,7 +5,6 @@ use std::ffi::CStr;
 use dpdk_sys as ffi;
 
 use crate::SocketId;
-use crate::pool::DATA_ROOM;
 
 /// Bytes of a frame around its payload: Ethernet header, CRC, and one 802.1Q tag.
 const FRAME_OVERHEAD: u32 = 14 + 4 + 4;
@@ -318,10 +317,98 @@ fn at_most(what: &str, wish: u16, max: u16, notes: &mut Vec<String>) -> u16 {
     wish.min(max)
 }
 
-impl PortConfig {
-    /// Whether a frame of the port's MTU fits into one buffer of the default size.
-    #[must_use]
-    pub fn fits_one_buffer(&self) -> bool {
-        u32::from(self.mtu) + FRAME_OVERHEAD <= u32::from(DATA_ROOM)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing_offered() -> Capabilities {
+        let limits = DescriptorLimits { min: 0, max: 0, align: 1 };
+        Capabilities {
+            driver: "net_test".to_owned(),
+            if_index: 0,
+            mtu: (68, 9000),
+            min_rx_bufsize: 0,
+            max_queues: (1, 2),
+            rx_offloads: 0,
+            tx_offloads: 0,
+            rss_types: 0,
+            rx_desc: limits,
+            tx_desc: limits,
+            lsc_interrupt: false,
+            rmv_interrupt: false,
+            socket: SocketId::ANY,
+        }
+    }
+
+    fn noted(plan: &Plan, words: &str) -> bool {
+        plan.notes.iter().any(|note| note.contains(words))
+    }
+
+    #[test]
+    fn a_device_that_offers_nothing_gets_nothing_and_each_wish_is_noted() {
+        let config = PortConfig { queues: 4, mtu: 9600, vlan_strip: true, ..PortConfig::default() };
+        let plan = Plan::new(&config, &nothing_offered(), 2048);
+        assert_eq!((plan.rx_queues, plan.tx_queues, plan.mtu), (1, 2, 9000));
+        assert_eq!(plan.offloads(), Offloads::default());
+        for words in ["rx queues: 4 wanted, 1 offered", "tx queues", "mtu", "802.1Q strip"] {
+            assert!(noted(&plan, words), "{words}: {:?}", plan.notes);
+        }
+        for words in ["rx IPv4", "rx UDP", "rx TCP", "tx IPv4", "tx UDP", "tx TCP", "several"] {
+            assert!(noted(&plan, words), "{words}: {:?}", plan.notes);
+        }
+        assert!(!noted(&plan, "RSS"), "one queue needs no RSS");
+        assert!(!noted(&plan, "descriptors"), "no limit was exceeded");
+    }
+
+    #[test]
+    fn what_is_offered_and_wished_is_used() {
+        let offered = Capabilities {
+            max_queues: (8, 8),
+            rx_offloads: u64::MAX,
+            tx_offloads: u64::MAX,
+            rss_types: ffi::CV_RSS_IP,
+            ..nothing_offered()
+        };
+        let config = PortConfig { queues: 4, tx_queues: Some(6), ..PortConfig::default() };
+        let plan = Plan::new(&config, &offered, 2048);
+        assert_eq!((plan.rx_queues, plan.tx_queues), (4, 6));
+        assert_eq!(plan.rss_types, ffi::CV_RSS_IP, "only the types that are offered");
+        let used = plan.offloads();
+        assert!(used.rx_ip_checksum && used.rx_l4_checksum && used.rss && used.tx_multi_segments);
+        assert!(used.tx_ip_checksum && used.tx_udp_checksum && used.tx_tcp_checksum);
+        assert!(!used.rx_vlan_strip, "not wished");
+        assert!(!used.rx_scatter, "a frame fits into a buffer");
+        assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+
+        let plain = plan.plain("because");
+        assert_eq!(plain.offloads(), Offloads::default());
+        assert!(noted(&plain, "because"));
+    }
+
+    #[test]
+    fn large_frames_need_scatter_only_if_a_buffer_is_too_small() {
+        let offered = Capabilities { rx_offloads: u64::MAX, ..nothing_offered() };
+        let scatter = |mtu, room| {
+            let config = PortConfig { mtu, ..PortConfig::default() };
+            Plan::new(&config, &offered, room).offloads().rx_scatter
+        };
+        assert!(!scatter(2026, 2048));
+        assert!(scatter(2027, 2048));
+        assert!(!scatter(9000, 9216));
+    }
+
+    #[test]
+    fn descriptors_fit_the_limits() {
+        let limits = |min, max, align| DescriptorLimits { min, max, align };
+        let table = [
+            (limits(0, 0, 0), 1000, 1000),
+            (limits(64, 4096, 32), 1000, 1024),
+            (limits(64, 4096, 32), 1, 64),
+            (limits(64, 4095, 32), 60000, 4064),
+            (limits(0, u16::MAX, 8), u16::MAX, 65528),
+        ];
+        for (limits, wish, fitting) in table {
+            assert_eq!(limits.fit(wish), fitting, "{limits:?} {wish}");
+        }
     }
 }

@@ -9,11 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use dpdk_sys as ffi;
 
-use super::{Port, Shared};
+use super::{Capabilities, Port, Shared};
 use crate::PortId;
-
-/// How often unregistering is tried while DPDK says that the callback is running.
-const UNREGISTER_TRIES: usize = 1_000_000;
 
 /// What happened to a port since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,9 +28,8 @@ pub(crate) struct Counters {
     removals: AtomicU64,
     /// Link state at the last look.
     link_up: AtomicBool,
-    /// Link changes reported by interrupt, at the last look.
-    seen_by_interrupt: AtomicU64,
-    by_interrupt: AtomicU64,
+    /// The driver reports link changes by interrupt; if not, looks are compared.
+    link_interrupt: AtomicBool,
     /// Removals that were logged.
     logged_removals: AtomicU64,
     /// The kernel interface that the port sits on: its folder in sysfs and its index.
@@ -42,9 +38,11 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Remembers the kernel interface behind the port (af_packet, af_xdp, tap), whose removal no driver
-    /// reports.
-    pub(crate) fn watch_interface(&self, if_index: u32) {
+    /// Remembers how the driver reports changes, and the kernel interface behind the port (af_packet,
+    /// af_xdp, tap), whose removal no driver reports.
+    pub(crate) fn watch(&self, offered: &Capabilities) {
+        self.link_interrupt.store(offered.lsc_interrupt, Relaxed);
+        let if_index = offered.if_index;
         if if_index == 0 {
             return;
         }
@@ -62,14 +60,13 @@ impl Counters {
         self.link_up.store(up, Relaxed);
     }
 
-    /// Counts a change of the link since the last look: at least one, and as many as interrupts said.
+    /// Whether the link changed since the last look; counts it if no interrupt does.
     fn look_at_link(&self, up: bool) -> bool {
-        let was_up = self.link_up.swap(up, Relaxed);
-        let interrupts = self.by_interrupt.load(Acquire);
-        let fresh = interrupts.wrapping_sub(self.seen_by_interrupt.swap(interrupts, Relaxed));
-        let changes = fresh.max(u64::from(was_up != up));
-        let _ = self.link_changes.fetch_add(changes, Relaxed);
-        changes != 0
+        let changed = self.link_up.swap(up, Relaxed) != up;
+        if changed && !self.link_interrupt.load(Relaxed) {
+            let _ = self.link_changes.fetch_add(1, Relaxed);
+        }
+        changed
     }
 
     fn look_at_interface(&self) {
@@ -98,7 +95,7 @@ impl Port {
         if removals != counters.logged_removals.swap(removals, Relaxed) {
             tracing::warn!(port = %self.name(), "device removed; the port stays without traffic");
         }
-        Events { link_changes: counters.link_changes.load(Relaxed), removals }
+        Events { link_changes: counters.link_changes.load(Acquire), removals }
     }
 
     /// Whether the device has gone away. Such a port receives nothing, and tx counts drops.
@@ -121,7 +118,7 @@ unsafe extern "C" fn on_event(
     // SAFETY: `register` passed a `Shared` that `unregister` keeps alive until no call is under way.
     let counters = unsafe { &(*shared.cast::<Shared>()).counters };
     if event == ffi::RTE_ETH_EVENT_INTR_LSC {
-        let _ = counters.by_interrupt.fetch_add(1, Release);
+        let _ = counters.link_changes.fetch_add(1, Release);
     } else if event == ffi::RTE_ETH_EVENT_INTR_RMV {
         let _ = counters.removals.fetch_add(1, Release);
     }
@@ -145,19 +142,19 @@ pub(crate) fn register(shared: &Arc<Shared>) {
     }
 }
 
-/// Ends the counting. Waits while a callback is under way, as DPDK demands.
+/// Ends the counting.
 pub(crate) fn unregister(shared: &Shared) {
     const EAGAIN: c_int = 11;
     for event in EVENTS {
         let argument = std::ptr::from_ref(shared).cast_mut().cast();
-        for _ in 0..UNREGISTER_TRIES {
-            // SAFETY: the same arguments as at registration; unknown ones are no error.
-            let result = unsafe {
-                ffi::rte_eth_dev_callback_unregister(shared.id.0, event, Some(on_event), argument)
-            };
-            if result != -EAGAIN {
-                break;
-            }
+        // While the callback runs DPDK answers EAGAIN. `on_event` neither waits nor loops, so this ends
+        // with it; giving up earlier would leave EAL a dangling pointer.
+        //
+        // SAFETY: the same arguments as at registration; unknown ones are no error.
+        while unsafe {
+            ffi::rte_eth_dev_callback_unregister(shared.id.0, event, Some(on_event), argument)
+        } == -EAGAIN
+        {
             std::thread::yield_now();
         }
     }

@@ -59,6 +59,13 @@ impl Port {
     /// See [`PortError`]. A wish that the device lacks is no error; see [`Port::notes`].
     pub fn open(eal: &Eal, config: &PortConfig, pool: &MbufPool) -> Result<Port, PortError> {
         let attached = device::attach(&config.name, &Device::parse(&config.device))?;
+        if !events::claim(PortId(attached.port)) {
+            return Err(PortError::AlreadyOpen {
+                name: config.name.clone(),
+                device: config.device.clone(),
+            });
+        }
+        // From here on an error closes the device.
         let mut shared = Shared {
             id: PortId(attached.port),
             name: config.name.clone(),
@@ -68,15 +75,6 @@ impl Port {
             _pool: pool.clone(),
             _eal: eal.clone(),
         };
-        if !events::claim(shared.id) {
-            // The device belongs to another port, so it must not be closed here.
-            shared.created = None;
-            std::mem::forget(shared);
-            return Err(PortError::AlreadyOpen {
-                name: config.name.clone(),
-                device: config.device.clone(),
-            });
-        }
         let capabilities = shared.capabilities()?;
         let plan = Plan::new(config, &capabilities, pool.data_room());
         shared.check(&plan, &capabilities, pool)?;
@@ -84,7 +82,7 @@ impl Port {
         shared.set_up_queues(&mut plan, &capabilities, pool)?;
         shared.tx_dropped = (0..plan.tx_queues).map(|_| CachePadded::default()).collect();
         shared.apply_wishes(config, &mut plan);
-        shared.counters.watch_interface(capabilities.if_index);
+        shared.counters.watch(&capabilities);
         let shared = Arc::new(shared);
         events::register(&shared);
         Ok(Port { shared, capabilities, plan, started: false })
@@ -271,7 +269,8 @@ impl Shared {
 
     /// Settings that a port works without: a failure is a note.
     fn apply_wishes(&self, config: &PortConfig, plan: &mut Plan) {
-        let id = self.id.0;
+        const ENOTSUP: c_int = 95;
+        let (id, mtu) = (self.id.0, plan.mtu);
         let mut wish = |what: &str, result: c_int| {
             if result != 0 {
                 plan.notes.push(format!("{what} is not possible: {}", strerror(result)));
@@ -282,6 +281,12 @@ impl Shared {
             // SAFETY: the port is configured; the address is copied.
             let result = unsafe { ffi::rte_eth_dev_default_mac_addr_set(id, &raw mut address) };
             wish("setting the MAC address", result);
+        }
+        // Configuring set the MTU; some drivers pass it on to the kernel only when told again.
+        // SAFETY: the port is configured.
+        let result = unsafe { ffi::rte_eth_dev_set_mtu(id, mtu) };
+        if result != -ENOTSUP {
+            wish("setting the MTU", result);
         }
         if config.promiscuous {
             // SAFETY: the port is configured.
