@@ -1,0 +1,210 @@
+//! The checked configuration. The types say what has been checked; see each field.
+
+mod names;
+mod network;
+
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+
+use crate::error::Report;
+pub use names::{CpuId, IfName, PortName, VlanId, VnetName};
+pub use network::{Device, MacAddr, PciAddress};
+
+/// A configuration in which every rule holds.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[dpdk]`: what the EAL is started with.
+    pub dpdk: Dpdk,
+    /// `[workers]`: the polling threads.
+    pub workers: Workers,
+    /// `[control]`: the control socket.
+    pub control: Control,
+    /// `[[port]]`, in the order of the file. Names and devices are unique.
+    pub ports: Vec<Port>,
+    /// `[[vnet]]`, in the order of the file. Names are unique; `vnet0` is the base vnet.
+    pub vnets: Vec<Vnet>,
+    /// What has no effect, for the operator to read; [`Report::render`] prints it.
+    pub warnings: Report,
+}
+
+/// Where packet memory comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Hugepages {
+    /// Use hugepages if the machine has any, else ordinary memory.
+    #[default]
+    Auto,
+    /// Refuse to start without hugepages.
+    Required,
+    /// Never use them (`--no-huge`).
+    None,
+}
+
+/// What the EAL is started with.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Dpdk {
+    /// Where packet memory comes from.
+    pub hugepages: Hugepages,
+    /// Arguments for `rte_eal_init`, verbatim, to stand after those that the program derives.
+    pub eal_args: Vec<String>,
+    /// Packet buffers per NUMA node; `None`: as many as queues, caches and bursts add up to.
+    pub mbufs: Option<u32>,
+}
+
+/// The polling threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// One pinned worker per CPU; at least one; no CPU twice; all online.
+    pub cpus: Vec<CpuId>,
+    /// Most packets taken from a queue per poll, 1..=256.
+    pub burst: u16,
+    /// Microseconds to sleep after a run of empty polls; 0: never sleep.
+    pub idle_sleep_us: u32,
+}
+
+/// The control socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Path of the UNIX socket, at most 107 bytes.
+    pub socket: PathBuf,
+}
+
+/// A device that workers poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Unique among the ports.
+    pub name: PortName,
+    /// NIC or virtual device; unique among the ports.
+    pub device: Device,
+    /// rx and tx queues, at most one per worker. `None`: one per worker, or as many as the device
+    /// has if that is less.
+    pub queues: Option<u16>,
+    /// Bytes of the largest IP packet, 68..=9600.
+    pub mtu: u16,
+    /// Descriptors of each rx queue; the driver rounds.
+    pub rx_descriptors: u16,
+    /// Descriptors of each tx queue; the driver rounds.
+    pub tx_descriptors: u16,
+    /// Take packets for any destination MAC address.
+    pub promiscuous: bool,
+    /// Address to program into the device; `None`: keep the device's own.
+    pub mac: Option<MacAddr>,
+}
+
+/// One network stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vnet {
+    /// Unique among the vnets.
+    pub name: VnetName,
+    /// Values to set, in the order of the file.
+    pub sysctls: Vec<Sysctl>,
+    /// In the order of the file. `lo0` exists in any case and is listed here only if the file
+    /// gives it something.
+    pub interfaces: Vec<Interface>,
+    /// Static ARP entries.
+    pub neighbors: Vec<Neighbor>,
+    /// Static routes. No prefix twice, none equal to a connected prefix.
+    pub routes: Vec<Route>,
+}
+
+/// A sysctl to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctl {
+    /// Full dotted name of a sysctl that exists and can be set.
+    pub name: String,
+    /// A value of its type and range.
+    pub value: SysctlValue,
+}
+
+/// A sysctl's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SysctlValue {
+    /// A number within the sysctl's range.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+/// An interface of a vnet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Unique in the vnet.
+    pub name: IfName,
+    /// What carries its packets.
+    pub attachment: Attachment,
+    /// Bytes of the largest IP packet; not above the port's.
+    pub mtu: u16,
+    /// `None`: the port's address.
+    pub mac: Option<MacAddr>,
+    /// Addresses with their connected prefixes: host bits are kept. No address twice in a vnet, no
+    /// prefix that overlaps one of another interface of the vnet.
+    pub addresses: Vec<Ipv4Net>,
+    /// Whether it starts administratively up.
+    pub up: bool,
+}
+
+/// What carries an interface's packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// The vnet itself; only `lo0`.
+    Loopback,
+    /// A port. No two interfaces share a port and VLAN.
+    Port {
+        /// One of [`Config::ports`].
+        port: PortName,
+        /// The VLAN of the packets; `None`: those without a tag.
+        vlan: Option<VlanId>,
+    },
+}
+
+/// A static ARP entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbor {
+    /// An interface of the vnet, not `lo0`.
+    pub interface: IfName,
+    /// Within a connected prefix of the interface and none of the vnet's own addresses.
+    pub address: std::net::Ipv4Addr,
+    /// Unicast.
+    pub mac: MacAddr,
+}
+
+/// A static route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Destinations; no host bits set.
+    pub prefix: Ipv4Net,
+    /// What happens to packets for them.
+    pub target: RouteTarget,
+}
+
+/// What a route does with packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteTarget {
+    /// Send them on; 1..=64 next hops, none twice; several share the flows (ECMP).
+    Via(Vec<NextHop>),
+    /// Drop them silently (FreeBSD's `route add -blackhole`).
+    Blackhole,
+    /// Drop them and answer "unreachable" (FreeBSD's `route add -reject`).
+    Reject,
+}
+
+/// One way on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextHop {
+    /// A router on a connected network.
+    Gateway {
+        /// Its address: within a connected prefix of `interface`, not one of the vnet's own.
+        address: std::net::Ipv4Addr,
+        /// The interface that reaches it.
+        interface: IfName,
+    },
+    /// Destinations are on the link themselves and are resolved there by ARP. Not `lo0`.
+    Interface(IfName),
+}
+
+impl Config {
+    /// The port of this name.
+    pub fn port(&self, name: &PortName) -> Option<&Port> {
+        self.ports.iter().find(|port| port.name == *name)
+    }
+}

@@ -1,0 +1,327 @@
+//! The tables of the file, key by key. Adding a key starts here.
+//!
+//! `= required(LINE)` marks a key that must be there and gives a line to show when it is not;
+//! `one_of` does the same for keys of which one is needed.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::decode::{self, Decode, Input, Key, List, OneOrMany, Table, wrong_type};
+use crate::diagnostic::Diagnostic;
+
+/// The name of a key: that of its field, unless the file's word is reserved in Rust.
+macro_rules! key_name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $name:literal) => {
+        $name
+    };
+}
+
+macro_rules! example {
+    () => {
+        None
+    };
+    ($line:literal) => {
+        Some($line)
+    };
+}
+
+macro_rules! one_of {
+    () => {
+        None
+    };
+    ($($name:literal)+; $line:literal) => {
+        Some((&[$($name),+], $line))
+    };
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])*
+    $name:ident $header:literal $(one_of($($alternative:literal)+; $alternative_line:literal))? {
+        $($(#[$field_doc:meta])*
+        $field:ident $(as $key:literal)? : $shape:ty $(= required($line:literal))?,)*
+    })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub(crate) struct $name {
+                $($(#[$field_doc])* pub(crate) $field: Option<$shape>,)*
+            }
+
+            impl Table for $name {
+                const HEADER: &'static str = $header;
+                const KEYS: &'static [Key] = &[
+                    $(Key { name: key_name!($field $($key)?), example: example!($($line)?) },)*
+                ];
+
+                const ONE_OF: Option<(&'static [&'static str], &'static str)> =
+                    one_of!($($($alternative)+; $alternative_line)?);
+
+                fn empty() -> Self {
+                    Self { $($field: None,)* }
+                }
+
+                fn set(&mut self, input: &Input<'_>, found: &mut Vec<Diagnostic>) -> bool {
+                    $(if input.key == key_name!($field $($key)?) {
+                        self.$field = Decode::decode(input, found);
+                        return true;
+                    })*
+                    false
+                }
+            }
+
+            impl Decode for $name {
+                fn decode(input: &Input<'_>, found: &mut Vec<Diagnostic>) -> Option<Self> {
+                    if let DeValue::Table(table) = input.value.get_ref() {
+                        return Some(decode::table(input.value.span(), table, found, key_of));
+                    }
+                    let cure = format!("write a table: {} with its keys below", $header);
+                    found.push(wrong_type(input, "a table", cure));
+                    None
+                }
+            }
+        )*
+
+        /// Header and keys of every table.
+        pub(crate) const TABLES: &[(&str, &[Key])] = &[$(($header, $name::KEYS),)*];
+    };
+}
+
+tables! {
+    /// The file itself.
+    Document "" {
+        dpdk: Dpdk,
+        workers: Workers,
+        control: Control,
+        port: Vec<Port>,
+        vnet: Vec<Vnet>,
+    }
+
+    /// What the EAL is started with.
+    Dpdk "[dpdk]" {
+        /// `auto`, `required` or `none`.
+        hugepages: Spanned<String>,
+        /// Verbatim arguments of `rte_eal_init`.
+        eal_args: Spanned<List<Spanned<String>>>,
+        /// Packet buffers per NUMA node.
+        mbufs: Spanned<i64>,
+    }
+
+    /// The polling threads.
+    Workers "[workers]" {
+        /// One worker per entry.
+        cpus: Spanned<Cpus>,
+        /// Packets per poll.
+        burst: Spanned<i64>,
+        /// Sleep after a run of empty polls.
+        idle_sleep_us: Spanned<i64>,
+    }
+
+    /// The control socket.
+    Control "[control]" {
+        /// Its path.
+        socket: Spanned<String>,
+    }
+
+    /// A device that workers poll.
+    Port "[[port]]" {
+        name: Spanned<String> = required("name = \"p0\""),
+        /// PCI address or vdev string.
+        device: Spanned<String> = required("device = \"0000:03:00.0\""),
+        queues: Spanned<i64>,
+        /// Bytes of IP packet.
+        mtu: Spanned<i64>,
+        rx_descriptors: Spanned<i64>,
+        tx_descriptors: Spanned<i64>,
+        promiscuous: Spanned<bool>,
+        mac: Spanned<String>,
+    }
+
+    /// A network stack.
+    Vnet "[[vnet]]" {
+        name: Spanned<String> = required("name = \"red\""),
+        sysctl: SysctlTable,
+        interface: Vec<Interface>,
+        neighbor: Vec<Neighbor>,
+        route: Vec<Route>,
+    }
+
+    /// An interface of a vnet.
+    Interface "[[vnet.interface]]"
+    one_of("port" "kind"; "port = \"p0\", or for lo0 kind = \"loopback\"") {
+        name: Spanned<String> = required("name = \"em0\""),
+        port: Spanned<String>,
+        /// `loopback`, instead of a port.
+        kind: Spanned<String>,
+        vlan: Spanned<i64>,
+        /// Bytes of IP packet.
+        mtu: Spanned<i64>,
+        mac: Spanned<String>,
+        /// `ADDRESS/LENGTH` each.
+        addresses: Spanned<List<Spanned<String>>>,
+        /// Administratively up.
+        up: Spanned<bool>,
+    }
+
+    /// A static ARP entry.
+    Neighbor "[[vnet.neighbor]]" {
+        interface: Spanned<String> = required("interface = \"em0\""),
+        address: Spanned<String> = required("address = \"172.16.0.2\""),
+        mac: Spanned<String> = required("mac = \"02:00:00:00:00:99\""),
+    }
+
+    /// A static route.
+    Route "[[vnet.route]]"
+    one_of("via" "type"; "via = [\"172.16.0.2\"] or type = \"blackhole\"") {
+        prefix: Spanned<String> = required("prefix = \"198.18.0.0/15\""),
+        /// Addresses of routers, or names of interfaces.
+        via: Spanned<OneOrMany>,
+        /// `blackhole` or `reject`, instead of `via`.
+        action as "type": Spanned<String>,
+    }
+}
+
+/// CPU numbers.
+pub(crate) type Cpus = List<Spanned<i64>>;
+
+/// The table that has a key of this name, if exactly one has.
+fn key_of(name: &str) -> Option<&'static str> {
+    let has = |keys: &[Key]| keys.iter().any(|key| key.name == name);
+    let mut headers = TABLES.iter().filter(|(_, keys)| has(keys)).map(|(header, _)| *header);
+    headers.next().filter(|header| !header.is_empty() && headers.next().is_none())
+}
+
+/// Reads the whole document.
+pub(crate) fn document(table: &Spanned<DeTable<'_>>, found: &mut Vec<Diagnostic>) -> Document {
+    decode::table(table.span(), table.get_ref(), found, key_of)
+}
+
+/// An array of tables: what is no table in it is reported and left out.
+impl<T: Table + Decode> Decode for Vec<T> {
+    fn decode(input: &Input<'_>, found: &mut Vec<Diagnostic>) -> Option<Self> {
+        if let DeValue::Array(array) = input.value.get_ref() {
+            let tables = array.iter().filter_map(|value| {
+                let key_span = input.key_span.clone();
+                T::decode(&Input { key: input.key, key_span, value, is_entry: true }, found)
+            });
+            return Some(tables.collect());
+        }
+        let cure = format!("write {}, in double brackets, once for each", T::HEADER);
+        found.push(wrong_type(input, "an array of tables", cure));
+        None
+    }
+}
+
+/// Sysctls by name. `"net.inet.ip.forwarding" = 1` and, without quotes, the nested tables that
+/// TOML makes of `net.inet.ip.forwarding = 1` mean the same.
+#[derive(Debug)]
+pub(crate) struct SysctlTable(pub(crate) Vec<SysctlEntry>);
+
+/// One sysctl to set.
+#[derive(Debug)]
+pub(crate) struct SysctlEntry {
+    /// The dotted name and its place.
+    pub(crate) name: Spanned<String>,
+    /// The value and its place.
+    pub(crate) value: Spanned<SysctlScalar>,
+}
+
+/// A value that some sysctl could take.
+#[derive(Clone, Debug)]
+pub(crate) enum SysctlScalar {
+    /// A number, `None` if it does not fit in 64 bits.
+    Integer(Option<i64>),
+    /// A text.
+    Text(String),
+    /// `true` or `false`, which no sysctl takes.
+    Boolean(bool),
+    /// Anything else, as an error names it.
+    Other(&'static str),
+}
+
+impl Decode for SysctlTable {
+    fn decode(input: &Input<'_>, found: &mut Vec<Diagnostic>) -> Option<Self> {
+        let DeValue::Table(table) = input.value.get_ref() else {
+            let cure = "write sysctl = { \"net.inet.ip.forwarding\" = 1 }".to_owned();
+            found.push(wrong_type(input, "a table of names and values", cure));
+            return None;
+        };
+        let mut entries = Vec::new();
+        flatten("", table, &mut entries);
+        // The TOML parser sorts keys by name; the file's order is the one to set them in.
+        entries.sort_by_key(|entry| entry.name.span().start);
+        Some(Self(entries))
+    }
+}
+
+/// Names grow by one part per nested table; the TOML parser bounds the depth.
+fn flatten(parent: &str, table: &DeTable<'_>, entries: &mut Vec<SysctlEntry>) {
+    for (key, value) in table {
+        let name = match parent {
+            "" => key.get_ref().to_string(),
+            _ => format!("{parent}.{}", key.get_ref()),
+        };
+        let scalar = match value.get_ref() {
+            DeValue::Table(nested) => {
+                flatten(&name, nested, entries);
+                continue;
+            }
+            DeValue::Integer(number) => {
+                SysctlScalar::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok())
+            }
+            DeValue::String(text) => SysctlScalar::Text(text.to_string()),
+            DeValue::Boolean(truth) => SysctlScalar::Boolean(*truth),
+            DeValue::Float(_) => SysctlScalar::Other("a decimal fraction"),
+            DeValue::Datetime(_) => SysctlScalar::Other("a date or time"),
+            DeValue::Array(_) => SysctlScalar::Other("an array"),
+        };
+        entries.push(SysctlEntry {
+            name: Spanned::new(key.span(), name),
+            value: Spanned::new(value.span(), scalar),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The shipped files are what people learn the keys from.
+    #[test]
+    fn each_key_is_shown_in_a_shipped_file() {
+        let shipped = [
+            include_str!("../demo.toml"),
+            include_str!("../router.toml"),
+            include_str!("../vlan-tenants.toml"),
+            include_str!("../tap-lab.toml"),
+        ];
+        for (header, keys) in TABLES.iter().filter(|(header, _)| !header.is_empty()) {
+            for key in *keys {
+                let shown = shipped.iter().any(|text| shows(text, header, key.name));
+                assert!(shown, "{} of {header} is in no shipped file", key.name);
+            }
+        }
+    }
+
+    /// Whether a line of the table, or a commented one, sets the key; or a sub-table has its name.
+    fn shows(text: &str, header: &str, key: &str) -> bool {
+        let sub_table = format!("{}.{key}]", header.trim_end_matches(']'));
+        let mut within = false;
+        text.lines().any(|line| {
+            if line.starts_with('[') {
+                within = line == header;
+            }
+            let line = line.trim_start_matches("# ");
+            line.starts_with(&sub_table) || (within && line.starts_with(&format!("{key} = ")))
+        })
+    }
+
+    #[test]
+    fn a_key_of_one_table_is_found_and_one_of_many_is_not() {
+        assert_eq!(key_of("vlan"), Some("[[vnet.interface]]"));
+        assert_eq!(key_of("name"), None);
+        assert_eq!(key_of("nothing"), None);
+    }
+}

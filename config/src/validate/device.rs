@@ -1,0 +1,107 @@
+//! `device`: a PCI address or a vdev string, and the files that it names.
+
+use std::path::Path;
+
+use toml::Spanned;
+
+use super::{Check, scalars};
+use crate::diagnostic::{Diagnostic, Rule, Span};
+use crate::model::{Device, PciAddress};
+
+/// The device, or `None` after a diagnostic. What drivers there are only DPDK knows.
+pub(super) fn check(check: &mut Check<'_>, given: &Spanned<String>) -> Option<Device> {
+    if !scalars::plain_text(check, "device", given) {
+        return None;
+    }
+    let text = given.get_ref().as_str();
+    let (head, args) = match text.split_once(',') {
+        Some((head, args)) => (head, Some(args.to_owned())),
+        None => (text, None),
+    };
+    // No vdev's name has these characters, every PCI address has both.
+    if head.starts_with(|c: char| c.is_ascii_digit()) || head.contains([':', '.']) {
+        let address = pci_address(check, given, head)?;
+        return Some(Device::Pci { address, args });
+    }
+    let mut letters = head.chars();
+    let named = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && letters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if !named {
+        check.report(not_a_device(given.span(), text));
+        return None;
+    }
+    check_files(check, given, head, args.as_deref().unwrap_or(""));
+    Some(Device::Vdev { name: head.to_owned(), args })
+}
+
+fn pci_address(check: &mut Check<'_>, given: &Spanned<String>, head: &str) -> Option<PciAddress> {
+    let parsed = head.parse();
+    if parsed.is_err() {
+        check.report(Diagnostic::at(
+            Rule::BadDevice,
+            given.span(),
+            format!("`{head}` is no PCI address"),
+            "expected DOMAIN:BUS:DEVICE.FUNCTION in hexadecimal",
+            "write it as `lspci -D` does: device = \"0000:03:00.0\"",
+        ));
+    }
+    parsed.ok()
+}
+
+fn not_a_device(span: Span, text: &str) -> Diagnostic {
+    Diagnostic::at(
+        Rule::BadDevice,
+        span,
+        format!("`{text}` names no device"),
+        "neither a PCI address nor a virtual device",
+        "write device = \"0000:03:00.0\" for a NIC, or a driver, a number and its arguments: \
+         device = \"net_tap0,iface=curvnet0\"",
+    )
+}
+
+/// Reports each file that net_pcap would replay and that is not there. DPDK's own error for it
+/// names neither the port nor the line.
+fn check_files(check: &mut Check<'_>, given: &Spanned<String>, driver: &str, args: &str) {
+    if !driver.starts_with("net_pcap") && !driver.starts_with("eth_pcap") {
+        return;
+    }
+    for file in args.split(',').filter_map(|arg| arg.strip_prefix("rx_pcap=")) {
+        if !check.host.directory.join(file).exists() {
+            let diagnostic = file_missing(check, given, file);
+            check.report(diagnostic);
+        }
+    }
+}
+
+fn file_missing(check: &Check<'_>, given: &Spanned<String>, file: &str) -> Diagnostic {
+    let beside = Path::new(check.source.file_name).parent().map(|folder| folder.join(file));
+    let cure = match beside {
+        Some(path) if check.host.directory.join(&path).exists() => {
+            format!("there is one beside this file: rx_pcap={}", path.display())
+        }
+        _ => "correct the path, or make the file, for example with \
+              tcpdump -w; a relative path starts at the working directory"
+            .to_owned(),
+    };
+    let directory = check.host.directory.display();
+    let missing = if Path::new(file).is_absolute() {
+        "no such file".to_owned()
+    } else {
+        format!("no such file in {directory}")
+    };
+    let message = format!("the packets to replay are missing: `{file}`");
+    Diagnostic::at(Rule::FileMissing, part(check, given, file), message, missing, cure)
+}
+
+/// The place of a part within a string; the whole string if escapes hide the part.
+fn part(check: &Check<'_>, given: &Spanned<String>, part: &str) -> Span {
+    let whole = given.span();
+    let text = check.source.text.get(whole.clone()).unwrap_or("");
+    match text.find(part) {
+        Some(offset) if !part.is_empty() => {
+            let start = whole.start + offset;
+            start..start + part.len()
+        }
+        _ => whole,
+    }
+}
