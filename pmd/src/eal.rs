@@ -120,6 +120,7 @@ impl Eal {
             reason,
             log: log::take(),
         })?;
+        remove_runtime_dir();
         let inner = Arc::new(Inner { hugepages, args, _argv: argv });
         *state = State::Running(Arc::downgrade(&inner));
         tracing::debug!(arguments = %inner.args.join(" "), "EAL started");
@@ -169,11 +170,11 @@ impl Drop for Inner {
         if result != 0 {
             tracing::warn!(error = %strerror(result), "rte_eal_cleanup failed");
         }
-        remove_runtime_dir();
     }
 }
 
-/// EAL makes a folder for each file prefix even if it puts nothing there, and leaves it.
+/// EAL makes a folder for each file prefix, puts nothing there (no shared files, no telemetry), and would
+/// leave it.
 fn remove_runtime_dir() {
     // SAFETY: returns a pointer to a static C string, empty if there is no folder.
     let path = unsafe { CStr::from_ptr(ffi::rte_eal_get_runtime_dir()) };

@@ -147,6 +147,12 @@ impl Mbuf {
         PortId(field!(self.0, CV_MBUF_PORT, u16))
     }
 
+    /// Notes a port in the descriptor: the one the packet will leave through.
+    #[inline(always)]
+    pub fn set_port(&mut self, port: PortId) {
+        field!(self.0, CV_MBUF_PORT, u16, port.0);
+    }
+
     /// `ol_flags`: what rx found out and what tx is asked to do (`RTE_MBUF_F_*`).
     #[inline(always)]
     #[must_use]

@@ -8,7 +8,7 @@ use dpdk_sys as ffi;
 
 use crate::eal::last_error;
 use crate::mbuf::field;
-use crate::{Burst, Eal, MAX_BURST, Mbuf, SocketId};
+use crate::{Burst, Eal, Mbuf, SocketId};
 
 /// Bytes of packet data a buffer holds behind its headroom, unless asked otherwise.
 pub const DATA_ROOM: u16 = 2048;
@@ -196,8 +196,11 @@ impl MbufPool {
     #[inline]
     #[must_use]
     pub fn alloc_bulk(&self, burst: &mut Burst, n: usize) -> bool {
-        if n > MAX_BURST - burst.len() {
+        if n > burst.room() {
             return false;
+        }
+        if n == 0 {
+            return true;
         }
         // SAFETY: the burst has room for n pointers behind its length; on success all are written.
         unsafe {

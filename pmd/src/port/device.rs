@@ -93,8 +93,11 @@ pub(crate) fn attach(name: &str, device: &Device) -> Result<Attached, PortError>
     // SAFETY: EAL is initialised; three C strings.
     let result =
         unsafe { ffi::rte_eal_hotplug_add(c"vdev".as_ptr(), ethdev_name.as_ptr(), args.as_ptr()) };
-    if result != 0 {
-        return Err(error(strerror(result)));
+    match result {
+        0 => {}
+        // Drivers return -1 for anything, which is not meant as EPERM.
+        -1 => return Err(error("the driver refuses it".to_owned())),
+        errno => return Err(error(strerror(errno))),
     }
     match find(&ethdev_name) {
         Some(port) => Ok(Attached { port, created: Some(ethdev_name) }),

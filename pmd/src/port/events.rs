@@ -69,6 +69,14 @@ impl Counters {
         changed
     }
 
+    /// Whether the kernel interface is up and has a carrier; `None` if there is no such interface.
+    pub(crate) fn interface_up(&self) -> Option<bool> {
+        let (path, _) = self.interface.get()?;
+        // Reading fails while the interface is down.
+        let carrier = fs::read_to_string(path.join("carrier"));
+        Some(carrier.is_ok_and(|carrier| carrier.trim() == "1"))
+    }
+
     fn look_at_interface(&self) {
         let Some((path, index)) = self.interface.get() else { return };
         if interface_index(path) != Some(*index) && !self.interface_gone.swap(true, Relaxed) {

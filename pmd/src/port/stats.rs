@@ -60,7 +60,8 @@ impl Port {
         mtu
     }
 
-    /// The link's state now, without waiting for a negotiation; down if the driver cannot tell.
+    /// The link's state now, without waiting for a negotiation; down if the driver cannot tell. A port
+    /// on a kernel interface is up only while that interface has a carrier: af_packet does not look.
     #[must_use]
     pub fn link(&self) -> Link {
         let mut link = ffi::cv_link::default();
@@ -70,7 +71,7 @@ impl Port {
         }
         let known = link.speed_mbps != 0 && link.speed_mbps != ffi::CV_SPEED_UNKNOWN;
         Link {
-            up: link.up != 0,
+            up: link.up != 0 && self.shared.counters.interface_up().unwrap_or(true),
             speed_mbps: known.then_some(link.speed_mbps),
             full_duplex: link.full_duplex != 0,
         }

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use pmd::{Eal, MbufPool, PortConfig, SocketId};
 
@@ -72,4 +73,19 @@ pub(crate) fn port_config(name: &str, device: String) -> PortConfig {
 
 pub(crate) fn pool(eal: &Eal, name: &str) -> MbufPool {
     MbufPool::create(eal, name, 8191, 128, SocketId::ANY).expect("a pool")
+}
+
+/// Repeats `done` until it is true, without sleeping long. The limit only ends a test that hangs.
+pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Says that a scenario was not run, and why.
+#[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
+pub(crate) fn skip(name: &str, why: &str) {
+    eprintln!("skipped: {name}: {why}");
 }
