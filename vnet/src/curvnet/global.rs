@@ -1,0 +1,48 @@
+//! The 2009 commit's curvnet, kept for the bench alone: one pointer for the whole process.
+//!
+//! It is wrong as soon as two workers run, which is why FreeBSD moved curvnet into the thread. The pointer lives here
+//! so that the bench can compare the cost of the two accesses; nothing else may use it.
+
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::{Reader, Vnet, VnetRef};
+
+static CURVNET: AtomicPtr<Vnet> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Restores the pointer that was there before, and keeps the vnet alive.
+#[derive(Debug)]
+#[must_use = "the pointer is restored when the guard is dropped"]
+pub struct GlobalGuard {
+    saved: *mut Vnet,
+}
+
+/// Stores `vnet` in the process-wide pointer until the guard is dropped. The vnet is never freed afterwards: whoever
+/// reads the pointer is not waited for.
+#[inline]
+pub fn set(vnet: &VnetRef) -> GlobalGuard {
+    let pointer = std::sync::Arc::as_ptr(vnet).cast_mut();
+    let saved = CURVNET.swap(pointer, Ordering::AcqRel);
+    if saved != pointer && !vnet.pin() {
+        pin(vnet);
+    }
+    GlobalGuard { saved }
+}
+
+#[cold]
+fn pin(vnet: &VnetRef) {
+    std::mem::forget(VnetRef::clone(vnet));
+}
+
+/// The vnet in the process-wide pointer.
+#[inline(always)]
+#[must_use]
+pub fn get<'a>(_reader: &'a Reader) -> Option<&'a Vnet> {
+    // SAFETY: the pointer is null or that of a vnet whose handle `set` has leaked, so it is never freed.
+    unsafe { CURVNET.load(Ordering::Acquire).as_ref() }
+}
+
+impl Drop for GlobalGuard {
+    fn drop(&mut self) {
+        CURVNET.store(self.saved, Ordering::Release);
+    }
+}

@@ -1,0 +1,332 @@
+//! All OIDs by name, and the one place where an OID becomes an address.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::def::Request;
+use super::{Flags, Kind, SysctlDef, SysctlError, Value};
+use crate::{Control, ModuleDef, ModuleId, VarDef, Vnet, VnetRef, arm, curvnet};
+
+/// Whose an OID is (FreeBSD: `oid_v_subs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VSubs {
+    /// The process has one.
+    Global,
+    /// Each vnet has its own.
+    Net,
+}
+
+/// A sysctl of a registered module.
+#[derive(Clone, Copy)]
+pub struct Oid {
+    def: &'static SysctlDef,
+    var: &'static VarDef,
+    module: &'static ModuleDef,
+    v_subs: VSubs,
+}
+
+impl Oid {
+    /// The dotted name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.def.name
+    }
+
+    /// The description.
+    #[must_use]
+    pub fn description(&self) -> &'static str {
+        self.def.description
+    }
+
+    /// The type of the value.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.def.kind
+    }
+
+    /// What may be done to it.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        match self.v_subs {
+            VSubs::Net => self.def.flags.union(Flags::VNET),
+            VSubs::Global => self.def.flags,
+        }
+    }
+
+    /// The smallest and the largest number; none if it is no number, or if its procedure decides.
+    #[must_use]
+    pub fn range(&self) -> Option<(i128, i128)> {
+        self.def.range
+    }
+
+    /// Whether it is a string.
+    #[must_use]
+    pub fn is_string(&self) -> bool {
+        self.kind() == Kind::Str
+    }
+
+    /// Whether it can never be written, not even by the configuration of a new vnet.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        !self.flags().contains(Flags::WR) && !self.flags().contains(Flags::TUN)
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn v_subs(&self) -> VSubs {
+        self.v_subs
+    }
+
+    /// The module it belongs to.
+    #[must_use]
+    pub fn v_mod(&self) -> ModuleId {
+        self.module.id()
+    }
+
+    /// The variable's offset in its container or section; its address, in the static arms and if it is global.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        match self.v_subs {
+            VSubs::Net => arm::offset(self.var),
+            VSubs::Global => (self.var.location)().addr(),
+        }
+    }
+}
+
+impl fmt::Debug for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Oid")
+            .field("name", &self.name())
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
+    }
+}
+
+/// All OIDs by name.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    oids: BTreeMap<&'static str, Oid>,
+}
+
+/// Whether a write comes from the configuration of a new vnet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Tuning,
+    Running,
+}
+
+impl Tree {
+    /// All OIDs in the order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Oid> {
+        self.oids.values()
+    }
+
+    /// The OIDs that are `prefix` or lie below it, in the order of their names.
+    pub fn below(&self, prefix: &str) -> impl Iterator<Item = &Oid> {
+        let prefix = prefix.trim_end_matches('.');
+        self.iter().filter(move |oid| is_below(oid.name(), prefix))
+    }
+
+    /// The OID of that name.
+    ///
+    /// # Errors
+    ///
+    /// There is none; the error holds the name that is spelled most like it.
+    pub fn find(&self, name: &str) -> Result<&Oid, SysctlError> {
+        self.oids.get(name).ok_or_else(|| SysctlError::Unknown {
+            name: name.to_owned(),
+            nearest: self.nearest(name),
+        })
+    }
+
+    /// The value of an OID: in `vnet`, or of the process if it is global.
+    ///
+    /// # Errors
+    ///
+    /// Unknown; of a vnet and none was given; not attached; refused by its procedure.
+    pub fn get(
+        &self,
+        control: &mut Control,
+        vnet: Option<&VnetRef>,
+        name: &str,
+    ) -> Result<Value, SysctlError> {
+        self.access(control, vnet, self.find(name)?, None)
+    }
+
+    /// Changes the value of an OID: in `vnet`, or of the process if it is global and no vnet is given. Returns the
+    /// value that it had.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get), and: read-only; out of range; of another type; global, but a vnet was given.
+    pub fn set(
+        &self,
+        control: &mut Control,
+        vnet: Option<&VnetRef>,
+        name: &str,
+        value: Value,
+    ) -> Result<Value, SysctlError> {
+        self.write(control, vnet, name, value, Phase::Running)
+    }
+
+    /// Like [`set`](Self::set), for the configuration of a new vnet, which may also set tunables.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set).
+    pub fn tune(
+        &self,
+        control: &mut Control,
+        vnet: Option<&VnetRef>,
+        name: &str,
+        value: Value,
+    ) -> Result<Value, SysctlError> {
+        self.write(control, vnet, name, value, Phase::Tuning)
+    }
+
+    /// Whether an OID of that name could take `value` from the configuration; nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// Unknown; read-only; out of range; of another type.
+    pub fn check(&self, name: &str, value: Value) -> Result<(), SysctlError> {
+        let oid = self.find(name)?;
+        writable(oid, Phase::Tuning)?;
+        fitting(oid, value).map(drop)
+    }
+
+    fn write(
+        &self,
+        control: &mut Control,
+        vnet: Option<&VnetRef>,
+        name: &str,
+        value: Value,
+        phase: Phase,
+    ) -> Result<Value, SysctlError> {
+        let oid = self.find(name)?;
+        if let (VSubs::Global, Some(vnet)) = (oid.v_subs, vnet) {
+            return Err(SysctlError::GlobalOnly { name: oid.name(), vnet: vnet.name().to_owned() });
+        }
+        writable(oid, phase)?;
+        let value = fitting(oid, value)?;
+        self.access(control, vnet, oid, Some(value))
+    }
+
+    #[allow(clippy::unused_self, reason = "an OID is used by the tree that it is in")]
+    fn access(
+        &self,
+        control: &mut Control,
+        vnet: Option<&VnetRef>,
+        oid: &Oid,
+        new: Option<Value>,
+    ) -> Result<Value, SysctlError> {
+        let variable = resolve_v_arg1(oid, vnet.map(|vnet| &**vnet))?;
+        let call = |control: &mut Control| {
+            // SAFETY: the address is that of the OID's variable: of a static, or of a vnet that `vnet` keeps.
+            unsafe { (oid.def.access)(variable, oid.name(), &mut Request { control, new }) }
+        };
+        let result = match (oid.v_subs, vnet) {
+            (VSubs::Net, Some(vnet)) if vnet.domain() != control.reader().domain() => {
+                return Err(SysctlError::Dying { vnet: vnet.name().to_owned() });
+            }
+            (VSubs::Net, Some(vnet)) => curvnet::with_control(control, vnet, call),
+            _ => call(control),
+        };
+        result.map_err(|error| match error {
+            SysctlError::Refused { cause, .. } => SysctlError::Refused { name: oid.name(), cause },
+            error => error,
+        })
+    }
+
+    fn nearest(&self, name: &str) -> Option<String> {
+        let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
+        let nearest = self.oids.keys().copied().min_by_key(distance)?;
+        // Further away than a third of the name, a suggestion only misleads.
+        (distance(&nearest) <= name.len().div_ceil(3)).then(|| nearest.to_owned())
+    }
+
+    /// Adds the OIDs of a module, or none of them.
+    pub(crate) fn add(&mut self, module: &'static ModuleDef) -> Result<(), &'static str> {
+        let mut oids = self.oids.clone();
+        for oid in oids_of(module) {
+            if let Some(taken) = oids.keys().find(|known| conflict(known, oid.name())) {
+                return Err(taken);
+            }
+            let _none = oids.insert(oid.name(), oid);
+        }
+        self.oids = oids;
+        Ok(())
+    }
+}
+
+/// The address of an OID's variable (FreeBSD: `SYSCTL_RESOLVE_V_ARG1`). Every read and write goes through here, in
+/// every arm.
+///
+/// # Errors
+///
+/// The OID is of a vnet and none was given, or the vnet lacks its module.
+pub fn resolve_v_arg1(oid: &Oid, vnet: Option<&Vnet>) -> Result<*const u8, SysctlError> {
+    let name = oid.name();
+    match (oid.v_subs, vnet) {
+        (VSubs::Global, _) => Ok((oid.var.location)()),
+        (VSubs::Net, None) => Err(SysctlError::NeedsVnet { name }),
+        (VSubs::Net, Some(vnet)) => {
+            vnet.data.address(oid.module, oid.var).ok_or_else(|| SysctlError::NotAttached {
+                name,
+                module: oid.module.name(),
+                vnet: vnet.name().to_owned(),
+            })
+        }
+    }
+}
+
+fn oids_of(module: &'static ModuleDef) -> impl Iterator<Item = Oid> {
+    let of = move |vars: &'static [VarDef], v_subs| {
+        vars.iter().flat_map(move |var| {
+            var.sysctls().iter().map(move |def| Oid { def, var, module, v_subs })
+        })
+    };
+    of(module.globals(), VSubs::Global).chain(of(module.vars(), VSubs::Net))
+}
+
+fn is_below(name: &str, prefix: &str) -> bool {
+    prefix.is_empty()
+        || name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// A name cannot be there twice, nor be both a node and a leaf.
+fn conflict(one: &str, other: &str) -> bool {
+    is_below(one, other) || is_below(other, one)
+}
+
+fn writable(oid: &Oid, phase: Phase) -> Result<(), SysctlError> {
+    let name = oid.name();
+    let tunable = oid.flags().contains(Flags::TUN);
+    if oid.flags().contains(Flags::WR) || (tunable && phase == Phase::Tuning) {
+        Ok(())
+    } else if tunable {
+        Err(SysctlError::TunableOnly { name })
+    } else {
+        Err(SysctlError::ReadOnly { name })
+    }
+}
+
+/// The value in the OID's type, if it is in its range.
+fn fitting(oid: &Oid, value: Value) -> Result<Value, SysctlError> {
+    let (name, expected) = (oid.name(), oid.kind());
+    let Some((min, max)) = oid.range() else {
+        let fits = expected == Kind::Proc || expected == value.kind();
+        return if fits {
+            Ok(value)
+        } else {
+            Err(SysctlError::WrongType { name, value, expected })
+        };
+    };
+    match value.as_number() {
+        None => Err(SysctlError::WrongType { name, value, expected }),
+        Some(number) if number < min || number > max => {
+            Err(SysctlError::OutOfRange { name, value: number, min, max })
+        }
+        Some(_) => Ok(value),
+    }
+}

@@ -1,0 +1,307 @@
+//! All vnets of a process, from birth to death.
+
+mod death;
+mod errors;
+
+pub use errors::{CreateError, DestroyError};
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::arm::{self, Claim, Data};
+use crate::qsbr::Shared;
+use crate::registry::AttachFailure;
+use crate::vnet::Allocator;
+use crate::{
+    Control, ModuleDef, RegisterError, Registry, Vnet, VnetId, VnetRef, VnetState, curvnet,
+};
+use death::Corpse;
+
+/// All vnets of a process; the control thread owns it.
+///
+/// The first vnet that is created is vnet0: it gets index 0, whatever its name, and lives until
+/// [`shutdown`](Self::shutdown).
+///
+/// Dropping this without a shutdown detaches nothing; the memory of the vnets is freed when the last handle and the
+/// last reader of the domain are gone.
+pub struct Vnets {
+    registry: Registry,
+    shared: Arc<Shared>,
+    allocator: Allocator,
+    /// The right to have vnets, from the first one on.
+    claim: Option<Claim>,
+    slots: Vec<Slot>,
+    by_name: HashMap<String, VnetId>,
+    graveyard: Vec<Corpse>,
+}
+
+/// An index, and who has it.
+#[derive(Default)]
+struct Slot {
+    generation: u32,
+    vnet: Option<Owned>,
+}
+
+/// The handle that keeps a vnet's memory. Unless it is taken apart by the graveyard, the domain inherits it, so that
+/// no reader is left when the vnet is freed.
+struct Owned {
+    vnet: Option<VnetRef>,
+    shared: Arc<Shared>,
+}
+
+impl Owned {
+    fn new(vnet: Vnet, shared: &Arc<Shared>) -> Self {
+        Self { vnet: Some(Arc::new(vnet)), shared: Arc::clone(shared) }
+    }
+
+    fn get(&self) -> &VnetRef {
+        self.vnet
+            .as_ref()
+            .expect("an owned vnet is taken when it is freed, which consumes the owner")
+    }
+
+    /// Whether there is no other handle.
+    fn is_last(&mut self) -> bool {
+        self.vnet.as_mut().is_some_and(|vnet| Arc::get_mut(vnet).is_some())
+    }
+
+    /// Frees the vnet: the caller has waited for all handles and readers.
+    fn free(mut self) {
+        drop(self.vnet.take());
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let vnet = self.vnet.take().map(|vnet| Box::new(vnet) as Box<dyn Send>);
+        self.shared.adopt(vnet);
+    }
+}
+
+impl Vnets {
+    /// How many vnets there can be at a time in this build; 1 in the static arms.
+    pub const MAX_VNETS: usize = arm::MAX_VNETS;
+    /// The longest name, in bytes.
+    pub const MAX_NAME: usize = 64;
+
+    /// No vnets yet, of the modules in `registry`; their variables come from `allocator`, zeroed and aligned to cache
+    /// lines. `control` is the one that all later calls take.
+    #[must_use]
+    pub fn new(registry: Registry, control: &Control, allocator: Allocator) -> Self {
+        Self {
+            registry,
+            shared: Arc::clone(control.shared()),
+            allocator,
+            claim: None,
+            slots: Vec::new(),
+            by_name: HashMap::new(),
+            graveyard: Vec::new(),
+        }
+    }
+
+    /// The modules.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Makes a vnet and attaches all modules to it, each after those that it depends on.
+    ///
+    /// # Errors
+    ///
+    /// The name is bad or taken; the build has no more vnets; no memory; an attach function refused. Nothing is left
+    /// behind: what was attached is detached in reverse, and the memory is freed by [`reclaim`](Self::reclaim) after a
+    /// grace period.
+    pub fn create(&mut self, control: &mut Control, name: &str) -> Result<VnetRef, CreateError> {
+        if !self.owns(control) {
+            return Err(CreateError::ForeignControl);
+        }
+        self.check_name(name)?;
+        self.check_room()?;
+        let data = Data::new(self.allocator).map_err(|source| CreateError::NoMemory { source })?;
+        let id = self.free_id();
+        let owned =
+            Owned::new(Vnet::new(data, self.shared.id(), id, name.to_owned()), &self.shared);
+        if let Err((module, source)) = self.attach_all(control, owned.get()) {
+            self.slots[id.index()].generation = id.generation.wrapping_add(1);
+            self.graveyard.push(Corpse::stillborn(owned));
+            self.reclaim(control);
+            return Err(CreateError::attach(name, module, source));
+        }
+        owned.get().set_state(VnetState::Alive);
+        let vnet = VnetRef::clone(owned.get());
+        self.slots[id.index()].vnet = Some(owned);
+        let _none = self.by_name.insert(name.to_owned(), id);
+        Ok(vnet)
+    }
+
+    /// Registers a module while vnets exist, and attaches it, and those that waited for it, to all of them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Registry::register`], and if it cannot be attached to one of the vnets: then it is detached from the
+    /// others and not registered.
+    pub fn register(
+        &mut self,
+        control: &mut Control,
+        module: &'static ModuleDef,
+    ) -> Result<(), RegisterError> {
+        let mut registry = self.registry.clone();
+        registry.register(module)?;
+        let before = self.registry.modules().len();
+        let new: Vec<_> = registry.modules().skip(before).collect();
+        let vnets: Vec<_> = self.iter().cloned().collect();
+        for (done, vnet) in vnets.iter().enumerate() {
+            if let Err((module, source)) = attach(control, vnet, &new) {
+                for vnet in &vnets[..done] {
+                    detach(control, vnet, new.iter().rev().copied());
+                }
+                return Err(RegisterError::Attach {
+                    module: module.name(),
+                    vnet: vnet.name().to_owned(),
+                    source,
+                });
+            }
+        }
+        self.registry = registry;
+        Ok(())
+    }
+
+    /// The vnet of that name, unless it is dying.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&VnetRef> {
+        self.get(*self.by_name.get(name)?)
+    }
+
+    /// The vnet with that id, unless it is dying. An id is never used twice.
+    #[must_use]
+    pub fn get(&self, id: VnetId) -> Option<&VnetRef> {
+        let slot = self.slots.get(id.index()).filter(|slot| slot.generation == id.generation)?;
+        slot.vnet.as_ref().map(Owned::get)
+    }
+
+    /// The first vnet, once it is created.
+    #[must_use]
+    pub fn vnet0(&self) -> Option<&VnetRef> {
+        self.slots.first()?.vnet.as_ref().map(Owned::get)
+    }
+
+    /// All vnets but the dying, vnet0 first.
+    pub fn iter(&self) -> impl Iterator<Item = &VnetRef> {
+        self.slots.iter().filter_map(|slot| slot.vnet.as_ref()).map(Owned::get)
+    }
+
+    /// How many vnets there are, without the dying.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there are no vnets but dying ones.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Vnets that are destroyed but not freed yet.
+    #[must_use]
+    pub fn dying(&self) -> usize {
+        self.graveyard.len()
+    }
+
+    fn owns(&self, control: &Control) -> bool {
+        Arc::ptr_eq(control.shared(), &self.shared)
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), CreateError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let good = name.len() <= Self::MAX_NAME
+            && name.bytes().all(allowed)
+            && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
+        if !good {
+            return Err(CreateError::BadName { name: name.to_owned() });
+        }
+        if self.by_name.contains_key(name) {
+            return Err(CreateError::NameTaken { name: name.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn check_room(&mut self) -> Result<(), CreateError> {
+        if self.len() + self.dying() >= Self::MAX_VNETS {
+            return Err(CreateError::no_room());
+        }
+        if self.claim.is_none() {
+            self.claim = Some(Claim::take().ok_or_else(CreateError::no_room)?);
+        }
+        Ok(())
+    }
+
+    /// The lowest free index.
+    fn free_id(&mut self) -> VnetId {
+        let index = self.slots.iter().position(|slot| slot.vnet.is_none()).unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
+        });
+        let number = u32::try_from(index).expect("indices are below MAX_VNETS");
+        VnetId { index: number, generation: self.slots[index].generation }
+    }
+
+    fn attach_all(
+        &self,
+        control: &mut Control,
+        vnet: &VnetRef,
+    ) -> Result<(), (&'static ModuleDef, AttachFailure)> {
+        let modules: Vec<_> = self.registry.modules().collect();
+        attach(control, vnet, &modules)
+    }
+}
+
+/// Attaches `modules` in this order, or none of them.
+fn attach(
+    control: &mut Control,
+    vnet: &VnetRef,
+    modules: &[&'static ModuleDef],
+) -> Result<(), (&'static ModuleDef, AttachFailure)> {
+    for (done, module) in modules.iter().enumerate() {
+        if let Err(failure) = attach_one(control, vnet, module) {
+            detach(control, vnet, modules[..done].iter().rev().copied());
+            return Err((module, failure));
+        }
+    }
+    Ok(())
+}
+
+fn attach_one(
+    control: &mut Control,
+    vnet: &VnetRef,
+    module: &'static ModuleDef,
+) -> Result<(), AttachFailure> {
+    vnet.data.add(module)?;
+    if let Some(attach) = module.parts().attach {
+        curvnet::with_control(control, vnet, |control| attach(vnet, control))?;
+    }
+    Ok(())
+}
+
+/// Calls the detach hooks of `modules` in this order.
+fn detach(
+    control: &mut Control,
+    vnet: &VnetRef,
+    modules: impl Iterator<Item = &'static ModuleDef>,
+) {
+    for hook in modules.filter_map(|module| module.parts().detach) {
+        curvnet::with_control(control, vnet, |control| hook(vnet, control));
+    }
+}
+
+impl fmt::Debug for Vnets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.iter().map(|vnet| vnet.name()).collect();
+        f.debug_struct("Vnets")
+            .field("vnets", &names)
+            .field("dying", &self.dying())
+            .finish_non_exhaustive()
+    }
+}
