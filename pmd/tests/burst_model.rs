@@ -111,7 +111,7 @@ impl Pair<'_> {
             Op::Alloc(count) => self.alloc(*count),
             Op::Push => self.push(),
             Op::Pop => {
-                assert_eq!(self.real[0].pop().map(|packet| id(&packet)), self.model[0].pop())
+                assert_eq!(self.real[0].pop().map(|packet| id(&packet)), self.model[0].pop());
             }
             Op::Extract(mask) => self.extract(mask),
             Op::ExtractAll => self.extract(&[u64::MAX; MAX_BURST / 64]),

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Folder, frame, pool, port_config, read_pcap, write_pcap};
-use pmd::{Burst, Eal, EalError, Port, test_support, worker};
+use pmd::{Burst, Eal, EalError, Port, PortConfig, test_support, worker};
 
 const PACKETS: usize = 1000;
 
@@ -61,4 +61,35 @@ fn replay_to_a_file_and_stop_with_full_pools() {
     for (i, frame) in written.iter().enumerate() {
         assert_eq!(frame, &frames[i % frames.len()], "frame {i}");
     }
+}
+
+#[test]
+fn jumbo_frames_are_several_segments_and_go_out_whole() {
+    let folder = Folder::new("jumbo");
+    let frames: Vec<Vec<u8>> = [60, 2048, 2049, 5000, 9000].map(|len| frame(7, len)).to_vec();
+    write_pcap(&folder.file("in.pcap"), &frames);
+    let eal = test_support::eal();
+    let pool = pool(&eal, "jumbo");
+    let source = format!("net_pcap2,rx_pcap={}", folder.file("in.pcap").display());
+    let sink = format!("net_pcap3,tx_pcap={}", folder.file("out.pcap").display());
+    let jumbo = |name, device| PortConfig { mtu: 9000, ..port_config(name, device) };
+    let mut from = Port::open(&eal, &jumbo("from", source), &pool).expect("the source");
+    let mut to = Port::open(&eal, &jumbo("to", sink), &pool).expect("the sink");
+    assert_eq!(from.mtu(), 9000);
+    let (mut from_rx, from_tx) = from.start().expect("source started");
+    let (to_rx, mut to_tx) = to.start().expect("sink started");
+    let mut burst = Burst::new();
+    while from_rx[0].rx(&mut burst, 32) != 0 {}
+    let segments: Vec<u16> = burst.iter().map(pmd::Mbuf::nb_segs).collect();
+    assert_eq!(segments, [1, 1, 2, 3, 5]);
+    for (packet, frame) in burst.iter().zip(&frames) {
+        assert_eq!(packet.segments().flatten().copied().collect::<Vec<u8>>(), *frame);
+        assert_eq!(packet.pkt_len() as usize, frame.len());
+    }
+    assert_eq!(to_tx[0].tx(&mut burst), frames.len());
+    from.stop(from_rx, from_tx).expect("source stopped");
+    to.stop(to_rx, to_tx).expect("sink stopped");
+    drop((from, to));
+    assert_eq!(read_pcap(&folder.file("out.pcap")), frames);
+    assert_eq!(pool.in_use(), 0);
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::port_config;
-use pmd::{Burst, Port, PortError, test_support, worker};
+use pmd::{Burst, Port, PortConfig, PortError, test_support, worker};
 
 /// `net_ring` makes rings of 1024, of which one place stays free.
 const RING: usize = 1023;
@@ -86,6 +86,39 @@ fn a_port_is_closed_by_its_last_queue() {
     drop(rx);
     drop(burst);
     assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn wishes_are_granted_or_named() {
+    let eal = test_support::eal();
+    let pool = test_support::own_pool("wishes", 1023);
+    let config = PortConfig {
+        queues: 2,
+        mac: Some([2, 0, 0, 0, 0, 9]),
+        promiscuous: true,
+        allmulticast: true,
+        mtu: 1400,
+        vlan_strip: true,
+        ..port_config("p0", "net_null1".to_owned())
+    };
+    let mut port = Port::open(&eal, &config, &pool).expect("opens whatever is lacking");
+    assert_eq!((port.queues(), port.mac(), port.mtu()), ((2, 2), [2, 0, 0, 0, 0, 9], 1400));
+    assert!(
+        port.offloads().rss && !port.offloads().rx_vlan_strip && !port.offloads().rx_ip_checksum
+    );
+    assert!(port.notes().iter().any(|note| note.contains("802.1Q")), "{:?}", port.notes());
+    assert!(port.is_promiscuous() || port.notes().iter().any(|note| note.contains("promiscuous")));
+
+    let (mut rx, tx) = port.start().expect("started");
+    assert_eq!((rx.len(), tx.len()), (2, 2));
+    assert_eq!((rx[1].queue(), rx[1].port()), (pmd::QueueId(1), port.id()));
+    let mut burst = Burst::new();
+    assert_eq!(rx[1].rx(&mut burst, 7), 7);
+    assert_eq!(port.stats().rx_packets, 7);
+    let xstats = port.xstats().expect("names and values");
+    let good = xstats.iter().find(|(name, _)| name == "rx_good_packets");
+    assert_eq!(good, Some(&("rx_good_packets".to_owned(), 7)));
+    port.stop(rx, tx).expect("stopped");
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub struct Offloads {
     pub tx_udp_checksum: bool,
     /// tx fills in TCP checksums.
     pub tx_tcp_checksum: bool,
-    /// tx sends packets of several segments as they are.
+    /// tx sends packets of several segments as they are; else [`crate::TxQueue::tx`] makes them one.
     pub tx_multi_segments: bool,
 }
 
