@@ -33,19 +33,23 @@ thread_local! {
 /// Invariant: it points to `LIMBO`, or to a vnet that was set through this reader since its last quiescent state, while
 /// the vnet belonged to the reader's domain. A vnet leaves its domain before the grace period that precedes its
 /// freeing, so that grace period waits for this reader.
-pub(crate) struct Current(Cell<*const Vnet>);
+pub(crate) struct Current {
+    vnet: Cell<*const Vnet>,
+    /// How often it was emptied from outside.
+    clears: Cell<u64>,
+}
 
 impl Current {
     pub(crate) fn new() -> Self {
         READERS.set(READERS.get() + 1);
         // A second reader: the thread-local pointer cannot serve both.
         CURVNET.set(&raw const LIMBO);
-        Self(Cell::new(&raw const LIMBO))
+        Self { vnet: Cell::new(&raw const LIMBO), clears: Cell::new(0) }
     }
 
     #[inline(always)]
     fn set(&self, vnet: *const Vnet) {
-        self.0.set(vnet);
+        self.vnet.set(vnet);
         if READERS.get() == 1 {
             CURVNET.set(vnet);
         }
@@ -82,7 +86,7 @@ pub fn set<'a>(reader: &'a Reader, vnet: &'a Vnet) -> CurvnetGuard<'a> {
     if vnet.domain() != reader.domain() {
         foreign(vnet);
     }
-    let saved = reader.curvnet.0.get();
+    let saved = reader.curvnet.vnet.get();
     let guard = CurvnetGuard {
         reader,
         saved,
@@ -96,7 +100,7 @@ pub fn set<'a>(reader: &'a Reader, vnet: &'a Vnet) -> CurvnetGuard<'a> {
 /// The current vnet.
 #[inline(always)]
 #[must_use]
-pub fn get<'a>(reader: &'a Reader) -> Option<&'a Vnet> {
+pub fn get(reader: &Reader) -> Option<&Vnet> {
     let vnet = current(reader);
     if std::ptr::eq(vnet, &raw const LIMBO) { None } else { Some(vnet) }
 }
@@ -107,17 +111,17 @@ pub fn get<'a>(reader: &'a Reader) -> Option<&'a Vnet> {
     allow(dead_code, reason = "static arms")
 )]
 #[inline(always)]
-pub(crate) fn fast<'a>(_reader: &'a Reader) -> &'a Vnet {
+pub(crate) fn fast(_reader: &Reader) -> &Vnet {
     // SAFETY: the pointer is `LIMBO` or, as only a thread with one reader has another, equal to that reader's
-    // `Current`, whose invariant keeps the vnet until the reader's next quiescent state, which ends 'a.
+    // `Current`, whose invariant keeps the vnet until the reader's next quiescent state, which ends the borrow.
     unsafe { &*CURVNET.get() }
 }
 
 /// The current vnet, or `LIMBO`.
 #[inline(always)]
-pub(crate) fn current<'a>(reader: &'a Reader) -> &'a Vnet {
-    // SAFETY: the invariant of `Current`; a quiescent state takes the reader by `&mut` and so ends 'a.
-    unsafe { &*reader.curvnet.0.get() }
+pub(crate) fn current(reader: &Reader) -> &Vnet {
+    // SAFETY: the invariant of `Current`; a quiescent state takes the reader by `&mut` and so ends the borrow.
+    unsafe { &*reader.curvnet.vnet.get() }
 }
 
 /// Where the current vnet was set: in debug builds, while there is one.
@@ -163,7 +167,7 @@ impl Drop for CurvnetGuard<'_> {
 /// Empties curvnet: the caller ends all borrows of the reader. Debug builds report a guard that was forgotten.
 #[inline]
 pub(crate) fn leave(reader: &mut Reader) {
-    if !std::ptr::eq(reader.curvnet.0.get(), &raw const LIMBO) {
+    if !std::ptr::eq(reader.curvnet.vnet.get(), &raw const LIMBO) {
         let setter = setter();
         clear(reader);
         debug_assert!(false, "quiescent while curvnet is set, at {setter:?}");
@@ -173,6 +177,7 @@ pub(crate) fn leave(reader: &mut Reader) {
 #[cold]
 pub(crate) fn clear(reader: &Reader) {
     reader.curvnet.set(&raw const LIMBO);
+    reader.curvnet.clears.set(reader.curvnet.clears.get() + 1);
     #[cfg(debug_assertions)]
     SETTER.set(None);
 }
@@ -183,21 +188,30 @@ pub(crate) fn with_control<R>(
     vnet: &crate::VnetRef,
     f: impl FnOnce(&mut crate::Control) -> R,
 ) -> R {
-    /// Also when `f` panics.
-    struct Clear<'a>(&'a mut crate::Control);
-    impl Drop for Clear<'_> {
+    /// Also when `f` panics. The vnet that was current before is that of a call around this one, unless a guard was
+    /// forgotten; if curvnet was cleared in between, it may be gone.
+    struct Restore<'a> {
+        control: &'a mut crate::Control,
+        saved: *const Vnet,
+        clears: u64,
+    }
+    impl Drop for Restore<'_> {
         fn drop(&mut self) {
-            clear(self.0.reader());
+            let current = &self.control.reader().curvnet;
+            let same = current.clears.get() == self.clears;
+            current.set(if same { self.saved } else { &raw const LIMBO });
         }
     }
     if vnet.domain() != control.reader().domain() {
         foreign(vnet);
     }
-    let clear = Clear(control);
-    // The vnet outlives the call, because the caller holds a handle to it, and `Clear` ends it: the invariant of
+    let current = &control.reader().curvnet;
+    let (saved, clears) = (current.vnet.get(), current.clears.get());
+    // The vnet outlives the call, because the caller holds a handle to it, and `Restore` ends it: the invariant of
     // `Current` holds although no guard borrows the reader.
-    clear.0.reader().curvnet.set(&raw const **vnet);
-    f(clear.0)
+    current.set(&raw const **vnet);
+    let restore = Restore { control, saved, clears };
+    f(restore.control)
 }
 
 #[cold]

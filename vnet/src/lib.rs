@@ -27,6 +27,8 @@ mod registry;
 #[cfg(not(loom))]
 pub mod sysctl;
 #[cfg(not(loom))]
+pub mod testing;
+#[cfg(not(loom))]
 mod vnet;
 #[cfg(not(loom))]
 mod vnets;
@@ -47,7 +49,7 @@ pub use self::{
     sysctl::{
         SysctlError, SysctlI64, SysctlInt, SysctlOpaque, SysctlStr, SysctlU64, SysctlUint, Value,
     },
-    vnet::{Vnet, VnetId, VnetRef, VnetState},
+    vnet::{VNET0_NAME, Vnet, VnetId, VnetRef, VnetState},
     vnets::{CreateError, DestroyError, Vnets},
 };
 

@@ -229,7 +229,8 @@ impl fmt::Debug for ModuleDef {
 ///
 /// # Safety
 ///
-/// For [`module!`](crate::module!) alone: `location` says where this arm finds a variable of this type.
+/// For [`module!`](crate::module!) alone: `location` says where this arm finds a variable of this type, and the sysctls
+/// are declared for this type.
 #[doc(hidden)]
 pub unsafe trait Variable {
     type Type: Field;
@@ -264,7 +265,7 @@ impl VarDef {
             assert!(
                 align_of::<V::Type>() <= 128,
                 "a per-vnet variable is aligned to 128 bytes at most"
-            )
+            );
         };
         Self {
             name: V::NAME,
@@ -315,7 +316,9 @@ impl VarDef {
 /// `place` is memory for a `V::Type`, without a value.
 unsafe fn init<V: Variable>(place: *mut u8) {
     // SAFETY: the caller's promise.
-    unsafe { place.cast::<V::Type>().write(V::INITIAL) };
+    unsafe {
+        place.cast::<V::Type>().write(V::INITIAL);
+    }
 }
 
 /// # Safety
@@ -323,7 +326,9 @@ unsafe fn init<V: Variable>(place: *mut u8) {
 /// `place` holds a `V::Type` that nobody uses again.
 unsafe fn drop_in_place<V: Variable>(place: *mut u8) {
     // SAFETY: the caller's promise.
-    unsafe { place.cast::<V::Type>().drop_in_place() };
+    unsafe {
+        place.cast::<V::Type>().drop_in_place();
+    }
 }
 
 /// # Safety

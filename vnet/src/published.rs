@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::qsbr::Reader;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, const_unless_loom};
@@ -55,6 +56,7 @@ impl<T> Published<T> {
 
     /// Replaces the value on behalf of a domain and returns the old one, which readers may still look at.
     pub(crate) fn replace(&self, domain: u32, new: Option<Box<T>>) -> Option<Box<Retired<T>>> {
+        let _one = one_at_a_time();
         self.claim(domain);
         let new = new.map_or(ptr::null_mut(), Box::into_raw);
         // Release: the value is built before a reader sees it.
@@ -64,10 +66,9 @@ impl<T> Published<T> {
     fn claim(&self, domain: u32) {
         let tenure = self.tenure.load(Ordering::Relaxed);
         if tenure == 0 {
-            let mine = u64::from(domain) << DOMAIN_SHIFT | next_tenure();
-            let claimed =
-                self.tenure.compare_exchange(0, mine, Ordering::AcqRel, Ordering::Relaxed);
-            assert!(claimed.is_ok(), "two controls publish through one cell");
+            // Release: a reader that sees this tenure sees the cell as it was left, empty.
+            let mine = (u64::from(domain) << DOMAIN_SHIFT) | next_tenure();
+            self.tenure.store(mine, Ordering::Release);
         } else {
             assert!(
                 tenure >> DOMAIN_SHIFT == u64::from(domain),
@@ -79,10 +80,17 @@ impl<T> Published<T> {
     /// Empties the cell for another domain. Readers may still look at what is returned, for as long as they like.
     #[cfg(not(loom))]
     pub(crate) fn vacate(&self) -> Option<Box<Retired<T>>> {
+        let _one = one_at_a_time();
         let old = Retired::new(self.value.swap(ptr::null_mut(), Ordering::AcqRel));
         self.tenure.store(0, Ordering::Release);
         old
     }
+}
+
+/// Keeps the tenure and the value together while they change. Controls of one domain never meet here.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static CHANGE: Mutex<()> = Mutex::new(());
+    CHANGE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tells the tenures of cells apart; 32 bits, so that a reader would have to sleep through four billion of them.

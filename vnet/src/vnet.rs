@@ -15,8 +15,7 @@ pub struct VnetId {
 }
 
 impl VnetId {
-    /// The first vnet of a process; it always exists and cannot be destroyed.
-    pub const VNET0: Self = Self { index: 0, generation: 0 };
+    const NONE: Self = Self { index: u32::MAX, generation: 0 };
 
     /// The index, below [`Vnets::MAX_VNETS`](crate::Vnets::MAX_VNETS).
     #[must_use]
@@ -53,18 +52,21 @@ pub enum VnetState {
 }
 
 /// One network stack instance: an isolated set of the variables of all modules.
-#[repr(C)]
+// What a worker reads when it enters a vnet lies in one cache line: the domain and the first entries of `data`.
+#[repr(C, align(64))]
 pub struct Vnet {
-    /// The modules' variables; first, so that the hot part of a vnet is in its first cache lines.
-    pub(crate) data: arm::Data,
     /// The domain whose readers are waited for before this is freed; 0 from the beginning of that last grace period.
     domain: AtomicU32,
     magic: AtomicU32,
     state: AtomicU8,
     pinned: AtomicBool,
+    pub(crate) data: arm::Data,
     id: VnetId,
     name: String,
 }
+
+/// The name of the first vnet.
+pub const VNET0_NAME: &str = "vnet0";
 
 /// A handle to a vnet. The memory of a vnet is freed after the last handle is gone, and never by dropping a handle.
 pub type VnetRef = Arc<Vnet>;
@@ -82,7 +84,7 @@ impl Vnet {
         magic: AtomicU32::new(POISON),
         state: AtomicU8::new(VnetState::Dead as u8),
         pinned: AtomicBool::new(false),
-        id: VnetId::VNET0,
+        id: VnetId::NONE,
         name: String::new(),
     };
 

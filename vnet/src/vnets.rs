@@ -14,14 +14,16 @@ use crate::qsbr::Shared;
 use crate::registry::AttachFailure;
 use crate::vnet::Allocator;
 use crate::{
-    Control, ModuleDef, RegisterError, Registry, Vnet, VnetId, VnetRef, VnetState, curvnet,
+    Control, ModuleDef, RegisterError, Registry, VNET0_NAME, Vnet, VnetId, VnetRef, VnetState,
+    curvnet,
 };
 use death::Corpse;
 
 /// All vnets of a process; the control thread owns it.
 ///
-/// The first vnet that is created is vnet0: it gets index 0, whatever its name, and lives until
-/// [`shutdown`](Self::shutdown).
+/// vnet0 has index 0 and lives until [`shutdown`](Self::shutdown). The first [`create`](Self::create) makes it under
+/// the name [`VNET0_NAME`], beside the vnet that was asked for; in the static arms, which have one vnet, the vnet that
+/// was asked for is vnet0 under its own name.
 ///
 /// Dropping this without a shutdown detaches nothing; the memory of the vnets is freed when the last handle and the
 /// last reader of the domain are gone.
@@ -32,6 +34,8 @@ pub struct Vnets {
     /// The right to have vnets, from the first one on.
     claim: Option<Claim>,
     slots: Vec<Slot>,
+    /// Indices below the length of `slots` that nobody has; the last is used next.
+    free: Vec<u32>,
     by_name: HashMap<String, VnetId>,
     graveyard: Vec<Corpse>,
 }
@@ -95,6 +99,7 @@ impl Vnets {
             allocator,
             claim: None,
             slots: Vec::new(),
+            free: Vec::new(),
             by_name: HashMap::new(),
             graveyard: Vec::new(),
         }
@@ -118,13 +123,20 @@ impl Vnets {
             return Err(CreateError::ForeignControl);
         }
         self.check_name(name)?;
+        if Self::MAX_VNETS > 1 && self.vnet0().is_none() && name != VNET0_NAME {
+            let _vnet0 = self.create_one(control, VNET0_NAME)?;
+        }
+        self.create_one(control, name)
+    }
+
+    fn create_one(&mut self, control: &mut Control, name: &str) -> Result<VnetRef, CreateError> {
         self.check_room()?;
         let data = Data::new(self.allocator).map_err(|source| CreateError::NoMemory { source })?;
         let id = self.free_id();
         let owned =
             Owned::new(Vnet::new(data, self.shared.id(), id, name.to_owned()), &self.shared);
         if let Err((module, source)) = self.attach_all(control, owned.get()) {
-            self.slots[id.index()].generation = id.generation.wrapping_add(1);
+            let _nobody = self.release(id);
             self.graveyard.push(Corpse::stillborn(owned));
             self.reclaim(control);
             return Err(CreateError::attach(name, module, source));
@@ -238,14 +250,21 @@ impl Vnets {
         Ok(())
     }
 
-    /// The lowest free index.
+    /// An index that nobody has; 0 if there are no vnets.
     fn free_id(&mut self) -> VnetId {
-        let index = self.slots.iter().position(|slot| slot.vnet.is_none()).unwrap_or_else(|| {
+        let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
-            self.slots.len() - 1
+            u32::try_from(self.slots.len() - 1).expect("indices are below MAX_VNETS")
         });
-        let number = u32::try_from(index).expect("indices are below MAX_VNETS");
-        VnetId { index: number, generation: self.slots[index].generation }
+        VnetId { index, generation: self.slots[index as usize].generation }
+    }
+
+    /// Gives the index back; the id is never used again.
+    fn release(&mut self, id: VnetId) -> Option<Owned> {
+        let slot = &mut self.slots[id.index()];
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(id.index);
+        slot.vnet.take()
     }
 
     fn attach_all(

@@ -89,6 +89,7 @@ use net::vnet_net;
 
 #[test]
 fn a_worker_reads_what_control_publishes() {
+    let _turn = vnet::testing::turn();
     let domain = Domain::new(1);
     let mut control = domain.control().unwrap();
     let mut registry = Registry::new();

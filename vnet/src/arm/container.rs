@@ -238,7 +238,7 @@ macro_rules! __storage {
     ($($(#[doc = $doc:literal])* $vis:vis $var:ident : $ty:ty = $initial:expr;)*) => {
         #[repr(C)]
         struct Container {
-            header: $crate::__private::Header,
+            __header: $crate::__private::Header,
             $($var: $ty,)*
         }
 

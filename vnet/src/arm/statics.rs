@@ -40,6 +40,7 @@ impl Drop for Claim {
 }
 
 impl Data {
+    #[allow(clippy::declare_interior_mutable_const, reason = "the initial value of one static")]
     pub(crate) const EMPTY: Self = Self { bytes: AtomicUsize::new(0) };
 
     #[allow(clippy::unnecessary_wraps, reason = "other arms allocate here")]

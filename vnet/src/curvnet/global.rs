@@ -36,7 +36,7 @@ fn pin(vnet: &VnetRef) {
 /// The vnet in the process-wide pointer.
 #[inline(always)]
 #[must_use]
-pub fn get<'a>(_reader: &'a Reader) -> Option<&'a Vnet> {
+pub fn get(_reader: &Reader) -> Option<&Vnet> {
     // SAFETY: the pointer is null or that of a vnet whose handle `set` has leaked, so it is never freed.
     unsafe { CURVNET.load(Ordering::Acquire).as_ref() }
 }

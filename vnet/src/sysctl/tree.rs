@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::def::Request;
 use super::{Flags, Kind, SysctlDef, SysctlError, Value};
-use crate::{Control, ModuleDef, ModuleId, VarDef, Vnet, VnetRef, arm, curvnet};
+use crate::{Control, ModuleDef, ModuleId, VarDef, Vnet, VnetRef, VnetState, arm, curvnet};
 
 /// Whose an OID is (FreeBSD: `oid_v_subs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,16 +221,17 @@ impl Tree {
         new: Option<Value>,
     ) -> Result<Value, SysctlError> {
         let variable = resolve_v_arg1(oid, vnet.map(|vnet| &**vnet))?;
+        let vnet = vnet.filter(|_| oid.v_subs == VSubs::Net);
+        if let Some(vnet) = vnet.filter(|vnet| !takes_requests(vnet, control)) {
+            return Err(SysctlError::Dying { vnet: vnet.name().to_owned() });
+        }
         let call = |control: &mut Control| {
             // SAFETY: the address is that of the OID's variable: of a static, or of a vnet that `vnet` keeps.
             unsafe { (oid.def.access)(variable, oid.name(), &mut Request { control, new }) }
         };
-        let result = match (oid.v_subs, vnet) {
-            (VSubs::Net, Some(vnet)) if vnet.domain() != control.reader().domain() => {
-                return Err(SysctlError::Dying { vnet: vnet.name().to_owned() });
-            }
-            (VSubs::Net, Some(vnet)) => curvnet::with_control(control, vnet, call),
-            _ => call(control),
+        let result = match vnet {
+            Some(vnet) => curvnet::with_control(control, vnet, call),
+            None => call(control),
         };
         result.map_err(|error| match error {
             SysctlError::Refused { cause, .. } => SysctlError::Refused { name: oid.name(), cause },
@@ -278,6 +279,11 @@ pub fn resolve_v_arg1(oid: &Oid, vnet: Option<&Vnet>) -> Result<*const u8, Sysct
             })
         }
     }
+}
+
+fn takes_requests(vnet: &Vnet, control: &Control) -> bool {
+    let mine = vnet.domain() == control.reader().domain();
+    mine && matches!(vnet.state(), VnetState::Attaching | VnetState::Alive)
 }
 
 fn oids_of(module: &'static ModuleDef) -> impl Iterator<Item = Oid> {

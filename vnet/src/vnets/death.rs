@@ -141,9 +141,7 @@ impl Vnets {
 
     /// Refuses new work, unpublishes, and begins the first grace period.
     fn bury(&mut self, control: &mut Control, id: VnetId) {
-        let slot = &mut self.slots[id.index()];
-        let Some(owned) = slot.vnet.take() else { return };
-        slot.generation = slot.generation.wrapping_add(1);
+        let Some(owned) = self.release(id) else { return };
         let vnet = owned.get();
         vnet.set_state(VnetState::Dying);
         let _id = self.by_name.remove(vnet.name());
