@@ -1,0 +1,110 @@
+//! `curvnet check`: parse and validate, and show what the configuration will take.
+
+use std::path::Path;
+
+use config::Config;
+use pmd::budget::{Budget, Demand, PortDemand};
+
+use crate::cli::{Failure, color, complain};
+use crate::host;
+
+/// Mbufs when the configuration names no number.
+const MBUFS_DEFAULT: u32 = 65_535;
+
+/// Reads a configuration; warnings go to standard error.
+pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
+    let config = config::load(path, &host::facts()?)
+        .map_err(|errors| Failure::Config(errors.render(color())))?;
+    let warnings = config.warnings.render(color());
+    if !warnings.is_empty() {
+        complain(warnings.trim_end());
+    }
+    Ok(config)
+}
+
+/// Mbufs of each pool.
+#[must_use]
+pub(crate) fn mbufs(config: &Config) -> u32 {
+    config.dpdk.mbufs.unwrap_or(MBUFS_DEFAULT)
+}
+
+/// Receive queues of a port: as configured, or one for each worker.
+#[must_use]
+pub(crate) fn rx_queues(config: &Config, port: &config::Port) -> u16 {
+    port.queues.unwrap_or_else(|| worker_count(config))
+}
+
+/// How many workers there are.
+#[must_use]
+pub(crate) fn worker_count(config: &Config) -> u16 {
+    u16::try_from(config.workers.cpus.len()).unwrap_or(u16::MAX)
+}
+
+/// Adds up the mbufs that the configuration takes. Bad arithmetic is a bad configuration.
+pub(crate) fn arithmetic(path: &Path, config: &Config) -> Result<Budget, Failure> {
+    let workers = worker_count(config);
+    let demand = Demand {
+        ports: config
+            .ports
+            .iter()
+            .map(|port| PortDemand {
+                name: port.name.as_str().to_owned(),
+                rx_queues: rx_queues(config, port),
+                tx_queues: workers,
+                rx_desc: port.rx_descriptors,
+                tx_desc: port.tx_descriptors,
+            })
+            .collect(),
+        workers,
+        burst: config.workers.burst,
+        cache: pmd::pool::cache_for(config.workers.burst, mbufs(config)),
+        queued: u32::from(workers)
+            * 2
+            * u32::try_from(stack::worker::QUEUE_PACKETS).unwrap_or(u32::MAX),
+    };
+    pmd::budget(&demand, mbufs(config))
+        .map_err(|error| Failure::Config(format!("error: {}: {error}", path.display())))
+}
+
+/// The command.
+pub(crate) fn check(path: &Path) -> Result<(), Failure> {
+    let config = load(path)?;
+    let budget = arithmetic(path, &config)?;
+    println!("{}: good", path.display());
+    println!(
+        "{} on {} for {} in {}",
+        count(config.workers.cpus.len(), "worker"),
+        config
+            .workers
+            .cpus
+            .iter()
+            .map(|cpu| format!("CPU {}", cpu.0))
+            .collect::<Vec<_>>()
+            .join(", "),
+        count(config.vnets.len(), "vnet"),
+        count(config.ports.len(), "port"),
+    );
+    println!("{budget}");
+    for vnet in &config.vnets {
+        println!(
+            "vnet {}: {}, {}, {}, {}",
+            vnet.name.as_str(),
+            count(vnet.interfaces.len(), "interface"),
+            count(
+                vnet.interfaces.iter().map(|interface| interface.addresses.len()).sum(),
+                "address"
+            ),
+            count(vnet.routes.len(), "route"),
+            count(vnet.neighbors.len(), "static neighbor"),
+        );
+    }
+    Ok(())
+}
+
+fn count(n: usize, what: &str) -> String {
+    match (n, what) {
+        (1, _) => format!("1 {what}"),
+        (_, "address") => format!("{n} addresses"),
+        _ => format!("{n} {what}s"),
+    }
+}

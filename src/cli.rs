@@ -1,0 +1,130 @@
+//! The command line, and what its exit codes mean: 0 done, 1 run-time failure, 2 bad configuration or usage.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::{build, check, doctor, run};
+
+/// A multi-tenant network stack in user space on DPDK.
+#[derive(Parser, Debug)]
+#[command(name = "curvnet", version = build::VERSION, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run a configuration until SIGINT or SIGTERM.
+    Run {
+        /// The configuration, TOML.
+        config: PathBuf,
+        /// Stop by itself after this time, e.g. 500ms, 10s, 2m.
+        #[arg(long, value_parser = duration)]
+        duration: Option<Duration>,
+        /// Print one summary object on stdout at the end, and nothing else there.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a configuration without starting anything, and show the arithmetic.
+    Check {
+        /// The configuration, TOML.
+        config: PathBuf,
+    },
+    /// Look at the machine: what is missing for full speed, and the command that mends it.
+    Doctor,
+}
+
+/// Why a command failed, as its exit code tells.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Exit code 2: the text is complete.
+    Config(String),
+    /// Exit code 1.
+    Runtime(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Runtime(error)
+    }
+}
+
+/// Parses the command line and runs the command.
+pub(crate) fn main() -> ExitCode {
+    // clap's own exit code for bad usage is 2 as well.
+    let done = match Cli::parse().command {
+        Command::Run { config, duration, json } => run::run(&config, duration, json),
+        Command::Check { config } => check::check(&config),
+        Command::Doctor => doctor::doctor(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Config(text)) => {
+            complain(text.trim_end());
+            ExitCode::from(2)
+        }
+        Err(Failure::Runtime(error)) => {
+            complain(&format!("curvnet: {error:#}"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Writes to standard error; when that is closed there is nobody left to tell.
+pub(crate) fn complain(text: &str) {
+    use std::io::Write;
+    let _nobody_listens = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether messages may be coloured.
+pub(crate) fn color() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// `500ms`, `10s`, `2m`, `1h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a time: write it like 500ms, 10s, 2m or 1h");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "ms" => number / 1000.0,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("3", 3000),
+            ("0.5s", 500),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "s", "10x", "-1s", "1e9999h", "ten"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

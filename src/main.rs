@@ -1,0 +1,18 @@
+//! curvnet: a multi-tenant network stack in user space on DPDK.
+
+mod build;
+mod check;
+mod cli;
+mod doctor;
+mod host;
+mod run;
+mod setup;
+mod summary;
+mod table;
+mod workers;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

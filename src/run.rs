@@ -1,0 +1,281 @@
+//! `curvnet run`: EAL, ports, stack and workers from a configuration; the control thread's loop; a clean end.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use config::{Config, Hugepages};
+use pmd::{CpuId, Eal, EalConfig, MbufPool, Port, PortConfig, PortId, SocketId};
+use stack::control::Stack;
+use stack::wire::MacAddr;
+use stack::worker::{Clock, Queues, WorkerQueues};
+use tracing::{debug, info, warn};
+use vnet::{Domain, Vnets};
+
+use crate::check;
+use crate::cli::Failure;
+use crate::setup::{self, PortFacts};
+use crate::summary::Summary;
+use crate::table::Table;
+use crate::workers::{self, Common, Gauges, Worker};
+
+/// How often the control thread looks at its queues. A neighbour's first packet waits this long at most.
+const TICK: Duration = Duration::from_micros(500);
+/// How often the table is drawn and ports' events are looked at.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The command.
+pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result<(), Failure> {
+    log_to_stderr();
+    let config = check::load(path)?;
+    let _fits = check::arithmetic(path, &config)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
+        .context("SIGINT and SIGTERM")?;
+    let summary = Process::start(&config)?.serve(&stop, duration, json)?;
+    if json {
+        println!("{}", serde_json::to_string(&summary).context("the summary as JSON")?);
+    } else {
+        print!("{summary}");
+    }
+    summary.verdict().map_err(|text| Failure::Runtime(anyhow!(text)))
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CURVNET_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let colored = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colored)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Everything that runs. Fields are dropped in this order: workers' queues before ports, ports before the pool.
+struct Process {
+    stack: Stack,
+    workers: Vec<Worker>,
+    ports: Vec<Port>,
+    pool: MbufPool,
+    common: Common,
+    eal: Eal,
+}
+
+impl Process {
+    /// Starts EAL, ports, stack and workers.
+    fn start(config: &Config) -> Result<Self> {
+        let eal = start_eal(config)?;
+        let mbufs = check::mbufs(config);
+        let cache = pmd::pool::cache_for(config.workers.burst, mbufs);
+        let pool =
+            MbufPool::create(&eal, "mbufs", mbufs, cache, SocketId::ANY).context("mbuf pool")?;
+        let mut ports = open_ports(config, &eal, &pool)?;
+
+        let cpus = &config.workers.cpus;
+        let domain = Domain::new(cpus.len());
+        let control = domain.control()?;
+        let queues: Vec<WorkerQueues> = cpus.iter().map(|_| WorkerQueues::default()).collect();
+        // Containers live as long as the process, so the allocator is leaked rather than counted.
+        let heap: &'static pmd::hugepage::Heap =
+            Box::leak(Box::new(pmd::hugepage::Heap::new(&eal, SocketId::ANY)));
+        let vnets = Vnets::new(Stack::modules()?, &control, heap);
+        let mut stack = Stack::new(vnets, control, queues.clone(), pool.clone());
+        let facts = ports.iter().map(facts_of).collect::<BTreeMap<_, _>>();
+        setup::apply(config, &mut stack, &facts)?;
+
+        let common = Common {
+            domain,
+            interfaces: stack.interfaces(),
+            queues,
+            pool: pool.clone(),
+            burst: config.workers.burst,
+            idle_sleep: Duration::from_micros(u64::from(config.workers.idle_sleep_us)),
+            clock: Clock::start(),
+            stop: Arc::new(AtomicBool::new(false)),
+        };
+        let workers = start_workers(config, &mut ports, &common)?;
+        Ok(Self { stack, workers, ports, pool, common, eal })
+    }
+
+    /// The control thread's loop, until `stop` is set or `duration` is over; then a clean end.
+    fn serve(
+        mut self,
+        stop: &AtomicBool,
+        duration: Option<Duration>,
+        quiet: bool,
+    ) -> Result<Summary> {
+        let started = Instant::now();
+        let mut table = Table::new(quiet);
+        let mut next_second = started + SECOND;
+        let mut failed = None;
+        while !stop.load(Ordering::Relaxed)
+            && duration.is_none_or(|duration| started.elapsed() < duration)
+        {
+            self.stack.tick(self.common.clock.now());
+            let now = Instant::now();
+            if now >= next_second {
+                next_second += SECOND;
+                self.look_at_ports();
+                self.log_stack();
+                table.draw(&self.stack, &self.ports(), &self.gauges(), started.elapsed());
+            }
+            if self.workers.iter().any(Worker::is_finished) {
+                failed = Some(anyhow!("a worker ended by itself"));
+                break;
+            }
+            std::thread::sleep(TICK);
+        }
+        table.end();
+        let summary = self.end(started.elapsed());
+        failed.map_or(summary, Err)
+    }
+
+    /// Stops the workers and the ports, empties every queue, and closes the books.
+    fn end(mut self, elapsed: Duration) -> Result<Summary> {
+        let gauges = self.gauges();
+        let shares = workers::stop(std::mem::take(&mut self.workers), &self.common.stop)?;
+        let handed_over = self.stack.drain(self.common.clock.now());
+        let mut summary =
+            Summary::collect(&self.stack, &self.ports(), &gauges, handed_over, elapsed);
+        stop_ports(std::mem::take(&mut self.ports), shares)?;
+        summary.vnets_leaked = self.stack.shutdown();
+        summary.mbufs_leaked = self.pool.in_use();
+        for line in self.eal.take_log() {
+            debug!("{line}");
+        }
+        Ok(summary)
+    }
+
+    fn gauges(&self) -> Vec<Gauges> {
+        self.workers.iter().map(|worker| worker.gauges.clone()).collect()
+    }
+
+    fn ports(&self) -> Vec<&Port> {
+        self.ports.iter().collect()
+    }
+
+    /// Links and removals: the port counts them and logs the changes.
+    fn look_at_ports(&self) {
+        for port in &self.ports {
+            let _counted = port.events();
+        }
+    }
+
+    fn log_stack(&mut self) {
+        for line in self.stack.take_log() {
+            warn!("{line}");
+        }
+    }
+}
+
+fn start_eal(config: &Config) -> Result<Eal> {
+    let hugepages = match config.dpdk.hugepages {
+        Hugepages::Auto => pmd::Hugepages::Auto,
+        Hugepages::Required => pmd::Hugepages::Required,
+        Hugepages::None => pmd::Hugepages::None,
+    };
+    let pci_allow = config
+        .ports
+        .iter()
+        .filter(|port| is_pci(port))
+        .map(|port| port.device.to_string())
+        .collect();
+    let worker_cpus: Vec<usize> = config.workers.cpus.iter().map(|cpu| cpu.0).collect();
+    // The control thread stays off the workers' CPUs where there is another.
+    let main_cpu = pmd::affinity::current().into_iter().find(|cpu| !worker_cpus.contains(&cpu.0));
+    let memory_mib =
+        u32::try_from(pmd::pool::memory_mib(check::mbufs(config), pmd::pool::DATA_ROOM)).ok();
+    let eal = Eal::init(EalConfig {
+        hugepages,
+        memory_mib: memory_mib.map(|pool| pool + 128),
+        main_cpu,
+        eal_args: config.dpdk.eal_args.clone(),
+        pci_allow,
+        ..EalConfig::default()
+    })
+    .context("DPDK's EAL")?;
+    if eal.hugepages_in_use() {
+        info!("{}, hugepages in use", Eal::version());
+    } else {
+        info!(
+            "{}, without hugepages: expect more TLB misses; `curvnet doctor` shows how to reserve some",
+            Eal::version()
+        );
+    }
+    Ok(eal)
+}
+
+fn is_pci(port: &config::Port) -> bool {
+    matches!(port.device, config::Device::Pci { .. })
+}
+
+fn open_ports(config: &Config, eal: &Eal, pool: &MbufPool) -> Result<Vec<Port>> {
+    let mut ports = Vec::new();
+    for port in &config.ports {
+        let wish = PortConfig {
+            name: port.name.as_str().to_owned(),
+            device: port.device.to_string(),
+            queues: check::rx_queues(config, port),
+            tx_queues: Some(check::worker_count(config)),
+            rx_desc: port.rx_descriptors,
+            tx_desc: port.tx_descriptors,
+            mtu: port.mtu,
+            promiscuous: port.promiscuous,
+            mac: port.mac.map(config::MacAddr::octets),
+            ..PortConfig::default()
+        };
+        let open =
+            Port::open(eal, &wish, pool).with_context(|| format!("port {}", port.name.as_str()))?;
+        for note in open.notes() {
+            info!("port {}: {note}", open.name());
+        }
+        ports.push(open);
+    }
+    Ok(ports)
+}
+
+fn facts_of(port: &Port) -> (String, PortFacts) {
+    let facts = PortFacts { id: port.id(), mac: MacAddr(port.mac()), mtu: port.mtu() };
+    (port.name().to_owned(), facts)
+}
+
+fn start_workers(config: &Config, ports: &mut [Port], common: &Common) -> Result<Vec<Worker>> {
+    let mut shares: Vec<Queues> = config.workers.cpus.iter().map(|_| Queues::default()).collect();
+    let mut owners: Vec<(PortId, usize)> = Vec::new();
+    for port in ports {
+        let (rx, tx) = port.start().with_context(|| format!("port {}", port.name()))?;
+        let id = port.id();
+        workers::deal(&mut shares, id, rx, tx);
+        owners.push((id, 0));
+    }
+    let start = |(slot, (cpu, share)): (usize, (&config::CpuId, Queues))| {
+        Worker::start(slot, CpuId(cpu.0), share, &owners, common)
+    };
+    config.workers.cpus.iter().zip(shares).enumerate().map(start).collect()
+}
+
+fn stop_ports(ports: Vec<Port>, shares: Vec<Queues>) -> Result<()> {
+    let mut queues: BTreeMap<PortId, (Vec<pmd::RxQueue>, Vec<pmd::TxQueue>)> = BTreeMap::new();
+    for share in shares {
+        for (port, queue) in share.rx {
+            queues.entry(port).or_default().0.push(queue);
+        }
+        for (port, queue) in share.tx {
+            queues.entry(port).or_default().1.push(queue);
+        }
+    }
+    for mut port in ports {
+        let (rx, tx) = queues.remove(&port.id()).unwrap_or_default();
+        let name = port.name().to_owned();
+        port.stop(rx, tx).with_context(|| format!("stopping port {name}"))?;
+        port.close();
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! Interfaces and their addresses.
+
+use std::sync::Arc;
+
+use ipnet::Ipv4Net;
+use pmd::PortId;
+use vnet::{DestroyError, VnetRef};
+
+use super::Stack;
+use crate::inet::control::AddressError;
+use crate::net::{IfIndex, IfKind, IfSlot, Ifnet, IfnetParts, Interfaces, vnet_net};
+use crate::wire::MacAddr;
+
+/// MTU of a loopback (FreeBSD: LOMTU, net/if_loop.c).
+const LOOPBACK_MTU: u16 = 16384;
+
+/// What an interface shall be.
+#[derive(Clone, Debug)]
+pub struct InterfaceSpec {
+    /// Name, unique in the vnet.
+    pub name: String,
+    /// The port it is on.
+    pub port: PortId,
+    /// The VLAN of the port, or untagged.
+    pub vlan: Option<u16>,
+    /// Its MAC address.
+    pub mac: MacAddr,
+    /// Largest IP packet, bytes.
+    pub mtu: u16,
+}
+
+/// Why an interface is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InterfaceError {
+    /// The vnet has one of that name.
+    #[error("the vnet has an interface {0} already")]
+    NameTaken(String),
+    /// Another interface receives what this one would.
+    #[error("{taken} takes these frames of the port already: give the new interface another VLAN")]
+    PortTaken {
+        /// The other interface.
+        taken: String,
+    },
+    /// The vnet is going away.
+    #[error("the vnet is being destroyed")]
+    Dying,
+    /// Too many interfaces.
+    #[error("a vnet takes 65535 interfaces at most")]
+    TooMany,
+    /// No such interface.
+    #[error("the vnet has no interface {0}")]
+    Missing(String),
+    /// The address is refused.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+}
+
+/// Why a vnet is not destroyed.
+#[derive(Debug, thiserror::Error)]
+pub enum DestroyVnetError {
+    /// No such vnet.
+    #[error("there is no vnet {0}")]
+    Unknown(String),
+    /// It cannot go.
+    #[error(transparent)]
+    Refused(#[from] DestroyError),
+}
+
+impl Stack {
+    /// Makes an interface in `vnet`.
+    pub fn create_interface(
+        &mut self,
+        vnet: &VnetRef,
+        spec: InterfaceSpec,
+    ) -> Result<IfSlot, InterfaceError> {
+        let InterfaceSpec { name, port, vlan, mac, mtu } = spec;
+        let kind = IfKind::Ethernet { port, vlan };
+        if self.find(vnet, &name).is_some() {
+            return Err(InterfaceError::NameTaken(name));
+        }
+        if let Some(taken) = self.interfaces.iter().flatten().find(|ifp| ifp.kind == kind) {
+            return Err(InterfaceError::PortTaken {
+                taken: format!("{}.{}", taken.vnet.name(), taken.name),
+            });
+        }
+        let slot = self.insert(vnet, name, kind, mac, mtu)?;
+        self.publish_interfaces();
+        Ok(slot)
+    }
+
+    /// lo0, which every vnet has; once.
+    pub(super) fn attach_loopback(&mut self, vnet: &VnetRef) {
+        if self.find(vnet, "lo0").is_none() {
+            let _slot =
+                self.insert(vnet, "lo0".to_owned(), IfKind::Loopback, MacAddr::ZERO, LOOPBACK_MTU);
+            self.publish_interfaces();
+        }
+    }
+
+    fn insert(
+        &mut self,
+        vnet: &VnetRef,
+        name: String,
+        kind: IfKind,
+        mac: MacAddr,
+        mtu: u16,
+    ) -> Result<IfSlot, InterfaceError> {
+        let free =
+            self.interfaces.iter().position(Option::is_none).unwrap_or(self.interfaces.len());
+        let slot = IfSlot(u32::try_from(free).map_err(|_| InterfaceError::TooMany)?);
+        let slots = self.control.slots();
+        let list = vnet_net::init(vnet).interfaces();
+        let ifp = list.with(&self.control, |list| {
+            let list = list.as_deref_mut().ok_or(InterfaceError::Dying)?;
+            let index = list.next_index.checked_add(1).ok_or(InterfaceError::TooMany)?;
+            list.next_index = index;
+            let (home_vnet, index) = (vnet.clone(), IfIndex(index));
+            let parts =
+                IfnetParts { name, index, slot, kind, mac, mtu, vnet: vnet.clone(), home_vnet };
+            let ifp = Arc::new(Ifnet::new(parts, slots));
+            list.list.push(Arc::clone(&ifp));
+            Ok::<_, InterfaceError>(ifp)
+        })?;
+        if free == self.interfaces.len() {
+            self.interfaces.push(None);
+        }
+        self.interfaces[free] = Some(Arc::clone(&ifp));
+        let _there = self.with_inet(vnet, |inet| {
+            inet.interfaces.push(ifp);
+            inet.dirty = true;
+        });
+        Ok(slot)
+    }
+
+    /// The interface of this name.
+    #[must_use]
+    pub fn find(&self, vnet: &VnetRef, name: &str) -> Option<Arc<Ifnet>> {
+        self.interfaces
+            .iter()
+            .flatten()
+            .find(|ifp| ifp.name == name && ifp.vnet.id() == vnet.id())
+            .cloned()
+    }
+
+    /// The interface in `slot`.
+    #[must_use]
+    pub fn interface(&self, slot: IfSlot) -> Option<&Arc<Ifnet>> {
+        self.interfaces.get(slot.0 as usize)?.as_ref()
+    }
+
+    /// The interfaces of one vnet.
+    pub fn interfaces_of(&self, vnet: &VnetRef) -> impl Iterator<Item = &Arc<Ifnet>> {
+        let id = vnet.id();
+        self.interfaces.iter().flatten().filter(move |ifp| ifp.vnet.id() == id)
+    }
+
+    /// Gives an interface an address, with the routes that belong to it, and announces it.
+    pub fn add_address(&mut self, slot: IfSlot, net: Ipv4Net) -> Result<(), InterfaceError> {
+        let ifp = self
+            .interface(slot)
+            .cloned()
+            .ok_or_else(|| InterfaceError::Missing(format!("#{}", slot.0)))?;
+        let vnet = ifp.vnet.clone();
+        let plan = self
+            .with_inet(&vnet, |inet| inet.plan_address(&ifp, net))
+            .ok_or(InterfaceError::Dying)??;
+        // Booked first, so that the hops of its routes find the interface's address.
+        let now = self.now;
+        let _booked = self.with_inet(&vnet, |inet| inet.insert_address(&ifp, net));
+        if let Err(error) = self.change_routes(&vnet, &plan) {
+            let _undone =
+                self.with_inet(&vnet, |inet| inet.addresses.retain(|address| address.net != net));
+            return Err(AddressError::Route(error).into());
+        }
+        if ifp.port().is_some() {
+            let _armed = self.with_inet(&vnet, |inet| {
+                let addresses = inet.addresses_of(slot);
+                inet.arp.announce(
+                    now,
+                    crate::inet::control::arp_interface(&ifp, &addresses),
+                    net.addr(),
+                );
+            });
+        }
+        self.publish_forwarding(&vnet);
+        Ok(())
+    }
+
+    /// Takes a vnet's interfaces from the workers and destroys it. Its memory comes back after a grace period, by
+    /// [`Stack::tick`].
+    pub fn destroy_vnet(&mut self, name: &str) -> Result<(), DestroyVnetError> {
+        let vnet = self
+            .vnets
+            .by_name(name)
+            .cloned()
+            .ok_or_else(|| DestroyVnetError::Unknown(name.to_owned()))?;
+        let id = vnet.id();
+        let mut withdrawn = false;
+        for slot in &mut self.interfaces {
+            if slot.as_ref().is_some_and(|ifp| ifp.vnet.id() == id) {
+                withdrawn |= slot.take().is_some_and(|ifp| ifp.port().is_some());
+            }
+        }
+        if withdrawn {
+            self.publish_interfaces();
+        }
+        drop(vnet);
+        self.vnets.destroy(&mut self.control, id)?;
+        Ok(())
+    }
+
+    fn publish_interfaces(&mut self) {
+        let table = Interfaces::new(self.interfaces.iter().flatten());
+        self.control.publish(&self.published, Some(Box::new(table)));
+    }
+
+    /// Destroys all interfaces and vnets, after the workers have ended; how many vnets could not be freed.
+    pub fn shutdown(&mut self) -> usize {
+        self.control.publish(&self.published, None);
+        self.interfaces.clear();
+        self.vnets.shutdown(&mut self.control)
+    }
+}

@@ -1,0 +1,159 @@
+//! What the control thread does: it builds new state, publishes it, waits for quiescence, and frees.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `mod.rs` | [`Stack`]: vnets, and the tick |
+//! | `interfaces.rs` | interfaces and their addresses |
+//! | `routes.rs` | routes and static neighbours |
+//! | `punts.rs` | packets that workers handed over: ARP, and what waits for it |
+//! | `books.rs` | whether every packet ended in one place |
+
+mod books;
+mod interfaces;
+mod punts;
+mod routes;
+
+pub use books::{Books, Statistics, VnetBooks};
+pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
+
+use std::sync::Arc;
+
+use pmd::MbufPool;
+use vnet::sysctl::{SysctlError, Value};
+use vnet::{Control, CreateError, Published, RegisterError, Registry, VnetRef, Vnets};
+
+use crate::inet::control::InetControl;
+use crate::inet::vnet_inet;
+use crate::net::{Ifnet, Interfaces};
+use crate::time::Nanos;
+use crate::worker::WorkerQueues;
+
+/// The name of the base vnet.
+pub const VNET0: &str = "vnet0";
+
+/// All vnets and interfaces of the process, as the control thread holds them.
+#[derive(Debug)]
+pub struct Stack {
+    vnets: Vnets,
+    control: Control,
+    /// By slot.
+    interfaces: Vec<Option<Arc<Ifnet>>>,
+    published: Arc<Published<Interfaces>>,
+    /// By worker.
+    queues: Vec<WorkerQueues>,
+    pool: MbufPool,
+    now: Nanos,
+    /// When neighbours' timers are next looked at.
+    next_timers: Nanos,
+    /// What the operator should read; taken by the program.
+    log: Vec<String>,
+}
+
+impl Stack {
+    /// A stack without vnets, whose workers will use `queues`.
+    #[must_use]
+    pub fn new(vnets: Vnets, control: Control, queues: Vec<WorkerQueues>, pool: MbufPool) -> Self {
+        Self {
+            vnets,
+            control,
+            interfaces: Vec::new(),
+            published: Arc::new(Published::empty()),
+            queues,
+            pool,
+            now: Nanos(0),
+            next_timers: Nanos(0),
+            log: Vec::new(),
+        }
+    }
+
+    /// The modules that a vnet of this stack consists of.
+    pub fn modules() -> Result<Registry, RegisterError> {
+        let mut registry = Registry::new();
+        registry.register(&crate::net::vnet_net::MODULE)?;
+        registry.register(&vnet_inet::MODULE)?;
+        registry.check()?;
+        Ok(registry)
+    }
+
+    /// The interfaces that workers read.
+    #[must_use]
+    pub fn interfaces(&self) -> Arc<Published<Interfaces>> {
+        Arc::clone(&self.published)
+    }
+
+    /// The vnets.
+    #[must_use]
+    pub fn vnets(&self) -> &Vnets {
+        &self.vnets
+    }
+
+    /// The control thread's side of publication.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Makes a vnet, with its loopback. The first one of a process is its base vnet, called [`VNET0`] where there can be
+    /// more than one; asking for that one again configures it.
+    pub fn create_vnet(&mut self, name: &str) -> Result<VnetRef, CreateError> {
+        if Vnets::MAX_VNETS > 1 && self.vnets.by_name(VNET0).is_none() {
+            let vnet0 = self.vnets.create(&mut self.control, VNET0)?;
+            self.attach_loopback(&vnet0);
+        }
+        if let Some(vnet0) = self.vnets.by_name(VNET0).filter(|_| name == VNET0) {
+            return Ok(vnet0.clone());
+        }
+        let vnet = self.vnets.create(&mut self.control, name)?;
+        self.attach_loopback(&vnet);
+        Ok(vnet)
+    }
+
+    /// Sets a sysctl of a vnet, also one that can be set only before the vnet is in service.
+    pub fn set_sysctl(
+        &mut self,
+        vnet: &VnetRef,
+        name: &str,
+        value: Value,
+    ) -> Result<(), SysctlError> {
+        let _old =
+            self.vnets.registry().sysctl().tune(&mut self.control, Some(vnet), name, value)?;
+        Ok(())
+    }
+
+    /// The IPv4 state of a vnet; `None` for a vnet that is being destroyed.
+    pub fn with_inet<R>(
+        &self,
+        vnet: &VnetRef,
+        work: impl FnOnce(&mut InetControl) -> R,
+    ) -> Option<R> {
+        let state = vnet_inet::init(vnet).control();
+        state.with(&self.control, |state| state.as_deref_mut().map(work))
+    }
+
+    /// Publishes what `vnet`'s workers forward by.
+    fn publish_forwarding(&mut self, vnet: &VnetRef) {
+        let forwarding = self.with_inet(vnet, |inet| {
+            inet.dirty = false;
+            inet.forwarding()
+        });
+        if let Some(forwarding) = forwarding {
+            self.control.publish(vnet_inet::init(vnet).forwarding(), Some(Box::new(forwarding)));
+        }
+    }
+
+    /// What the control thread does all the time, at `now`: takes packets from the workers, runs timers, publishes
+    /// what changed, and frees what nobody reads any more. Never waits.
+    pub fn tick(&mut self, now: Nanos) {
+        self.now = now;
+        self.take_punts();
+        if now >= self.next_timers {
+            self.run_timers();
+        }
+        self.vnets.reclaim(&mut self.control);
+    }
+
+    /// What the operator should read, since the last call.
+    pub fn take_log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+}

@@ -1,0 +1,280 @@
+//! Packets that workers handed over: ARP, and what waits for its next hop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pmd::Mbuf;
+use vnet::VnetRef;
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::Stack;
+use crate::drops::{DropReason, Drops};
+use crate::inet::control::{ArpAction, HeldPacket, arp_interface, arp_limits};
+use crate::inet::{ArpStat, vnet_inet};
+use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
+use crate::time::Nanos;
+use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, EtherType, MacAddr};
+use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS};
+
+/// How often neighbours' timers are looked at.
+const TIMER_INTERVAL: Duration = Duration::from_millis(100);
+/// The shortest Ethernet frame without its check sequence: veth and TAP do not pad.
+const ETHER_MIN_LEN: usize = 60;
+
+impl Stack {
+    /// Takes at most one queue length of packets from each worker.
+    pub(super) fn take_punts(&mut self) {
+        for worker in 0..self.queues.len() {
+            for _ in 0..QUEUE_PACKETS {
+                let Some(punt) = self.queues[worker].punt.pop() else { break };
+                self.take_punt(punt);
+            }
+        }
+    }
+
+    fn take_punt(&mut self, punt: Punt) {
+        let Punt { ingress, reason, mbuf } = punt;
+        let Some(ifp) = self.interface(ingress).cloned() else { return drop(mbuf) };
+        let vnet = ifp.vnet.clone();
+        let mut actions = Vec::new();
+        match reason {
+            PuntReason::Arp => {
+                self.arp_packet(&vnet, &ifp, &mbuf, &mut actions);
+                let net = vnet_net::init(&vnet);
+                net.account().get(self.control.reader()).delivered.inc();
+                net.in_flight().leave(1);
+            }
+            PuntReason::Unresolved { egress, next_hop } => {
+                let packet = HeldPacket { ingress, mbuf };
+                self.unresolved(&vnet, egress, next_hop.into(), packet, &mut actions);
+            }
+        }
+        self.act(&vnet, actions);
+        self.publish_if_dirty(&vnet);
+    }
+
+    fn arp_packet(
+        &self,
+        vnet: &VnetRef,
+        ifp: &Ifnet,
+        mbuf: &Mbuf,
+        actions: &mut Vec<ArpAction<HeldPacket>>,
+    ) {
+        let packet = mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + ARP_LEN);
+        let Some(packet) = packet.and_then(|packet| ArpPacket::read_from_bytes(packet).ok()) else {
+            return;
+        };
+        let inet = vnet_inet::init(vnet);
+        let stat = inet.arpstat().get(self.control.reader());
+        stat.received.inc();
+        match packet.operation() {
+            Some(ArpOperation::Request) => stat.rxrequests.inc(),
+            Some(ArpOperation::Reply) => stat.rxreplies.inc(),
+            None => {}
+        }
+        let limits = arp_limits(inet);
+        let _there = self.with_inet(vnet, |state| {
+            let addresses = state.addresses_of(ifp.slot);
+            state.arp.input(self.now, arp_interface(ifp, &addresses), &packet, &limits, actions);
+        });
+    }
+
+    fn unresolved(
+        &self,
+        vnet: &VnetRef,
+        egress: IfSlot,
+        next_hop: std::net::Ipv4Addr,
+        packet: HeldPacket,
+        actions: &mut Vec<ArpAction<HeldPacket>>,
+    ) {
+        let Some(ifp) = self.interface(egress) else {
+            return actions.push(ArpAction::Unreachable(packet));
+        };
+        let limits = arp_limits(vnet_inet::init(vnet));
+        let _there = self.with_inet(vnet, |state| {
+            let addresses = state.addresses_of(egress);
+            state.arp.resolve(
+                self.now,
+                arp_interface(ifp, &addresses),
+                next_hop,
+                packet,
+                &limits,
+                actions,
+            );
+        });
+    }
+
+    /// Ends what still waits after the workers have stopped: each packet in its named drop. Returns the finished frames
+    /// that were on their way from one worker to another, whose vnets have counted them as sent.
+    pub fn drain(&mut self, now: Nanos) -> u64 {
+        self.now = now;
+        self.take_punts();
+        let mut frames = 0;
+        for worker in 0..self.queues.len() {
+            while let Some(inject) = self.queues[worker].inject.pop() {
+                match inject {
+                    Inject::Handover { .. } => frames += 1,
+                    Inject::Frame { egress: slot, mbuf }
+                    | Inject::Route { ingress: slot, mbuf }
+                    | Inject::HostUnreachable { ingress: slot, mbuf } => {
+                        self.end_packet(slot, mbuf)
+                    }
+                }
+            }
+        }
+        self.drain_holds();
+        frames
+    }
+
+    fn end_packet(&self, slot: IfSlot, mbuf: Mbuf) {
+        if let Some(ifp) = self.interface(slot) {
+            self.drops(&ifp.vnet).add(DropReason::Shutdown, 1);
+            vnet_net::init(&ifp.vnet).in_flight().leave(1);
+        }
+        drop(mbuf);
+    }
+
+    fn drain_holds(&self) {
+        for vnet in self.vnets.iter() {
+            let held: Vec<HeldPacket> =
+                self.with_inet(vnet, |inet| inet.arp.drain_held().collect()).unwrap_or_default();
+            let packets = held.len();
+            drop(held);
+            self.drops(vnet).add(DropReason::Shutdown, packets as u64);
+            vnet_net::init(vnet).in_flight().leave(u32::try_from(packets).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Runs what is due in each vnet.
+    pub(super) fn run_timers(&mut self) {
+        self.next_timers = self.now + TIMER_INTERVAL;
+        let now = self.now;
+        let vnets: Vec<VnetRef> = self.vnets.iter().cloned().collect();
+        for vnet in vnets {
+            let due = |inet: &mut crate::inet::control::InetControl| {
+                inet.arp.next_deadline().is_some_and(|deadline| deadline <= now)
+            };
+            if self.with_inet(&vnet, due) != Some(true) {
+                continue;
+            }
+            let limits = arp_limits(vnet_inet::init(&vnet));
+            let mut actions = Vec::new();
+            let _there = self.with_inet(&vnet, |inet| inet.arp.tick(now, &limits, &mut actions));
+            self.act(&vnet, actions);
+            self.publish_if_dirty(&vnet);
+        }
+    }
+
+    pub(super) fn publish_if_dirty(&mut self, vnet: &VnetRef) {
+        if self.with_inet(vnet, |inet| inet.dirty) == Some(true) {
+            self.publish_forwarding(vnet);
+        }
+    }
+
+    /// Carries out what the neighbour table wants. Packets are released only after the adjacencies they wait for are
+    /// published.
+    pub(super) fn act(&mut self, vnet: &VnetRef, actions: Vec<ArpAction<HeldPacket>>) {
+        if actions.iter().any(|action| matches!(action, ArpAction::Changed)) {
+            let _there = self.with_inet(vnet, |inet| inet.dirty = true);
+            self.publish_if_dirty(vnet);
+        }
+        for action in actions {
+            self.act_one(vnet, action);
+        }
+    }
+
+    fn act_one(&mut self, vnet: &VnetRef, action: ArpAction<HeldPacket>) {
+        match action {
+            ArpAction::Changed => {}
+            ArpAction::Send { slot, dst, packet } => self.send_arp(vnet, slot, dst, &packet),
+            ArpAction::Release(HeldPacket { ingress, mbuf }) => {
+                self.inject(vnet, Inject::Route { ingress, mbuf })
+            }
+            ArpAction::Unreachable(HeldPacket { ingress, mbuf }) => {
+                self.arpstat(vnet, |stat| stat.dropped.inc());
+                self.inject(vnet, Inject::HostUnreachable { ingress, mbuf });
+            }
+            ArpAction::HoldFull(packet) => self.drop_held(vnet, packet, DropReason::ArpHoldFull),
+            ArpAction::TableFull(packet) => self.drop_held(vnet, packet, DropReason::ArpTableFull),
+            ArpAction::TimedOut(_) => self.arpstat(vnet, |stat| stat.timeouts.inc()),
+            ArpAction::Duplicate { key, mac } => {
+                self.arpstat(vnet, |stat| stat.dupips.inc());
+                self.log.push(format!(
+                    "{}: {mac} is using my IP address {}",
+                    vnet.name(),
+                    key.addr
+                ));
+            }
+            ArpAction::Moved { key, from, to } => {
+                if vnet_inet::init(vnet).log_arp_movements().get() != 0 {
+                    self.log.push(format!(
+                        "{}: {} moved from {from} to {to}",
+                        vnet.name(),
+                        key.addr
+                    ));
+                }
+            }
+        }
+    }
+
+    fn arpstat(&self, vnet: &VnetRef, count: impl FnOnce(&ArpStat)) {
+        count(vnet_inet::init(vnet).arpstat().get(self.control.reader()));
+    }
+
+    fn drops<'a>(&'a self, vnet: &'a VnetRef) -> &'a Drops {
+        vnet_net::init(vnet).drops().get(self.control.reader())
+    }
+
+    fn drop_held(&self, vnet: &VnetRef, packet: HeldPacket, reason: DropReason) {
+        self.drops(vnet).add(reason, 1);
+        self.arpstat(vnet, |stat| stat.dropped.inc());
+        vnet_net::init(vnet).in_flight().leave(1);
+        drop(packet);
+    }
+
+    /// A frame of our own around an ARP packet, by way of a worker.
+    fn send_arp(&mut self, vnet: &VnetRef, slot: IfSlot, dst: MacAddr, packet: &ArpPacket) {
+        let Some(ifp) = self.interface(slot).cloned() else { return };
+        let Some(mbuf) = self.arp_frame(&ifp, dst, packet) else {
+            return self.arpstat(vnet, |stat| stat.txerrors.inc());
+        };
+        self.arpstat(vnet, |stat| match packet.operation() {
+            Some(ArpOperation::Reply) => stat.txreplies.inc(),
+            _ => stat.txrequests.inc(),
+        });
+        let net = vnet_net::init(vnet);
+        net.account().get(self.control.reader()).originated.inc();
+        let _unbounded: bool = net.in_flight().enter(u32::MAX);
+        self.inject(vnet, Inject::Frame { egress: slot, mbuf });
+    }
+
+    fn arp_frame(&self, ifp: &Arc<Ifnet>, dst: MacAddr, packet: &ArpPacket) -> Option<Mbuf> {
+        let IfKind::Ethernet { vlan, .. } = ifp.kind else { return None };
+        let mut frame = Vec::with_capacity(ETHER_MIN_LEN + 4);
+        frame.extend_from_slice(&dst.0);
+        frame.extend_from_slice(&ifp.mac.0);
+        if let Some(vlan) = vlan {
+            frame.extend_from_slice(&EtherType::VLAN.0.to_be_bytes());
+            frame.extend_from_slice(&vlan.to_be_bytes());
+        }
+        frame.extend_from_slice(&EtherType::ARP.0.to_be_bytes());
+        frame.extend_from_slice(packet.as_bytes());
+        frame.resize(frame.len().max(ETHER_MIN_LEN), 0);
+        let mut mbuf = self.pool.alloc()?;
+        mbuf.append(u16::try_from(frame.len()).ok()?)?.copy_from_slice(&frame);
+        Some(mbuf)
+    }
+
+    /// Hands a packet, which counts as in flight, to the first worker.
+    fn inject(&mut self, vnet: &VnetRef, inject: Inject) {
+        let refused = match self.queues.first() {
+            Some(queues) => queues.inject.push(inject).err(),
+            None => Some(inject),
+        };
+        if let Some(refused) = refused {
+            self.drops(vnet).add(DropReason::InjectQueueFull, 1);
+            vnet_net::init(vnet).in_flight().leave(1);
+            drop(refused);
+        }
+    }
+}

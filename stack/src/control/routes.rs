@@ -1,0 +1,107 @@
+//! Routes and static neighbours.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use vnet::VnetRef;
+
+use super::Stack;
+use crate::inet::control::{NeighborKey, RouteChange, RouteError, RouteTarget};
+use crate::inet::route::RouteFlags;
+use crate::net::IfSlot;
+use crate::wire::MacAddr;
+
+impl Stack {
+    /// Adds routes, all or none.
+    pub fn add_routes(
+        &mut self,
+        vnet: &VnetRef,
+        routes: impl IntoIterator<Item = (Ipv4Net, RouteTarget)>,
+    ) -> Result<(), RouteError> {
+        let changes = self
+            .with_inet(vnet, |inet| -> Result<Vec<RouteChange>, RouteError> {
+                let mut last: Option<(RouteTarget, _)> = None;
+                routes
+                    .into_iter()
+                    .map(|(prefix, target)| {
+                        // Long lists repeat their targets: a table of a million routes has a few neighbours.
+                        let (hop, flags) = match &last {
+                            Some((same, hop)) if *same == target => Clone::clone(hop),
+                            _ => inet.hop_for(&target)?,
+                        };
+                        last = Some((target, (hop.clone(), flags)));
+                        Ok(RouteChange::Add { prefix: prefix.trunc(), hop, flags })
+                    })
+                    .collect()
+            })
+            .unwrap_or_else(|| Ok(Vec::new()))?;
+        self.change_routes(vnet, &changes)
+    }
+
+    /// Deletes routes, all or none. Routes that belong to addresses stay.
+    pub fn delete_routes(
+        &mut self,
+        vnet: &VnetRef,
+        prefixes: impl IntoIterator<Item = Ipv4Net>,
+    ) -> Result<(), RouteError> {
+        const OF_ADDRESSES: [RouteFlags; 3] =
+            [RouteFlags::PINNED, RouteFlags::LOCAL, RouteFlags::BROADCAST];
+        let changes = self
+            .with_inet(vnet, |inet| {
+                let delete = |prefix: Ipv4Net| {
+                    let prefix = prefix.trunc();
+                    let route = inet.rib().get(prefix).ok_or(RouteError::Missing(prefix))?;
+                    if OF_ADDRESSES.iter().any(|flag| route.flags.contains(*flag)) {
+                        return Err(RouteError::Pinned(prefix));
+                    }
+                    Ok(RouteChange::Delete { prefix })
+                };
+                prefixes.into_iter().map(delete).collect::<Result<Vec<_>, _>>()
+            })
+            .unwrap_or_else(|| Ok(Vec::new()))?;
+        self.change_routes(vnet, &changes)
+    }
+
+    /// Changes routes in the order that loses no packet: new hops are published, and every worker has taken them up,
+    /// before the FIB points to them; ids of hops that are no longer used rest until every worker has let go of them.
+    pub(super) fn change_routes(
+        &mut self,
+        vnet: &VnetRef,
+        changes: &[RouteChange],
+    ) -> Result<(), RouteError> {
+        let Some(prepared) = self.with_inet(vnet, |inet| inet.prepare(changes)) else {
+            return Ok(());
+        };
+        let prepared = prepared?;
+        if prepared.has_new_hops {
+            self.publish_forwarding(vnet);
+            self.control.synchronize();
+        }
+        let applied = self.with_inet(vnet, |inet| {
+            let replaced = inet.apply(prepared);
+            (replaced, inet.fib.seal(), inet.hops.has_resting())
+        });
+        let Some((replaced, freed, resting)) = applied else { return Ok(()) };
+        if let Some(freed) = freed {
+            self.control.retire(Box::new(freed));
+        }
+        if replaced? {
+            self.publish_forwarding(vnet);
+        }
+        if resting {
+            self.control.synchronize();
+            let _there = self.with_inet(vnet, |inet| inet.hops.reuse_rested());
+        }
+        Ok(())
+    }
+
+    /// Sets a neighbour that is never asked for (`arp -s`).
+    pub fn add_neighbor(&mut self, vnet: &VnetRef, slot: IfSlot, addr: Ipv4Addr, mac: MacAddr) {
+        let mut actions = Vec::new();
+        let _set = self.with_inet(vnet, |inet| {
+            inet.arp.set_static(NeighborKey { slot, addr }, mac, &mut actions)
+        });
+        self.act(vnet, actions);
+        self.publish_if_dirty(vnet);
+    }
+}

@@ -1,0 +1,487 @@
+//! The neighbour table and ARP's rules: RFC 826, RFC 1122 2.3.2, RFC 5227 (FreeBSD: netinet/if_ether.c).
+//!
+//! A pure state machine: time and packets come in, [`ArpAction`]s go out. `P` is a packet that waits for its address.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use crate::net::IfSlot;
+use crate::time::Nanos;
+use crate::wire::{ArpOperation, ArpPacket, MacAddr};
+
+/// Between two requests for the same address (RFC 1122 2.3.2.1: at most one a second).
+const RETRY: Duration = Duration::from_secs(1);
+/// Announcements of a new address (RFC 5227 1.1: ANNOUNCE_NUM).
+const ANNOUNCE_NUM: u8 = 2;
+/// Between them (RFC 5227 1.1: ANNOUNCE_INTERVAL).
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
+/// Between two defences of one address (RFC 5227 1.1: DEFEND_INTERVAL).
+const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A neighbour: the interface it is on, and its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NeighborKey {
+    /// The interface.
+    pub slot: IfSlot,
+    /// The address.
+    pub addr: Ipv4Addr,
+}
+
+/// The limits that sysctls set.
+#[derive(Clone, Copy, Debug)]
+pub struct ArpLimits {
+    /// `net.link.ether.inet.max_age`.
+    pub max_age: Duration,
+    /// `net.link.ether.inet.maxtries`.
+    pub max_tries: u32,
+    /// `net.link.ether.inet.maxhold`.
+    pub max_hold: usize,
+    /// `net.link.ether.inet.wait`.
+    pub down: Duration,
+    /// `net.link.ether.inet.maxneighbors`.
+    pub max_neighbors: usize,
+}
+
+/// Our side of an interface.
+#[derive(Clone, Copy, Debug)]
+pub struct ArpInterface<'a> {
+    /// The interface.
+    pub slot: IfSlot,
+    /// Its MAC address.
+    pub mac: MacAddr,
+    /// Its addresses with their prefix lengths.
+    pub addresses: &'a [ipnet::Ipv4Net],
+}
+
+impl ArpInterface<'_> {
+    fn owns(&self, addr: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|net| net.addr() == addr)
+    }
+
+    fn is_on_link(&self, addr: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|net| net.contains(&addr))
+    }
+}
+
+/// What an entry knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeighborState {
+    /// Asked `tries` times, no answer yet.
+    Incomplete {
+        /// Requests sent.
+        tries: u32,
+    },
+    /// Known.
+    Reachable(MacAddr),
+    /// Known, about to expire, asked again `tries` times.
+    Probing {
+        /// The address known so far.
+        mac: MacAddr,
+        /// Requests sent.
+        tries: u32,
+    },
+    /// Set by the operator; never changes, never expires.
+    Static(MacAddr),
+    /// Did not answer; left alone for a while.
+    Failed,
+}
+
+impl NeighborState {
+    /// The MAC address to send to, if there is one.
+    #[must_use]
+    pub fn mac(self) -> Option<MacAddr> {
+        match self {
+            NeighborState::Reachable(mac)
+            | NeighborState::Probing { mac, .. }
+            | NeighborState::Static(mac) => Some(mac),
+            NeighborState::Incomplete { .. } | NeighborState::Failed => None,
+        }
+    }
+}
+
+/// What the table wants done.
+#[derive(Debug, PartialEq)]
+pub enum ArpAction<P> {
+    /// Send this packet on `slot` to `dst`.
+    Send {
+        /// The interface.
+        slot: IfSlot,
+        /// Link-layer destination.
+        dst: MacAddr,
+        /// The packet.
+        packet: ArpPacket,
+    },
+    /// The address is known: route the packet again.
+    Release(P),
+    /// Nobody answers: refuse the packet.
+    Unreachable(P),
+    /// The hold queue was full: drop the packet.
+    HoldFull(P),
+    /// The table is full: drop the packet.
+    TableFull(P),
+    /// Adjacencies changed.
+    Changed,
+    /// An entry timed out.
+    TimedOut(NeighborKey),
+    /// Somebody else uses our address.
+    Duplicate {
+        /// The interface and our address.
+        key: NeighborKey,
+        /// Who uses it.
+        mac: MacAddr,
+    },
+    /// A neighbour has a new MAC address, or somebody claims a static one.
+    Moved {
+        /// The neighbour.
+        key: NeighborKey,
+        /// The address known so far.
+        from: MacAddr,
+        /// The one it claims now.
+        to: MacAddr,
+    },
+}
+
+struct Entry<P> {
+    state: NeighborState,
+    /// Our address on that network, the sender of requests.
+    source: (MacAddr, Ipv4Addr),
+    hold: VecDeque<P>,
+    deadline: Nanos,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Neighbor(NeighborKey),
+    Announce { key: NeighborKey, mac: MacAddr, left: u8 },
+}
+
+/// The neighbours of one vnet.
+pub struct ArpTable<P> {
+    entries: HashMap<NeighborKey, Entry<P>>,
+    timers: BTreeSet<(Nanos, Timer)>,
+    /// When we last defended an address.
+    defended: HashMap<NeighborKey, Nanos>,
+}
+
+impl<P> Default for ArpTable<P> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), timers: BTreeSet::new(), defended: HashMap::new() }
+    }
+}
+
+impl<P> std::fmt::Debug for ArpTable<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArpTable").field("entries", &self.entries.len()).finish_non_exhaustive()
+    }
+}
+
+impl<P> ArpTable<P> {
+    /// All entries.
+    pub fn iter(&self) -> impl Iterator<Item = (NeighborKey, NeighborState)> + '_ {
+        self.entries.iter().map(|(key, entry)| (*key, entry.state))
+    }
+
+    /// The state of one neighbour.
+    #[must_use]
+    pub fn get(&self, key: NeighborKey) -> Option<NeighborState> {
+        self.entries.get(&key).map(|entry| entry.state)
+    }
+
+    /// Packets that wait for an address.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.entries.values().map(|entry| entry.hold.len()).sum()
+    }
+
+    /// When [`Self::tick`] next has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Nanos> {
+        self.timers.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Sets an entry that never changes. Packets that waited for it are released.
+    pub fn set_static(&mut self, key: NeighborKey, mac: MacAddr, actions: &mut Vec<ArpAction<P>>) {
+        let entry = Entry {
+            state: NeighborState::Static(mac),
+            source: (mac, key.addr),
+            hold: VecDeque::new(),
+            deadline: Nanos(0),
+        };
+        if let Some(old) = self.insert(key, entry) {
+            actions.extend(old.hold.into_iter().map(ArpAction::Release));
+        }
+        actions.push(ArpAction::Changed);
+    }
+
+    /// Removes one entry; packets that waited for it are refused. False when there is none.
+    pub fn remove(&mut self, key: NeighborKey, actions: &mut Vec<ArpAction<P>>) -> bool {
+        let Some(entry) = self.entries.remove(&key) else { return false };
+        let _was_armed = self.timers.remove(&(entry.deadline, Timer::Neighbor(key)));
+        actions.extend(entry.hold.into_iter().map(ArpAction::Unreachable));
+        actions.push(ArpAction::Changed);
+        true
+    }
+
+    /// Announces a new address of ours: now, and once more (RFC 5227 2.3).
+    pub fn announce(&mut self, now: Nanos, iface: ArpInterface<'_>, addr: Ipv4Addr) {
+        let key = NeighborKey { slot: iface.slot, addr };
+        let _new =
+            self.timers.insert((now, Timer::Announce { key, mac: iface.mac, left: ANNOUNCE_NUM }));
+    }
+
+    /// A packet for `addr` whose MAC address the worker did not know.
+    pub fn resolve(
+        &mut self,
+        now: Nanos,
+        iface: ArpInterface<'_>,
+        addr: Ipv4Addr,
+        packet: P,
+        limits: &ArpLimits,
+        actions: &mut Vec<ArpAction<P>>,
+    ) {
+        let key = NeighborKey { slot: iface.slot, addr };
+        if let Some(entry) = self.entries.get_mut(&key) {
+            match entry.state {
+                NeighborState::Incomplete { .. } => hold(entry, packet, limits, actions),
+                NeighborState::Failed => actions.push(ArpAction::Unreachable(packet)),
+                // The answer came while the packet was on its way here.
+                _ => actions.push(ArpAction::Release(packet)),
+            }
+            return;
+        }
+        let Some(source) =
+            iface.addresses.iter().find(|net| net.contains(&addr)).map(ipnet::Ipv4Net::addr)
+        else {
+            return actions.push(ArpAction::Unreachable(packet));
+        };
+        if self.entries.len() >= limits.max_neighbors && !self.evict(actions) {
+            return actions.push(ArpAction::TableFull(packet));
+        }
+        let state = NeighborState::Incomplete { tries: 1 };
+        let mut entry = Entry {
+            state,
+            source: (iface.mac, source),
+            hold: VecDeque::new(),
+            deadline: now + RETRY,
+        };
+        actions.push(request(key, entry.source, MacAddr::BROADCAST));
+        hold(&mut entry, packet, limits, actions);
+        let _none = self.insert(key, entry);
+        actions.push(ArpAction::Changed);
+    }
+
+    /// A received ARP packet, already checked to be Ethernet/IPv4 with a unicast sender MAC.
+    pub fn input(
+        &mut self,
+        now: Nanos,
+        iface: ArpInterface<'_>,
+        packet: &ArpPacket,
+        limits: &ArpLimits,
+        actions: &mut Vec<ArpAction<P>>,
+    ) {
+        let (sender, target, mac) = (packet.sender(), packet.target(), packet.sender_mac);
+        if mac == iface.mac {
+            return;
+        }
+        let is_request = packet.operation() == Some(ArpOperation::Request);
+        if iface.owns(sender) {
+            self.defend(now, iface, sender, mac, actions);
+        } else if !sender.is_unspecified() {
+            let asked_us = is_request && iface.owns(target);
+            self.learn(now, iface, sender, mac, asked_us, limits, actions);
+        }
+        if is_request && iface.owns(target) {
+            let reply = ArpPacket::new(ArpOperation::Reply, iface.mac, target, mac, sender);
+            actions.push(ArpAction::Send { slot: iface.slot, dst: mac, packet: reply });
+        }
+    }
+
+    /// RFC 826's merge: an entry that exists is updated; a new one is made only for who asks for us, and only on a
+    /// network that the interface is on.
+    #[expect(clippy::too_many_arguments, reason = "one fact each, used once")]
+    fn learn(
+        &mut self,
+        now: Nanos,
+        iface: ArpInterface<'_>,
+        sender: Ipv4Addr,
+        mac: MacAddr,
+        asked_us: bool,
+        limits: &ArpLimits,
+        actions: &mut Vec<ArpAction<P>>,
+    ) {
+        let key = NeighborKey { slot: iface.slot, addr: sender };
+        let known = self.entries.get(&key).map(|entry| entry.state);
+        match known {
+            Some(NeighborState::Static(from)) => {
+                if from != mac {
+                    actions.push(ArpAction::Moved { key, from, to: mac });
+                }
+                return;
+            }
+            Some(state) => {
+                if let Some(from) = state.mac().filter(|from| *from != mac) {
+                    actions.push(ArpAction::Moved { key, from, to: mac });
+                }
+            }
+            None if !asked_us || !iface.is_on_link(sender) => return,
+            None if self.entries.len() >= limits.max_neighbors && !self.evict(actions) => return,
+            None => {}
+        }
+        let source = iface
+            .addresses
+            .iter()
+            .find(|net| net.contains(&sender))
+            .map_or(sender, ipnet::Ipv4Net::addr);
+        let deadline = now + probe_after(limits);
+        let state = NeighborState::Reachable(mac);
+        let entry = Entry { state, source: (iface.mac, source), hold: VecDeque::new(), deadline };
+        if let Some(old) = self.insert(key, entry) {
+            actions.extend(old.hold.into_iter().map(ArpAction::Release));
+        }
+        if known.and_then(NeighborState::mac) != Some(mac) {
+            actions.push(ArpAction::Changed);
+        }
+    }
+
+    /// RFC 5227 2.4 (c): say that the address is ours, at most once in ten seconds.
+    fn defend(
+        &mut self,
+        now: Nanos,
+        iface: ArpInterface<'_>,
+        addr: Ipv4Addr,
+        mac: MacAddr,
+        actions: &mut Vec<ArpAction<P>>,
+    ) {
+        let key = NeighborKey { slot: iface.slot, addr };
+        actions.push(ArpAction::Duplicate { key, mac });
+        let recently = self.defended.get(&key).is_some_and(|last| now - *last < DEFEND_INTERVAL);
+        if !recently {
+            let _last = self.defended.insert(key, now);
+            actions.push(announcement(key, iface.mac));
+        }
+    }
+
+    /// Runs what is due at `now`.
+    pub fn tick(&mut self, now: Nanos, limits: &ArpLimits, actions: &mut Vec<ArpAction<P>>) {
+        while let Some(&(deadline, timer)) = self.timers.first() {
+            if deadline > now {
+                break;
+            }
+            let _first = self.timers.pop_first();
+            match timer {
+                Timer::Neighbor(key) => self.expire(now, key, limits, actions),
+                Timer::Announce { key, mac, left } => {
+                    actions.push(announcement(key, mac));
+                    if left > 1 {
+                        let next = Timer::Announce { key, mac, left: left - 1 };
+                        let _new = self.timers.insert((now + ANNOUNCE_INTERVAL, next));
+                    }
+                }
+            }
+        }
+    }
+
+    fn expire(
+        &mut self,
+        now: Nanos,
+        key: NeighborKey,
+        limits: &ArpLimits,
+        actions: &mut Vec<ArpAction<P>>,
+    ) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let deadline = match entry.state {
+            NeighborState::Incomplete { tries } if tries < limits.max_tries => {
+                entry.state = NeighborState::Incomplete { tries: tries + 1 };
+                actions.push(request(key, entry.source, MacAddr::BROADCAST));
+                now + RETRY
+            }
+            NeighborState::Incomplete { .. } => {
+                entry.state = NeighborState::Failed;
+                actions.extend(entry.hold.drain(..).map(ArpAction::Unreachable));
+                actions.push(ArpAction::TimedOut(key));
+                now + limits.down
+            }
+            // RFC 1122 2.3.2.1 (2): ask the neighbour itself while its entry still serves.
+            NeighborState::Reachable(mac) => {
+                entry.state = NeighborState::Probing { mac, tries: 1 };
+                actions.push(request(key, entry.source, mac));
+                now + RETRY
+            }
+            NeighborState::Probing { mac, tries } if tries < limits.max_tries => {
+                entry.state = NeighborState::Probing { mac, tries: tries + 1 };
+                actions.push(request(key, entry.source, mac));
+                now + RETRY
+            }
+            NeighborState::Probing { .. } | NeighborState::Failed => {
+                if matches!(entry.state, NeighborState::Probing { .. }) {
+                    actions.push(ArpAction::TimedOut(key));
+                }
+                let _removed = self.entries.remove(&key);
+                return actions.push(ArpAction::Changed);
+            }
+            NeighborState::Static(_) => return,
+        };
+        entry.deadline = deadline;
+        let _new = self.timers.insert((deadline, Timer::Neighbor(key)));
+    }
+
+    /// Puts an entry in and arms its timer; the one it replaces.
+    fn insert(&mut self, key: NeighborKey, entry: Entry<P>) -> Option<Entry<P>> {
+        if !matches!(entry.state, NeighborState::Static(_)) {
+            let _new = self.timers.insert((entry.deadline, Timer::Neighbor(key)));
+        }
+        let (deadline, old) = (entry.deadline, self.entries.insert(key, entry));
+        if let Some(old) = &old
+            && old.deadline != deadline
+        {
+            let _was_armed = self.timers.remove(&(old.deadline, Timer::Neighbor(key)));
+        }
+        old
+    }
+
+    /// Makes room by giving up the unanswered entry that is oldest by its timer. False when all entries are known
+    /// neighbours: those are worth more than a newcomer.
+    fn evict(&mut self, actions: &mut Vec<ArpAction<P>>) -> bool {
+        let victim = self.timers.iter().find_map(|(_, timer)| match timer {
+            Timer::Neighbor(key) if self.get(*key).is_some_and(|state| state.mac().is_none()) => {
+                Some(*key)
+            }
+            _ => None,
+        });
+        victim.is_some_and(|key| self.remove(key, actions))
+    }
+
+    /// Everything that waits, for a vnet that dies.
+    pub fn drain_held(&mut self) -> impl Iterator<Item = P> + '_ {
+        self.entries.values_mut().flat_map(|entry| entry.hold.drain(..))
+    }
+}
+
+/// A resolved entry is asked again this long after it was heard of, so that its last try ends at `max_age`.
+fn probe_after(limits: &ArpLimits) -> Duration {
+    let probing = RETRY * limits.max_tries;
+    limits.max_age.checked_sub(probing).filter(|rest| *rest > probing).unwrap_or(limits.max_age)
+}
+
+/// FreeBSD drops the oldest of a full hold queue: what was sent last is what a retransmitting peer still waits for.
+fn hold<P>(entry: &mut Entry<P>, packet: P, limits: &ArpLimits, actions: &mut Vec<ArpAction<P>>) {
+    entry.hold.push_back(packet);
+    while entry.hold.len() > limits.max_hold {
+        actions.extend(entry.hold.pop_front().map(ArpAction::HoldFull));
+    }
+}
+
+fn request<P>(key: NeighborKey, (mac, source): (MacAddr, Ipv4Addr), dst: MacAddr) -> ArpAction<P> {
+    let packet = ArpPacket::new(ArpOperation::Request, mac, source, MacAddr::ZERO, key.addr);
+    ArpAction::Send { slot: key.slot, dst, packet }
+}
+
+/// RFC 5227 2.3: a request for our own address from our own address.
+fn announcement<P>(key: NeighborKey, mac: MacAddr) -> ArpAction<P> {
+    let packet = ArpPacket::new(ArpOperation::Request, mac, key.addr, MacAddr::ZERO, key.addr);
+    ArpAction::Send { slot: key.slot, dst: MacAddr::BROADCAST, packet }
+}

@@ -1,0 +1,163 @@
+//! From the control thread's tables to what workers read.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use ipnet::Ipv4Net;
+use pmd::PortId;
+
+use super::InetControl;
+use super::arp::NeighborKey;
+use super::hops::{GatewayPath, Hop};
+use crate::inet::{
+    Adjacency, AdjacencyState, Forwarding, ForwardingParts, LINK_HEADER_MAX, NextHop, NextHopKind,
+};
+use crate::net::{IfKind, IfSlot, Ifnet};
+use crate::wire::{ETHER_HDR_LEN, EtherType, MacAddr};
+
+/// The port of an interface that has none.
+const NO_PORT: PortId = PortId(u16::MAX);
+
+impl InetControl {
+    /// What workers shall read from now on.
+    #[must_use]
+    pub(crate) fn forwarding(&self) -> Forwarding {
+        let mut builder =
+            Builder { control: self, adjacencies: Vec::new(), of_interface: HashMap::new() };
+        let next_hops = self
+            .hops
+            .iter()
+            .map(|hop| hop.map_or(NextHop::NONE, |hop| builder.next_hop(hop)))
+            .collect();
+        let neighbors = self
+            .arp
+            .iter()
+            .filter_map(|(key, _)| Some(((key.slot, key.addr.to_bits()), builder.neighbor(key)?)))
+            .collect();
+        let loopback =
+            self.interfaces.iter().find(|ifp| ifp.kind == IfKind::Loopback).map(|ifp| ifp.slot);
+        Forwarding::new(ForwardingParts {
+            fib: Arc::clone(self.fib.fib()),
+            next_hops,
+            adjacencies: builder.adjacencies,
+            neighbors,
+            flow_key: self.flow_key,
+            loopback,
+        })
+    }
+}
+
+struct Builder<'a> {
+    control: &'a InetControl,
+    adjacencies: Vec<Adjacency>,
+    of_interface: HashMap<IfSlot, u32>,
+}
+
+impl Builder<'_> {
+    fn next_hop(&mut self, hop: &Hop) -> NextHop {
+        let (kind, slot) = match hop {
+            Hop::Blackhole => return NextHop { kind: NextHopKind::Blackhole, count: 0, first: 0 },
+            Hop::Reject => return NextHop { kind: NextHopKind::Reject, count: 0, first: 0 },
+            Hop::Gateway(paths) => return self.gateways(paths),
+            Hop::Local(slot) => (NextHopKind::Local, *slot),
+            Hop::Broadcast(slot) => (NextHopKind::Broadcast, *slot),
+            Hop::Connected(slot) => (NextHopKind::Connected, *slot),
+        };
+        match self.interface(slot) {
+            Some(first) => NextHop { kind, count: 1, first },
+            None => NextHop::NONE,
+        }
+    }
+
+    /// The paths' adjacencies, side by side.
+    fn gateways(&mut self, paths: &[GatewayPath]) -> NextHop {
+        let first = self.place();
+        for path in paths {
+            let _at = self.neighbor(NeighborKey { slot: path.slot, addr: path.gateway });
+        }
+        match u16::try_from(self.place() - first) {
+            Ok(0) | Err(_) => NextHop::NONE,
+            Ok(count) => NextHop { kind: NextHopKind::Gateway, count, first },
+        }
+    }
+
+    fn place(&self) -> u32 {
+        // Bounded by 65,535 hops of at most 64 paths, and by the neighbour limit.
+        u32::try_from(self.adjacencies.len()).unwrap_or(u32::MAX)
+    }
+
+    fn push(&mut self, adjacency: Adjacency) -> u32 {
+        let at = self.place();
+        self.adjacencies.push(adjacency);
+        at
+    }
+
+    fn interface(&mut self, slot: IfSlot) -> Option<u32> {
+        if let Some(at) = self.of_interface.get(&slot) {
+            return Some(*at);
+        }
+        let ifp = self.control.interface(slot)?;
+        let adjacency = adjacency(
+            ifp,
+            MacAddr::BROADCAST,
+            AdjacencyState::Interface,
+            Ipv4Addr::UNSPECIFIED,
+            None,
+        );
+        let at = self.push(adjacency);
+        let _new = self.of_interface.insert(slot, at);
+        Some(at)
+    }
+
+    fn neighbor(&mut self, key: NeighborKey) -> Option<u32> {
+        let ifp = self.control.interface(key.slot)?;
+        let mac = self.control.arp.get(key).and_then(super::NeighborState::mac);
+        let state =
+            if mac.is_some() { AdjacencyState::Resolved } else { AdjacencyState::Unresolved };
+        let network = self.control.connected(key.addr).map(|address| address.net);
+        Some(self.push(adjacency(ifp, mac.unwrap_or(MacAddr::ZERO), state, key.addr, network)))
+    }
+}
+
+fn adjacency(
+    ifp: &Arc<Ifnet>,
+    dst: MacAddr,
+    state: AdjacencyState,
+    next_hop: Ipv4Addr,
+    network: Option<Ipv4Net>,
+) -> Adjacency {
+    let (port, vlan) = match ifp.kind {
+        IfKind::Ethernet { port, vlan } => (port, vlan),
+        IfKind::Loopback => (NO_PORT, None),
+    };
+    let (link, link_len) = link_header(dst, ifp.mac, vlan);
+    Adjacency {
+        link,
+        link_len,
+        state,
+        port,
+        mtu: u16::try_from(ifp.mtu()).unwrap_or(u16::MAX),
+        slot: ifp.slot,
+        next_hop: next_hop.to_bits(),
+        // A network that holds nothing: no source is on it.
+        network: network.map_or(u32::MAX, |net| net.network().to_bits()),
+        netmask: network.map_or(0, |net| net.netmask().to_bits()),
+        ifp: Arc::clone(ifp),
+    }
+}
+
+/// The link header of IPv4 packets, and how many of its bytes count.
+fn link_header(dst: MacAddr, src: MacAddr, vlan: Option<u16>) -> ([u8; LINK_HEADER_MAX], u8) {
+    let mut link = [0; LINK_HEADER_MAX];
+    link[..6].copy_from_slice(&dst.0);
+    link[6..12].copy_from_slice(&src.0);
+    let mut at = 12;
+    if let Some(vlan) = vlan {
+        link[12..14].copy_from_slice(&EtherType::VLAN.0.to_be_bytes());
+        link[14..16].copy_from_slice(&vlan.to_be_bytes());
+        at = 16;
+    }
+    link[at..at + 2].copy_from_slice(&EtherType::IPV4.0.to_be_bytes());
+    (link, if vlan.is_some() { LINK_HEADER_MAX as u8 } else { ETHER_HDR_LEN as u8 })
+}

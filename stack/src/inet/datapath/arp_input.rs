@@ -1,0 +1,46 @@
+//! Node `arp_input`: which ARP packets are worth the control thread's time (RFC 826; FreeBSD: `in_arpinput`,
+//! netinet/if_ether.c).
+
+use pmd::Mbuf;
+use zerocopy::FromBytes;
+
+use crate::drops::DropReason;
+use crate::inet::NextHopKind;
+use crate::net::Ifnet;
+use crate::wire::{ARP_LEN, ArpPacket, ETHER_HDR_LEN, is_martian_source};
+use crate::worker::{Cx, PuntReason};
+
+/// Hands an ARP packet to the control thread when it asks for one of our addresses, or comes from a neighbour of ours
+/// or from one of our own addresses; all others end here, so that a chatty network costs the control thread nothing.
+pub fn arp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
+    match concerns_us(cx, ifp, &mbuf) {
+        Ok(()) => cx.punt(ifp, PuntReason::Arp, mbuf),
+        Err(reason) => cx.drop(reason, mbuf),
+    }
+}
+
+fn concerns_us(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> Result<(), DropReason> {
+    let packet =
+        mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + ARP_LEN).ok_or(DropReason::ArpMalformed)?;
+    let packet = ArpPacket::read_from_bytes(packet).map_err(|_| DropReason::ArpMalformed)?;
+    let (sender, target) = (packet.sender().to_bits(), packet.target().to_bits());
+    let probe = sender == 0;
+    if packet.operation().is_none()
+        || packet.sender_mac.is_group()
+        || (!probe && is_martian_source(sender))
+    {
+        return Err(DropReason::ArpMalformed);
+    }
+    let forwarding = cx.forwarding.ok_or(DropReason::ArpNotForUs)?;
+    let is_ours = |addr| {
+        let route = forwarding.resolve(addr, || 0);
+        route.kind == NextHopKind::Local
+            && route.adjacency.is_some_and(|path| path.slot == ifp.slot)
+    };
+    let knows_sender = || forwarding.knows(ifp.slot, sender);
+    if is_ours(target) || is_ours(sender) || knows_sender() {
+        Ok(())
+    } else {
+        Err(DropReason::ArpNotForUs)
+    }
+}

@@ -1,0 +1,31 @@
+//! Which flow a packet belongs to, for ECMP.
+
+use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, ip_proto};
+
+/// Offset of the ports in a frame whose IPv4 header has no options.
+const PORTS: usize = ETHER_HDR_LEN + IP_HDR_LEN;
+
+/// A word that is equal for all packets of a flow: addresses, protocol, and the ports where there are any. Fragments
+/// (of which only the first has ports) and packets with options go by addresses and protocol alone, so that all parts
+/// of a datagram take one path.
+#[inline]
+pub(super) fn flow_of(frame: &[u8]) -> u64 {
+    let Some(header) = frame.get(ETHER_HDR_LEN..).and_then(|ip| ip.first_chunk::<IP_HDR_LEN>())
+    else {
+        return 0;
+    };
+    let src = u64::from(u32::from_ne_bytes([header[12], header[13], header[14], header[15]]));
+    let dst = u64::from(u32::from_ne_bytes([header[16], header[17], header[18], header[19]]));
+    let protocol = header[9];
+    let fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff;
+    let has_ports =
+        header[0] == 0x45 && fragment == 0 && matches!(protocol, ip_proto::TCP | ip_proto::UDP);
+    let ports = match frame.get(PORTS..).and_then(|l4| l4.first_chunk::<4>()) {
+        Some(ports) if has_ports => u64::from(u32::from_ne_bytes(*ports)),
+        _ => 0,
+    };
+    let addresses = src | (dst << 32);
+    addresses.wrapping_mul(0xff51_afd7_ed55_8ccd)
+        ^ ports.wrapping_mul(0xc4ce_b9fe_1a85_ec53)
+        ^ u64::from(protocol)
+}

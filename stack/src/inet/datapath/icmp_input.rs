@@ -1,0 +1,138 @@
+//! Node `icmp_input`: ICMP for ourselves (RFC 792, RFC 1122 3.2.2; FreeBSD: `icmp_input`, netinet/ip_icmp.c).
+
+use pmd::Mbuf;
+use zerocopy::FromBytes;
+
+use super::icmp_error::write_ip_header;
+use super::ip_input::{header_of, is_link_unicast};
+use super::ip_output::{IpOrigin, ip_output};
+use crate::drops::DropReason;
+use crate::inet::{IcmpClass, NextHopKind};
+use crate::net::Ifnet;
+use crate::wire::{
+    ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IcmpHeader, checksum_add, checksum_finish, icmp_type,
+};
+use crate::worker::Cx;
+
+/// Takes a message for one of our addresses, padding already off. Echo requests are answered in their own mbuf.
+pub fn icmp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
+    let stat = cx.inet.icmpstat().get(cx.reader);
+    match check(cx, &mut mbuf) {
+        Ok(Verdict::Echo { own }) => {
+            stat.icps_in_echo.inc();
+            reflect(cx, ifp, mbuf, own);
+        }
+        Ok(Verdict::Ignore) => {
+            stat.icps_in_other.inc();
+            cx.drop(DropReason::IcmpNoListener, mbuf);
+        }
+        Err(reason) => {
+            match reason {
+                DropReason::IcmpTooShort => stat.icps_tooshort.inc(),
+                DropReason::IcmpBadChecksum => stat.icps_checksum.inc(),
+                DropReason::IcmpBroadcastEcho => stat.icps_bmcastecho.inc(),
+                DropReason::IcmpRateLimit => stat.icps_ratelimit.inc(),
+                _ => {}
+            }
+            cx.drop(reason, mbuf);
+        }
+    }
+}
+
+enum Verdict {
+    /// Answer from this address, host byte order.
+    Echo { own: u32 },
+    /// Nobody waits for it.
+    Ignore,
+}
+
+fn check(cx: &Cx<'_>, mbuf: &mut Mbuf) -> Result<Verdict, DropReason> {
+    let header = header_of(mbuf).ok_or(DropReason::MbufLayout)?;
+    let (header_len, dst) = (header.header_len(), header.dst.get());
+    let at = ETHER_HDR_LEN + header_len;
+    if (mbuf.pkt_len() as usize) < at + ICMP_HDR_LEN {
+        return Err(DropReason::IcmpTooShort);
+    }
+    if sum_from(mbuf, at) != 0 {
+        return Err(DropReason::IcmpBadChecksum);
+    }
+    let (icmp, _) = mbuf
+        .data()
+        .get(at..)
+        .and_then(|message| IcmpHeader::ref_from_prefix(message).ok())
+        .ok_or(DropReason::MbufLayout)?;
+    if icmp.kind != icmp_type::ECHO {
+        return Ok(Verdict::Ignore);
+    }
+    let own = echo_source(cx, mbuf, dst)?;
+    if !cx.inet.icmp_limit().take(IcmpClass::Echo, cx.inet.icmplim().get(), cx.now) {
+        return Err(DropReason::IcmpRateLimit);
+    }
+    Ok(Verdict::Echo { own })
+}
+
+/// The address to answer an echo from: the one that was asked, or, for a broadcast where `bmcastecho` allows it, the
+/// interface's (RFC 1122 3.2.2.6).
+fn echo_source(cx: &Cx<'_>, mbuf: &Mbuf, dst: u32) -> Result<u32, DropReason> {
+    let route = cx.forwarding.map(|table| table.resolve(dst, || 0));
+    match route {
+        Some(route) if route.kind == NextHopKind::Local && is_link_unicast(mbuf) => Ok(dst),
+        Some(route) if cx.inet.icmpbmcastecho().get() != 0 => route
+            .adjacency
+            .map(|path| path.ifp.primary_address())
+            .ok_or(DropReason::IcmpBroadcastEcho),
+        _ => Err(DropReason::IcmpBroadcastEcho),
+    }
+}
+
+/// The checksum over the packet from offset `at`, over all segments: 0 when it is right.
+fn sum_from(mbuf: &Mbuf, at: usize) -> u16 {
+    let mut skip = at;
+    let mut sum = 0u64;
+    let mut odd = false;
+    for segment in mbuf.segments() {
+        let part = segment.get(skip..).unwrap_or_default();
+        skip = skip.saturating_sub(segment.len());
+        // A part that starts at an odd offset contributes with its bytes exchanged (RFC 1071 2 (B)).
+        let part_sum = u64::from(!checksum_finish(checksum_add(0, part)));
+        sum += if odd { u64::from((part_sum as u16).swap_bytes()) } else { part_sum };
+        odd ^= part.len() % 2 == 1;
+    }
+    checksum_finish(sum)
+}
+
+/// Turns an echo request into its reply and sends it. Options are not returned: what `ip_options` recorded in them
+/// belongs to the way here.
+fn reflect(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf, own: u32) {
+    let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
+    let (peer, tos, header_len) = (header.src.get(), header.tos, header.header_len());
+    let options_len = header_len - IP_HDR_LEN;
+    let message_len = mbuf.pkt_len() as usize - ETHER_HDR_LEN - header_len;
+    if options_len > 0 && !mbuf.adj(options_len as u16) {
+        return cx.drop(DropReason::MbufLayout, mbuf);
+    }
+    let Some(frame) = mbuf.data_mut().get_mut(ETHER_HDR_LEN..) else {
+        return cx.drop(DropReason::MbufLayout, mbuf);
+    };
+    let Some((ip, message)) = frame.split_at_mut_checked(IP_HDR_LEN) else {
+        return cx.drop(DropReason::MbufLayout, mbuf);
+    };
+    write_ip_header(cx, ip, tos, (IP_HDR_LEN + message_len) as u16, own, peer);
+    let Some(icmp) = message.first_chunk_mut::<4>() else {
+        return cx.drop(DropReason::MbufLayout, mbuf);
+    };
+    // Type 8 becomes 0: the checksum grows by 0x0800 (RFC 1624 equation 3).
+    let sum = u32::from(!u16::from_be_bytes([icmp[2], icmp[3]])) + u32::from(!0x0800u16);
+    let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
+    *icmp = [icmp_type::ECHO_REPLY, icmp[1], 0, 0];
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+
+    let stat = cx.inet.icmpstat().get(cx.reader);
+    stat.icps_reflect.inc();
+    stat.icps_out_echoreply.inc();
+    cx.ipstat().ips_localout.inc();
+    // The request ends here and the reply begins, in one mbuf.
+    cx.account().delivered.inc();
+    cx.account().originated.inc();
+    ip_output(cx, IpOrigin::Own(ifp), mbuf);
+}

@@ -1,0 +1,219 @@
+//! IPv4 options of received packets: RFC 791 3.1, RFC 1812 5.2.4 and 4.2.2.6 (FreeBSD: netinet/ip_options.c).
+//!
+//! Record route and time stamp are filled in; source routes are refused, as every operator asks for today.
+
+use pmd::Mbuf;
+
+use super::icmp_error::IcmpError;
+use crate::drops::DropReason;
+use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, IpOption, checksum, icmp_type, unreach_code};
+use crate::worker::Cx;
+
+/// What the options say of the packet.
+pub(super) enum OptionsVerdict {
+    /// Go on; recorded options and the header checksum were written.
+    Pass,
+    /// Drop silently.
+    Drop(DropReason),
+    /// Drop with an ICMP error.
+    Refuse(DropReason, IcmpError),
+}
+
+/// Looks at the options of a packet whose header was checked, and records `own` (host byte order) and the time where
+/// they ask for it.
+#[cold]
+pub(super) fn ip_options(cx: &Cx<'_>, mbuf: &mut Mbuf, own: u32) -> OptionsVerdict {
+    match cx.inet.ip_doopts().get() {
+        0 => return OptionsVerdict::Pass,
+        1 => {}
+        _ => return OptionsVerdict::Drop(DropReason::IpBadOptions),
+    }
+    let Some(header) = mbuf.data_mut().get_mut(ETHER_HDR_LEN..) else {
+        return OptionsVerdict::Drop(DropReason::MbufLayout);
+    };
+    let header_len = header.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
+    let Some(header) = header.get_mut(..header_len) else {
+        return OptionsVerdict::Drop(DropReason::MbufLayout);
+    };
+    // RFC 791: milliseconds since midnight UT, or any time with the high bit set when it is not that.
+    let stamp = 0x8000_0000 | (cx.now.0 / 1_000_000) as u32 & 0x7fff_ffff;
+    match process(header, own, stamp) {
+        Ok(()) => {
+            header[10..12].fill(0);
+            let sum = checksum(header);
+            header[10..12].copy_from_slice(&sum.to_ne_bytes());
+            OptionsVerdict::Pass
+        }
+        Err(Refusal::SourceRoute) => OptionsVerdict::Refuse(
+            DropReason::IpSourceRoute,
+            IcmpError::unreach(unreach_code::SOURCE_ROUTE),
+        ),
+        Err(Refusal::Malformed { at }) => OptionsVerdict::Refuse(
+            DropReason::IpBadOptions,
+            IcmpError { kind: icmp_type::PARAMETER_PROBLEM, code: 0, rest: u32::from(at) << 24 },
+        ),
+    }
+}
+
+/// Why options are refused.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    SourceRoute,
+    /// The offending byte's offset in the header, for the parameter problem's pointer.
+    Malformed {
+        at: u8,
+    },
+}
+
+/// Walks the options of `header`. Each step takes at least one byte, so the walk ends within 40 steps.
+fn process(header: &mut [u8], own: u32, stamp: u32) -> Result<(), Refusal> {
+    let mut at = IP_HDR_LEN;
+    while let Some(&kind) = header.get(at) {
+        let malformed = |offset: usize| Refusal::Malformed { at: (at + offset).min(255) as u8 };
+        match IpOption(kind) {
+            IpOption::EOL => return Ok(()),
+            IpOption::NOP => {
+                at += 1;
+                continue;
+            }
+            _ => {}
+        }
+        let len = usize::from(*header.get(at + 1).ok_or(malformed(1))?);
+        let option =
+            header.get_mut(at..at + len).filter(|option| option.len() >= 2).ok_or(malformed(1))?;
+        match IpOption(kind) {
+            IpOption::LSRR | IpOption::SSRR => return Err(Refusal::SourceRoute),
+            IpOption::RR => record_route(option, own).map_err(malformed)?,
+            IpOption::TS => time_stamp(option, own, stamp).map_err(malformed)?,
+            // RFC 1812 4.2.2.6: unknown options pass.
+            _ => {}
+        }
+        at += len;
+    }
+    Ok(())
+}
+
+/// RFC 791 "Record Route": pointer from 1, at least 4; a full list passes unchanged. The error is the offset of the
+/// byte that is wrong.
+fn record_route(option: &mut [u8], own: u32) -> Result<(), usize> {
+    let pointer = usize::from(*option.get(2).ok_or(1usize)?);
+    if pointer < 4 {
+        return Err(2);
+    }
+    if pointer > option.len() {
+        return Ok(());
+    }
+    let entry = option.get_mut(pointer - 1..pointer + 3).ok_or(2usize)?;
+    entry.copy_from_slice(&own.to_be_bytes());
+    option[2] += 4;
+    Ok(())
+}
+
+/// RFC 791 "Internet Timestamp": flags 0 (time), 1 (address and time), 3 (time where the address is ours); a full
+/// list counts the overflow.
+fn time_stamp(option: &mut [u8], own: u32, stamp: u32) -> Result<(), usize> {
+    let [_, _, pointer, overflow_and_flag, ..] = *option else { return Err(1) };
+    let (pointer, flag) = (usize::from(pointer), overflow_and_flag & 0x0f);
+    if pointer < 5 {
+        return Err(2);
+    }
+    if pointer > option.len() {
+        // More hops than fifteen that found no room: the counter may not wrap.
+        option[3] = overflow_and_flag.checked_add(0x10).ok_or(3usize)?;
+        return Ok(());
+    }
+    let at = pointer - 1;
+    let entry_len = if flag == 0 { 4 } else { 8 };
+    let entry = option.get_mut(at..at + entry_len).ok_or(2usize)?;
+    match flag {
+        0 => entry.copy_from_slice(&stamp.to_be_bytes()),
+        1 => {
+            entry[..4].copy_from_slice(&own.to_be_bytes());
+            entry[4..].copy_from_slice(&stamp.to_be_bytes());
+        }
+        3 if entry[..4] == own.to_be_bytes() => entry[4..].copy_from_slice(&stamp.to_be_bytes()),
+        3 => return Ok(()),
+        _ => return Err(3),
+    }
+    option[2] += entry_len as u8;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OWN: u32 = 0x0a00_0001;
+
+    fn header(options: &[u8]) -> Vec<u8> {
+        let mut header = vec![0u8; IP_HDR_LEN];
+        header.extend_from_slice(options);
+        header
+    }
+
+    #[test]
+    fn record_route_fills_the_next_entry() {
+        let mut h = header(&[7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(process(&mut h, OWN, 0), Ok(()));
+        assert_eq!(h[20..], [7, 11, 8, 10, 0, 0, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(process(&mut h, OWN, 0), Ok(()));
+        assert_eq!(h[20..], [7, 11, 12, 10, 0, 0, 1, 10, 0, 0, 1, 0]);
+        let full = h.clone();
+        assert_eq!(process(&mut h, OWN, 0), Ok(()), "a full list passes");
+        assert_eq!(h, full);
+    }
+
+    #[test]
+    fn time_stamp_with_address_and_overflow() {
+        let mut h = header(&[68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(process(&mut h, OWN, 0x8000_0005), Ok(()));
+        assert_eq!(h[20..], [68, 12, 13, 1, 10, 0, 0, 1, 0x80, 0, 0, 5]);
+        assert_eq!(process(&mut h, OWN, 1), Ok(()));
+        assert_eq!(h[23], 0x11, "one hop found no room");
+        h[23] = 0xf1;
+        assert_eq!(process(&mut h, OWN, 1), Err(Refusal::Malformed { at: 23 }));
+    }
+
+    #[test]
+    fn refusals() {
+        assert_eq!(
+            process(&mut header(&[131, 7, 4, 1, 2, 3, 4, 0]), OWN, 0),
+            Err(Refusal::SourceRoute)
+        );
+        assert_eq!(
+            process(&mut header(&[1, 137, 7, 4, 1, 2, 3, 4]), OWN, 0),
+            Err(Refusal::SourceRoute)
+        );
+        assert_eq!(process(&mut header(&[7, 1, 0, 0]), OWN, 0), Err(Refusal::Malformed { at: 21 }));
+        assert_eq!(
+            process(&mut header(&[7, 200, 4, 0]), OWN, 0),
+            Err(Refusal::Malformed { at: 21 })
+        );
+        assert_eq!(
+            process(&mut header(&[7, 7, 3, 0, 0, 0, 0, 0]), OWN, 0),
+            Err(Refusal::Malformed { at: 22 })
+        );
+        assert_eq!(process(&mut header(&[1, 1, 1, 7]), OWN, 0), Err(Refusal::Malformed { at: 24 }));
+        assert_eq!(
+            process(&mut header(&[0, 255, 255, 255]), OWN, 0),
+            Ok(()),
+            "nothing counts after the end"
+        );
+        assert_eq!(
+            process(&mut header(&[200, 4, 9, 9]), OWN, 0),
+            Ok(()),
+            "an unknown option passes"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_options_are_bounded_work(options in proptest::collection::vec(any::<u8>(), 0..=40)) {
+            let mut h = header(&options);
+            let _verdict = process(&mut h, OWN, 1);
+            prop_assert_eq!(&h[..IP_HDR_LEN], &[0u8; IP_HDR_LEN]);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What workers read to forward: the FIB, the next hops it points to, and the adjacencies they lead to.
+//!
+//! Immutable. The control side publishes a new one when a route's next hop or a neighbour changes; the FIB inside is
+//! shared from one to the next.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use pmd::PortId;
+
+use super::route::Fib;
+use crate::net::{IfSlot, Ifnet};
+use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
+
+/// What to do with packets that a route matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NextHopKind {
+    /// No route.
+    None,
+    /// An address of this vnet; the adjacency names the interface that has it.
+    Local,
+    /// The broadcast address of a connected network; the adjacency names the interface.
+    Broadcast,
+    /// To a gateway, or to one of several by flow.
+    Gateway,
+    /// The destination is on the adjacency's network: look for it among the neighbours.
+    Connected,
+    /// Discard silently (FreeBSD: `RTF_BLACKHOLE`).
+    Blackhole,
+    /// Refuse with an ICMP error (FreeBSD: `RTF_REJECT`).
+    Reject,
+}
+
+/// What a FIB entry points to.
+#[derive(Clone, Copy, Debug)]
+pub struct NextHop {
+    /// What to do.
+    pub kind: NextHopKind,
+    /// Adjacencies of this next hop, side by side; more than one is ECMP.
+    pub count: u16,
+    /// The first one's place.
+    pub first: u32,
+}
+
+impl NextHop {
+    /// No route.
+    pub const NONE: NextHop = NextHop { kind: NextHopKind::None, count: 0, first: 0 };
+}
+
+/// Whether an adjacency can send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AdjacencyState {
+    /// The link header is complete.
+    Resolved,
+    /// The neighbour's MAC address is not known yet.
+    Unresolved,
+    /// Stands for an interface, not for a neighbour.
+    Interface,
+}
+
+/// The longest link header: Ethernet and one 802.1Q tag, bytes.
+pub const LINK_HEADER_MAX: usize = ETHER_HDR_LEN + VLAN_TAG_LEN;
+
+/// A next hop on a link: a prebuilt link header, and where it leaves.
+#[derive(Clone)]
+pub struct Adjacency {
+    /// The link header; only `link_len` bytes count.
+    pub link: [u8; LINK_HEADER_MAX],
+    /// 14 untagged, 18 with a VLAN tag.
+    pub link_len: u8,
+    /// Whether it can send.
+    pub state: AdjacencyState,
+    /// The port it leaves through.
+    pub port: PortId,
+    /// Largest IP packet, bytes.
+    pub mtu: u16,
+    /// The egress interface's slot.
+    pub slot: IfSlot,
+    /// The neighbour, host byte order; 0 for an interface.
+    pub next_hop: u32,
+    /// The network that the neighbour is on, host byte order: for redirects.
+    pub network: u32,
+    /// Its mask.
+    pub netmask: u32,
+    /// The egress interface.
+    pub ifp: Arc<Ifnet>,
+}
+
+impl Adjacency {
+    /// The link header.
+    #[inline(always)]
+    #[must_use]
+    pub fn link_header(&self) -> &[u8] {
+        if self.link_len == ETHER_HDR_LEN as u8 { &self.link[..ETHER_HDR_LEN] } else { &self.link }
+    }
+
+    /// Whether a packet of this source, received on `ingress`, should rather have been sent to the next hop by its
+    /// sender itself (RFC 792 "Redirect", RFC 1812 5.2.7.2): it goes out where it came in, and the sender is on the
+    /// next hop's network.
+    #[inline(always)]
+    #[must_use]
+    pub fn wants_redirect(&self, ingress: IfSlot, src: u32) -> bool {
+        (self.slot == ingress) & (src & self.netmask == self.network)
+    }
+}
+
+impl fmt::Debug for Adjacency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adjacency")
+            .field("ifp", &self.ifp.name)
+            .field("next_hop", &self.next_hop)
+            .finish()
+    }
+}
+
+/// Where the lookup of a destination ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolved<'a> {
+    /// What to do.
+    pub kind: NextHopKind,
+    /// The adjacency; none for `None`, `Blackhole` and `Reject`.
+    pub adjacency: Option<&'a Adjacency>,
+    /// The address to resolve on the adjacency's link, host byte order.
+    pub next_hop: u32,
+}
+
+/// What one vnet's workers read.
+#[derive(Debug)]
+pub struct Forwarding {
+    fib: Arc<Fib>,
+    next_hops: Box<[NextHop]>,
+    adjacencies: Box<[Adjacency]>,
+    neighbors: HashMap<(IfSlot, u32), u32>,
+    flow_key: u64,
+    loopback: Option<IfSlot>,
+}
+
+/// What a [`Forwarding`] is made of.
+#[derive(Debug)]
+pub struct ForwardingParts {
+    /// Longest-prefix match to indices of `next_hops`.
+    pub fib: Arc<Fib>,
+    /// Index 0 is "no route".
+    pub next_hops: Vec<NextHop>,
+    /// Next hops point into these.
+    pub adjacencies: Vec<Adjacency>,
+    /// The neighbour table, resolved and not: interface and address to adjacency.
+    pub neighbors: HashMap<(IfSlot, u32), u32>,
+    /// Secret that decides which flow takes which of several paths.
+    pub flow_key: u64,
+    /// The vnet's lo0.
+    pub loopback: Option<IfSlot>,
+}
+
+impl Forwarding {
+    /// Freezes the parts.
+    #[must_use]
+    pub fn new(parts: ForwardingParts) -> Self {
+        let ForwardingParts { fib, next_hops, adjacencies, neighbors, flow_key, loopback } = parts;
+        Self {
+            fib,
+            next_hops: next_hops.into(),
+            adjacencies: adjacencies.into(),
+            neighbors,
+            flow_key,
+            loopback,
+        }
+    }
+
+    /// The vnet's loopback interface.
+    #[must_use]
+    pub fn loopback(&self) -> Option<IfSlot> {
+        self.loopback
+    }
+
+    /// The longest-prefix match.
+    #[inline(always)]
+    #[must_use]
+    pub fn fib(&self) -> &Fib {
+        &self.fib
+    }
+
+    /// The next hop at a FIB index; "no route" for an index that is not there.
+    #[inline(always)]
+    #[must_use]
+    pub fn next_hop(&self, index: u16) -> NextHop {
+        self.next_hops.get(usize::from(index)).copied().unwrap_or(NextHop::NONE)
+    }
+
+    /// The adjacency at a place.
+    #[inline(always)]
+    #[must_use]
+    pub fn adjacency(&self, at: u32) -> Option<&Adjacency> {
+        self.adjacencies.get(at as usize)
+    }
+
+    /// The neighbour `addr` on `slot`, if there is an entry for it.
+    #[inline]
+    #[must_use]
+    pub fn neighbor(&self, slot: IfSlot, addr: u32) -> Option<&Adjacency> {
+        self.neighbors.get(&(slot, addr)).and_then(|at| self.adjacency(*at))
+    }
+
+    /// Whether `addr` on `slot` is in the neighbour table, resolved or not.
+    #[must_use]
+    pub fn knows(&self, slot: IfSlot, addr: u32) -> bool {
+        self.neighbors.contains_key(&(slot, addr))
+    }
+
+    /// The adjacency that packets of `flow` to `dst` take; for a connected network, the neighbour's when it
+    /// has an entry and else the interface's.
+    #[inline(always)]
+    #[must_use]
+    pub fn select(&self, hop: NextHop, dst: u32, flow: impl FnOnce() -> u64) -> Option<&Adjacency> {
+        let path = if hop.count > 1 { self.path(flow(), hop.count) } else { 0 };
+        let adjacency = self.adjacency(hop.first + path)?;
+        if hop.kind == NextHopKind::Connected {
+            return Some(self.neighbor(adjacency.slot, dst).unwrap_or(adjacency));
+        }
+        Some(adjacency)
+    }
+
+    /// Which of `count` paths a flow takes: a keyed mix, so that a stranger cannot steer flows onto one path, mapped
+    /// to the range by multiplication.
+    #[inline]
+    fn path(&self, flow: u64, count: u16) -> u32 {
+        let mixed = (flow ^ self.flow_key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(self.flow_key | 1);
+        (((mixed >> 32) * u64::from(count)) >> 32) as u32
+    }
+
+    /// Looks a destination up and follows it to its adjacency.
+    #[must_use]
+    pub fn resolve(&self, dst: u32, flow: impl FnOnce() -> u64) -> Resolved<'_> {
+        let hop = self.next_hop(self.fib.lookup(dst).0);
+        let adjacency = match hop.kind {
+            NextHopKind::None | NextHopKind::Blackhole | NextHopKind::Reject => None,
+            _ => self.select(hop, dst, flow),
+        };
+        let next_hop = match adjacency {
+            Some(adjacency) if hop.kind == NextHopKind::Gateway => adjacency.next_hop,
+            _ => dst,
+        };
+        Resolved { kind: hop.kind, adjacency, next_hop }
+    }
+}

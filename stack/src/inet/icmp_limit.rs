@@ -1,0 +1,85 @@
+//! How many ICMP messages of a class a vnet sends in a second (FreeBSD: `badport_bandlim`, netinet/ip_icmp.c).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::time::Nanos;
+
+/// Classes with a budget of their own, so that one kind of traffic cannot silence the answers to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum IcmpClass {
+    /// Echo replies.
+    Echo,
+    /// Destination unreachable.
+    Unreach,
+    /// Time exceeded.
+    TimeExceeded,
+    /// Redirect.
+    Redirect,
+    /// Parameter problem.
+    ParameterProblem,
+}
+
+const CLASSES: usize = 5;
+
+/// The budgets of one vnet, shared by its workers.
+#[derive(Debug)]
+pub struct IcmpLimit {
+    /// Per class: the second (upper 40 bits) and the messages sent in it (lower 24).
+    windows: [AtomicU64; CLASSES],
+}
+
+const SENT_BITS: u32 = 24;
+
+impl vnet::Field for IcmpLimit {
+    const INIT: Self = Self { windows: [const { AtomicU64::new(0) }; CLASSES] };
+}
+
+impl IcmpLimit {
+    fn sent(word: u64, now: Nanos) -> u64 {
+        if word >> SENT_BITS == now.seconds() { word & ((1 << SENT_BITS) - 1) } else { 0 }
+    }
+
+    /// Whether a message of `class` would be sent now.
+    #[inline]
+    pub fn has_budget(&self, class: IcmpClass, limit: i32, now: Nanos) -> bool {
+        let word = self.windows[class as usize].load(Ordering::Relaxed);
+        limit == 0 || Self::sent(word, now) < u64::from(limit.unsigned_abs())
+    }
+
+    /// Takes one message of `class` from this second's budget of `limit`; 0 is no limit.
+    ///
+    /// Two workers that race for the last one may both lose; none may exceed the limit.
+    pub fn take(&self, class: IcmpClass, limit: i32, now: Nanos) -> bool {
+        if limit == 0 {
+            return true;
+        }
+        let window = &self.windows[class as usize];
+        let word = window.load(Ordering::Relaxed);
+        let sent = Self::sent(word, now);
+        let next = (now.seconds() << SENT_BITS) | (sent + 1);
+        sent < u64::from(limit.unsigned_abs())
+            && window.compare_exchange(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_has_its_budget_and_no_more() {
+        let limit = <IcmpLimit as vnet::Field>::INIT;
+        for second in [1u64, 2, 7] {
+            let now = Nanos::from_seconds(second);
+            let sent = (0..1000).filter(|_| limit.take(IcmpClass::Unreach, 200, now)).count();
+            assert_eq!(sent, 200);
+            assert!(!limit.has_budget(IcmpClass::Unreach, 200, now));
+            assert!(
+                limit.has_budget(IcmpClass::Echo, 200, now),
+                "another class has its own budget"
+            );
+        }
+        assert!((0..1000).all(|_| limit.take(IcmpClass::Echo, 0, Nanos(0))), "0 is no limit");
+    }
+}

@@ -1,0 +1,18 @@
+//! Module `inet`: IPv4, ICMP and ARP.
+
+mod forwarding;
+mod icmp_limit;
+mod module;
+mod stat;
+
+pub mod control;
+pub mod datapath;
+pub mod route;
+
+pub use forwarding::{
+    Adjacency, AdjacencyState, Forwarding, ForwardingParts, LINK_HEADER_MAX, NextHop, NextHopKind,
+    Resolved,
+};
+pub use icmp_limit::{IcmpClass, IcmpLimit};
+pub use module::inet as vnet_inet;
+pub use stat::{ArpStat, IcmpStat, IpStat};

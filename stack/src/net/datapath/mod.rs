@@ -1,0 +1,9 @@
+//! Link-layer nodes, called by workers.
+
+mod demux;
+mod ether_input;
+mod ether_output;
+
+pub use demux::{pop_vlan_tag, vlan_id};
+pub use ether_input::ether_input;
+pub use ether_output::{ether_output, write_link_header};

@@ -1,0 +1,181 @@
+//! Interfaces of a vnet (FreeBSD: `struct ifnet`, sys/net/if_var.h).
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crossbeam::utils::CachePadded;
+use pmd::PortId;
+use vnet::{Reader, VnetRef};
+
+use crate::counters;
+use crate::wire::MacAddr;
+
+/// Index of an interface inside its vnet, from 1 (FreeBSD: `if_index`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IfIndex(pub u16);
+
+/// Place of an interface in the process-wide table that workers and control name it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IfSlot(pub u32);
+
+/// What an interface sends to and receives from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfKind {
+    /// A port, or one VLAN of it.
+    Ethernet {
+        /// The port.
+        port: PortId,
+        /// The 802.1Q VLAN id, or untagged.
+        vlan: Option<u16>,
+    },
+    /// Packets of the vnet to itself.
+    Loopback,
+}
+
+counters! {
+    /// One worker's counters of one interface (FreeBSD: `struct if_data`).
+    pub struct IfCounters {
+        /// Packets received.
+        ipackets,
+        /// Bytes received, without the VLAN tag and the frame check sequence.
+        ibytes,
+        /// Packets sent.
+        opackets,
+        /// Bytes sent, without the VLAN tag and the frame check sequence.
+        obytes,
+        /// Received with a group destination address.
+        imcasts,
+    }
+}
+
+/// An interface inside a vnet.
+pub struct Ifnet {
+    /// Name, unique in the vnet.
+    pub name: String,
+    /// Index in the vnet.
+    pub index: IfIndex,
+    /// Place in the process-wide table.
+    pub slot: IfSlot,
+    /// What it sends to.
+    pub kind: IfKind,
+    /// Own MAC address.
+    pub mac: MacAddr,
+    /// The vnet that owns it now.
+    pub vnet: VnetRef,
+    /// The vnet that it returns to when its owner dies.
+    pub home_vnet: VnetRef,
+    mtu: AtomicU32,
+    up: AtomicBool,
+    /// The interface's first address, as a source for ICMP errors; 0 while it has none.
+    primary: AtomicU32,
+    counters: Box<[CachePadded<IfCounters>]>,
+}
+
+/// What an interface is made of.
+#[derive(Clone, Debug)]
+pub struct IfnetParts {
+    /// Name, unique in the vnet.
+    pub name: String,
+    /// Index in the vnet.
+    pub index: IfIndex,
+    /// Place in the process-wide table.
+    pub slot: IfSlot,
+    /// What it sends to.
+    pub kind: IfKind,
+    /// Own MAC address.
+    pub mac: MacAddr,
+    /// Largest IP packet, bytes.
+    pub mtu: u16,
+    /// The vnet that owns it now.
+    pub vnet: VnetRef,
+    /// The vnet that it returns to when its owner dies.
+    pub home_vnet: VnetRef,
+}
+
+impl Ifnet {
+    /// An interface that is up and has no address, with a block of counters for each of `slots` readers.
+    #[must_use]
+    pub fn new(parts: IfnetParts, slots: usize) -> Self {
+        let IfnetParts { name, index, slot, kind, mac, mtu, vnet, home_vnet } = parts;
+        Self {
+            name,
+            index,
+            slot,
+            kind,
+            mac,
+            vnet,
+            home_vnet,
+            mtu: AtomicU32::new(u32::from(mtu)),
+            up: AtomicBool::new(true),
+            primary: AtomicU32::new(0),
+            counters: (0..slots).map(|_| CachePadded::default()).collect(),
+        }
+    }
+
+    /// Largest IP packet that leaves unfragmented, bytes.
+    #[inline]
+    pub fn mtu(&self) -> u32 {
+        self.mtu.load(Ordering::Relaxed)
+    }
+
+    /// Sets the MTU; adjacencies follow when the control side next publishes.
+    pub fn set_mtu(&self, mtu: u16) {
+        self.mtu.store(u32::from(mtu), Ordering::Relaxed);
+    }
+
+    /// Whether the interface is administratively up.
+    #[inline]
+    pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// Takes the interface up or down.
+    pub fn set_up(&self, up: bool) {
+        self.up.store(up, Ordering::Relaxed);
+    }
+
+    /// The first address, 0 when there is none.
+    #[inline]
+    pub fn primary_address(&self) -> u32 {
+        self.primary.load(Ordering::Relaxed)
+    }
+
+    /// Sets the address that ICMP errors are sent from.
+    pub fn set_primary_address(&self, addr: u32) {
+        self.primary.store(addr, Ordering::Relaxed);
+    }
+
+    /// The calling worker's counters.
+    #[inline]
+    pub fn counters(&self, reader: &Reader) -> &IfCounters {
+        // A slot beyond the table cannot be: readers are numbered by the domain that the table was sized from. The
+        // remainder costs nothing next to a panic path that kills every tenant.
+        let last = self.counters.len() - 1;
+        &self.counters[reader.slot().min(last)]
+    }
+
+    /// The counters summed over the workers.
+    #[must_use]
+    pub fn total(&self) -> Vec<(&'static str, u64)> {
+        IfCounters::sum(self.counters.iter().map(|block| &**block))
+    }
+
+    /// The port this interface sends to, if any.
+    #[must_use]
+    pub fn port(&self) -> Option<PortId> {
+        match self.kind {
+            IfKind::Ethernet { port, .. } => Some(port),
+            IfKind::Loopback => None,
+        }
+    }
+}
+
+impl fmt::Debug for Ifnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ifnet")
+            .field("name", &self.name)
+            .field("slot", &self.slot)
+            .field("kind", &self.kind)
+            .finish()
+    }
+}

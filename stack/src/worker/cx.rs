@@ -1,0 +1,104 @@
+//! What a node may touch while it handles a vector.
+
+use pmd::{Mbuf, MbufPool};
+use vnet::{Reader, Vnet};
+
+use super::nodes::{Node, NodeStats};
+use super::output::Output;
+use super::queues::{Punt, PuntReason, WorkerQueues};
+use crate::drops::{DropReason, Drops};
+use crate::inet::{Forwarding, IpStat, vnet_inet};
+use crate::net::{Account, IfSlot, Ifnet, Interfaces, vnet_net};
+use crate::time::Nanos;
+
+/// The vnet that is being processed, and the worker's own things. Lives for one run of packets of one interface.
+#[expect(
+    missing_debug_implementations,
+    reason = "lives for one run and holds bases, which have nothing to show"
+)]
+pub struct Cx<'a> {
+    /// Proof that nothing loaded is kept across a quiescent state.
+    pub reader: &'a Reader,
+    /// The vnet: equal to curvnet.
+    pub vnet: &'a Vnet,
+    /// Module `net` of this vnet.
+    pub net: vnet_net::Base<'a>,
+    /// Module `inet` of this vnet.
+    pub inet: vnet_inet::Base<'a>,
+    /// Routes and adjacencies of this vnet; none before the control side published them.
+    pub forwarding: Option<&'a Forwarding>,
+    /// All interfaces of the process.
+    pub interfaces: Option<&'a Interfaces>,
+    /// Frames on their way out.
+    pub out: &'a mut Output,
+    /// Packets of the vnet to itself, handled at the end of the iteration.
+    pub loopback: &'a mut Vec<(IfSlot, Mbuf)>,
+    /// To the control thread.
+    pub queues: &'a WorkerQueues,
+    /// For packets of our own.
+    pub pool: &'a MbufPool,
+    /// What each node did.
+    pub nodes: &'a NodeStats,
+    /// The time of this iteration.
+    pub now: Nanos,
+    /// Whether this iteration is timed node by node.
+    pub timed: bool,
+}
+
+/// Packets of one vnet that may be with the control thread at a time; beyond it they are dropped by name, so that a
+/// flood in one vnet leaves the queue to the others.
+pub const IN_FLIGHT_LIMIT: u32 = 256;
+
+impl<'a> Cx<'a> {
+    /// The drop counters of this vnet and worker.
+    #[inline]
+    pub fn drops(&self) -> &'a Drops {
+        self.net.drops().get(self.reader)
+    }
+
+    /// The books of this vnet and worker.
+    #[inline]
+    pub fn account(&self) -> &'a Account {
+        self.net.account().get(self.reader)
+    }
+
+    /// The IPv4 counters of this vnet and worker.
+    #[inline]
+    pub fn ipstat(&self) -> &'a IpStat {
+        self.inet.ipstat().get(self.reader)
+    }
+
+    /// Ends a packet: frees it and counts why.
+    #[inline]
+    pub fn drop(&self, reason: DropReason, mbuf: Mbuf) {
+        self.drops().add(reason, 1);
+        drop(mbuf);
+    }
+
+    /// Ends a packet that somebody here took.
+    #[inline]
+    pub fn deliver(&self, mbuf: Mbuf) {
+        self.account().delivered.inc();
+        drop(mbuf);
+    }
+
+    /// Runs a node over `packets` packets.
+    #[inline(always)]
+    pub fn node<R>(&mut self, node: Node, packets: usize, work: impl FnOnce(&mut Self) -> R) -> R {
+        let (nodes, timed) = (self.nodes, self.timed);
+        nodes.run(node, packets, timed, || work(self))
+    }
+
+    /// Hands a packet to the control thread, or drops it by name.
+    #[cold]
+    pub fn punt(&self, ingress: &Ifnet, reason: PuntReason, mbuf: Mbuf) {
+        let in_flight = self.net.in_flight();
+        if !in_flight.enter(IN_FLIGHT_LIMIT) {
+            return self.drop(DropReason::PuntLimit, mbuf);
+        }
+        if let Err(punt) = self.queues.punt.push(Punt { ingress: ingress.slot, reason, mbuf }) {
+            in_flight.leave(1);
+            self.drop(DropReason::PuntQueueFull, punt.mbuf);
+        }
+    }
+}

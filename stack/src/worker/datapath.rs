@@ -1,0 +1,334 @@
+//! The graph: a burst of one port goes in, is split into runs of one interface, and each run is processed inside the
+//! interface's vnet.
+
+use std::sync::Arc;
+
+use pmd::{Burst, Mbuf, MbufPool, PortId};
+use vnet::{Published, Reader, curvnet};
+
+use super::cx::Cx;
+use super::nodes::{Node, NodeStats, SAMPLE_EVERY};
+use super::output::Output;
+use super::queues::{Inject, WorkerQueues};
+use crate::drops::{DropReason, Drops};
+use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
+use crate::inet::vnet_inet;
+use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
+use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux, vnet_net};
+use crate::time::Nanos;
+use crate::wire::{ETHER_HDR_LEN, unreach_code};
+
+/// Packets of the vnets to themselves in one iteration.
+pub const LOOPBACK_PACKETS: usize = 64;
+/// Packets taken from the inject queue in one iteration.
+const INJECT_PACKETS: usize = 64;
+
+/// Frames of one worker that ended before they reached a vnet.
+pub type PortDrops = Drops;
+
+/// What a [`Datapath`] is made of.
+#[derive(Debug)]
+pub struct DatapathParts {
+    /// This thread's reader.
+    pub reader: Reader,
+    /// All interfaces, as the control side publishes them.
+    pub interfaces: Arc<Published<Interfaces>>,
+    /// To and from the control thread.
+    pub queues: WorkerQueues,
+    /// For packets of our own.
+    pub pool: MbufPool,
+    /// Ports to send to.
+    pub out: Output,
+}
+
+/// What a worker reads while it processes a run.
+#[derive(Debug)]
+struct Env {
+    reader: Reader,
+    interfaces: Arc<Published<Interfaces>>,
+    queues: WorkerQueues,
+    pool: MbufPool,
+    drops: Arc<PortDrops>,
+    nodes: Arc<NodeStats>,
+    fast_path: bool,
+}
+
+/// What a worker writes while it processes a run.
+#[derive(Debug)]
+struct State {
+    out: Output,
+    loopback: Vec<(IfSlot, Mbuf)>,
+    now: Nanos,
+    timed: bool,
+}
+
+/// One worker's stack.
+#[derive(Debug)]
+pub struct Datapath {
+    env: Env,
+    state: State,
+    iterations: u64,
+}
+
+impl Datapath {
+    /// A worker's stack at rest.
+    #[must_use]
+    pub fn new(parts: DatapathParts) -> Self {
+        let DatapathParts { reader, interfaces, queues, pool, out } = parts;
+        let (drops, nodes) = (Arc::default(), Arc::default());
+        let loopback = Vec::with_capacity(LOOPBACK_PACKETS);
+        Self {
+            env: Env { reader, interfaces, queues, pool, drops, nodes, fast_path: true },
+            state: State { out, loopback, now: Nanos(0), timed: false },
+            iterations: 0,
+        }
+    }
+
+    /// Frames that ended before they reached a vnet; for a reader on another thread.
+    #[must_use]
+    pub fn drops(&self) -> Arc<PortDrops> {
+        Arc::clone(&self.env.drops)
+    }
+
+    /// What each node did; for a reader on another thread.
+    #[must_use]
+    pub fn nodes(&self) -> &Arc<NodeStats> {
+        &self.env.nodes
+    }
+
+    /// Frames on their way out.
+    pub fn out(&mut self) -> &mut Output {
+        &mut self.state.out
+    }
+
+    /// Gives the ports back.
+    #[must_use]
+    pub fn into_output(self) -> Output {
+        self.state.out
+    }
+
+    /// Sends every packet through the nodes that handle exceptions: what leaves must be the same, which tests check.
+    pub fn without_fast_path(&mut self) {
+        self.env.fast_path = false;
+    }
+
+    /// Begins an iteration at `now`. True when it is in the sample that is timed node by node.
+    #[inline]
+    pub fn begin(&mut self, now: Nanos) -> bool {
+        self.iterations = self.iterations.wrapping_add(1);
+        self.state.now = now;
+        self.state.timed = self.iterations.is_multiple_of(SAMPLE_EVERY);
+        self.state.timed
+    }
+
+    /// Processes what `port` received. Leaves `burst` empty.
+    #[inline]
+    pub fn receive(&mut self, port: PortId, burst: &mut Burst) {
+        let Self { env, state, .. } = self;
+        let interfaces = env.interfaces.load(&env.reader);
+        match interfaces.and_then(|interfaces| interfaces.port(port)) {
+            Some(PortDemux { untagged: Some(ifp), vlans }) if vlans.is_empty() => {
+                run(env, state, ifp, burst)
+            }
+            Some(demux) => env.nodes.run(Node::Demux, burst.len(), state.timed, || {
+                receive_tagged(env, state, demux, burst)
+            }),
+            None => {
+                env.drops.add(DropReason::NoInterface, burst.len() as u64);
+                burst.clear();
+            }
+        }
+    }
+
+    /// Ends an iteration: packets from the control thread, packets of the vnets to themselves, transmission; then
+    /// reports a quiescent state. `received` packets came in since it began.
+    #[inline]
+    pub fn finish(&mut self, received: usize) {
+        let Self { env, state, .. } = self;
+        if !env.queues.inject.is_empty() {
+            take_injected(env, state);
+        }
+        if !state.loopback.is_empty() {
+            take_loopback(env, state);
+        }
+        if received > 0 {
+            env.nodes.run(Node::Tx, received, state.timed, || state.out.flush());
+        } else {
+            state.out.flush();
+        }
+        env.reader.quiescent();
+    }
+
+    /// Reports quiescence until [`Self::online`], for a thread that is about to sleep.
+    pub fn offline(&mut self) {
+        self.env.reader.offline();
+    }
+
+    /// Takes part in grace periods again.
+    pub fn online(&mut self) {
+        self.env.reader.online();
+    }
+}
+
+/// Splits a burst of a port with VLANs into runs of frames of one interface.
+fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut Burst) {
+    let mut batch = Burst::new();
+    let mut current: Option<(Option<u16>, &Arc<Ifnet>)> = None;
+    for mut mbuf in burst.drain() {
+        let vlan = vlan_id(&mbuf).filter(|vlan| *vlan != 0);
+        if current.is_none_or(|(last, _)| last != vlan) {
+            if let Some((_, ifp)) = current.take() {
+                run(env, state, ifp, &mut batch);
+            }
+            let ifp = match vlan {
+                None => demux.untagged.as_ref(),
+                Some(vlan) => demux.vlans.get(&vlan),
+            };
+            let Some(ifp) = ifp else {
+                let reason =
+                    if vlan.is_some() { DropReason::VlanUnknown } else { DropReason::NoInterface };
+                env.drops.add(reason, 1);
+                drop(mbuf);
+                continue;
+            };
+            current = Some((vlan, ifp));
+        }
+        pop_vlan_tag(&mut mbuf);
+        // Both bursts have the same capacity, so there is room.
+        let _fits: Result<(), Mbuf> = batch.push(mbuf);
+    }
+    if let Some((_, ifp)) = current {
+        run(env, state, ifp, &mut batch);
+    }
+}
+
+/// Processes a run of frames of one interface inside its vnet.
+#[inline]
+fn run(env: &Env, state: &mut State, ifp: &Arc<Ifnet>, burst: &mut Burst) {
+    if burst.is_empty() {
+        return;
+    }
+    let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
+    let mut cx = cx_of(env, state, ifp);
+    let counters = ifp.counters(cx.reader);
+    counters.ipackets.add(burst.len() as u64);
+    counters.ibytes.add(burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
+    if !ifp.is_up() {
+        cx.drops().add(DropReason::InterfaceDown, burst.len() as u64);
+        return burst.clear();
+    }
+    if env.fast_path {
+        let packets = burst.len();
+        cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, ifp, burst));
+    }
+    if !burst.is_empty() {
+        let packets = burst.len();
+        cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
+    }
+}
+
+/// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.
+#[inline(always)]
+fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
+    let inet = vnet_inet::cur(&env.reader);
+    let interfaces = env.interfaces.load(&env.reader);
+    Cx {
+        reader: &env.reader,
+        vnet: &ifp.vnet,
+        net: vnet_net::cur(&env.reader),
+        inet,
+        forwarding: inet.forwarding().load(&env.reader),
+        interfaces,
+        out: &mut state.out,
+        loopback: &mut state.loopback,
+        queues: &env.queues,
+        pool: &env.pool,
+        nodes: &env.nodes,
+        now: state.now,
+        timed: state.timed,
+    }
+}
+
+/// Packets from the control thread and from workers without a queue of their own.
+#[cold]
+fn take_injected(env: &Env, state: &mut State) {
+    let interfaces = env.interfaces.load(&env.reader);
+    for _ in 0..INJECT_PACKETS {
+        let Some(inject) = env.queues.inject.pop() else { break };
+        let (slot, work, mbuf) = match inject {
+            Inject::Handover { port, mbuf } => {
+                match state.out.port(port) {
+                    Some(tx) => tx.push(mbuf),
+                    None => env.drops.add(DropReason::HandoverFull, 1),
+                }
+                continue;
+            }
+            Inject::Frame { egress, mbuf } => (egress, Work::Frame, mbuf),
+            Inject::Route { ingress, mbuf } => (ingress, Work::Route, mbuf),
+            Inject::HostUnreachable { ingress, mbuf } => (ingress, Work::Unreachable, mbuf),
+        };
+        let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
+            env.drops.add(DropReason::InterfaceGone, 1);
+            continue;
+        };
+        let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
+        let mut cx = cx_of(env, state, ifp);
+        cx.net.in_flight().leave(1);
+        match work {
+            Work::Frame => send_frame(&mut cx, ifp, mbuf),
+            Work::Route => ip_output(&mut cx, IpOrigin::Own(ifp), mbuf),
+            Work::Unreachable => {
+                let _sent: bool =
+                    icmp_error(&mut cx, ifp, &mbuf, IcmpError::unreach(unreach_code::HOST));
+                cx.drop(DropReason::ArpUnresolved, mbuf);
+            }
+        }
+    }
+}
+
+enum Work {
+    Frame,
+    Route,
+    Unreachable,
+}
+
+/// A finished frame, such as ARP, on its interface.
+fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
+    let Some(tx) = ifp.port().and_then(|port| cx.out.port(port)) else {
+        return cx.drop(DropReason::InterfaceGone, mbuf);
+    };
+    let counters = ifp.counters(cx.reader);
+    counters.opackets.inc();
+    counters.obytes.add(u64::from(mbuf.pkt_len()));
+    tx.push(mbuf);
+}
+
+/// Packets of the vnets to themselves. What they in turn send to themselves waits for the next iteration.
+#[cold]
+fn take_loopback(env: &Env, state: &mut State) {
+    let interfaces = env.interfaces.load(&env.reader);
+    for _ in 0..state.loopback.len() {
+        let (slot, mut mbuf) = state.loopback.swap_remove(0);
+        let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
+            env.drops.add(DropReason::InterfaceGone, 1);
+            continue;
+        };
+        let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
+        let mut cx = cx_of(env, state, ifp);
+        if let Some(link) = mbuf.data_mut().first_chunk_mut::<ETHER_HDR_LEN>() {
+            *link = LOOPBACK_LINK;
+        }
+        let counters = ifp.counters(cx.reader);
+        let bytes = u64::from(mbuf.pkt_len());
+        counters.opackets.inc();
+        counters.obytes.add(bytes);
+        counters.ipackets.inc();
+        counters.ibytes.add(bytes);
+        let mut one = Burst::new();
+        let _fits: Result<(), Mbuf> = one.push(mbuf);
+        ip_input(&mut cx, ifp, &mut one);
+    }
+}
+
+/// Stands before packets on the loopback, which has no link: no group address, IPv4.
+const LOOPBACK_LINK: [u8; ETHER_HDR_LEN] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0x00];

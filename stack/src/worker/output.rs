@@ -1,0 +1,175 @@
+//! What a worker has for each port: the frames that wait for the end of the iteration, and the transmit queue.
+
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+use pmd::{Burst, MAX_BURST, Mbuf, PortId, TxQueue};
+use vnet::Counter;
+
+use super::queues::Inject;
+
+/// How frames leave through a port.
+#[derive(Debug)]
+enum Via {
+    /// This worker's own transmit queue.
+    Queue(TxQueue),
+    /// The worker that has one, by its inject queue.
+    Handover(Arc<ArrayQueue<Inject>>),
+    /// Nobody: frames stay until somebody takes them. Tests and the forwarding lab read them here.
+    Collect,
+}
+
+/// What became of the frames for one port of one worker.
+#[derive(Debug, Default)]
+pub struct TxCounters {
+    /// Taken by the port.
+    pub sent: Counter,
+    /// Freed because the port, or the worker that owns its queue, took no more.
+    pub dropped: Counter,
+}
+
+/// Frames for one port.
+#[derive(Debug)]
+pub struct TxPort {
+    port: PortId,
+    frames: Burst,
+    via: Via,
+    counters: Arc<TxCounters>,
+}
+
+impl TxPort {
+    /// Frames leave through `queue`.
+    #[must_use]
+    pub fn queue(port: PortId, queue: TxQueue) -> Self {
+        Self::new(port, Via::Queue(queue))
+    }
+
+    /// Frames leave through the worker that reads `inject`.
+    #[must_use]
+    pub fn handover(port: PortId, inject: Arc<ArrayQueue<Inject>>) -> Self {
+        Self::new(port, Via::Handover(inject))
+    }
+
+    /// Frames stay until the caller of [`Output::frames`] takes them.
+    #[must_use]
+    pub fn collect(port: PortId) -> Self {
+        Self::new(port, Via::Collect)
+    }
+
+    fn new(port: PortId, via: Via) -> Self {
+        Self { port, frames: Burst::new(), via, counters: Arc::default() }
+    }
+
+    /// Appends one frame.
+    #[inline]
+    pub fn push(&mut self, mbuf: Mbuf) {
+        if self.frames.len() == MAX_BURST {
+            self.flush();
+        }
+        if let Err(mbuf) = self.frames.push(mbuf) {
+            // Only a port that nobody collects from is still full after a flush.
+            self.counters.dropped.inc();
+            drop(mbuf);
+        }
+    }
+
+    /// Moves the frames whose bit is set, `count` of them, out of `burst`.
+    #[inline]
+    pub fn extract(&mut self, burst: &mut Burst, mask: &[u64; MAX_BURST / 64], count: usize) {
+        if self.frames.len() + count > MAX_BURST {
+            self.flush();
+            if self.frames.len() + count > MAX_BURST {
+                self.counters.dropped.add(self.frames.len() as u64);
+                self.frames.clear();
+            }
+        }
+        let _moved: usize = burst.extract(mask, &mut self.frames);
+    }
+
+    /// Hands the waiting frames to the port; what it does not take is freed and counted.
+    #[inline]
+    pub fn flush(&mut self) {
+        if self.frames.is_empty() {
+            return;
+        }
+        match &mut self.via {
+            Via::Queue(queue) => {
+                let offered = self.frames.len();
+                let sent = queue.tx(&mut self.frames);
+                self.counters.sent.add(sent as u64);
+                self.counters.dropped.add((offered - sent) as u64);
+            }
+            Via::Handover(_) => self.hand_over(),
+            Via::Collect => {}
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self) {
+        let Via::Handover(inject) = &self.via else { return };
+        for mbuf in self.frames.drain() {
+            if let Err(refused) = inject.push(Inject::Handover { port: self.port, mbuf }) {
+                self.counters.dropped.inc();
+                drop(refused);
+            }
+        }
+    }
+}
+
+/// All ports of one worker, by port id.
+#[derive(Debug, Default)]
+pub struct Output {
+    ports: Vec<Option<TxPort>>,
+}
+
+impl Output {
+    /// The ports given, each at its id.
+    #[must_use]
+    pub fn new(ports: impl IntoIterator<Item = TxPort>) -> Self {
+        let mut output = Self::default();
+        for tx in ports {
+            let at = usize::from(tx.port.0);
+            if output.ports.len() <= at {
+                output.ports.resize_with(at + 1, || None);
+            }
+            output.ports[at] = Some(tx);
+        }
+        output
+    }
+
+    /// The frames for `port`.
+    #[inline]
+    pub fn port(&mut self, port: PortId) -> Option<&mut TxPort> {
+        self.ports.get_mut(usize::from(port.0))?.as_mut()
+    }
+
+    /// Takes the frames that wait for `port`, one after the other.
+    pub fn frames(&mut self, port: PortId) -> impl Iterator<Item = Mbuf> + '_ {
+        let frames = self.port(port).map(|tx| &mut tx.frames);
+        frames.into_iter().flat_map(Burst::drain)
+    }
+
+    /// What became of the frames, by port.
+    #[must_use]
+    pub fn counters(&self) -> Vec<(PortId, Arc<TxCounters>)> {
+        self.ports.iter().flatten().map(|tx| (tx.port, Arc::clone(&tx.counters))).collect()
+    }
+
+    /// Gives the transmit queues back.
+    #[must_use]
+    pub fn into_queues(self) -> Vec<(PortId, TxQueue)> {
+        let own = |tx: TxPort| match tx.via {
+            Via::Queue(queue) => Some((tx.port, queue)),
+            Via::Handover(_) | Via::Collect => None,
+        };
+        self.ports.into_iter().flatten().filter_map(own).collect()
+    }
+
+    /// Hands all waiting frames to their ports.
+    #[inline]
+    pub fn flush(&mut self) {
+        for tx in self.ports.iter_mut().flatten() {
+            tx.flush();
+        }
+    }
+}

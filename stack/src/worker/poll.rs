@@ -1,0 +1,187 @@
+//! One iteration of a worker: poll each receive queue, process, transmit, report a quiescent state.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pmd::{Burst, PortId, RxQueue, TxQueue, tsc};
+use vnet::Counter;
+
+use super::datapath::Datapath;
+use super::nodes::Node;
+use crate::time::Nanos;
+
+/// What a worker did.
+#[derive(Debug, Default)]
+pub struct PollCounters {
+    /// Iterations.
+    pub polls: Counter,
+    /// Packets received.
+    pub packets: Counter,
+    /// Cycles of iterations that received or sent something.
+    pub busy_cycles: Counter,
+    /// Cycles of the others.
+    pub idle_cycles: Counter,
+    /// Cycles asleep.
+    pub sleep_cycles: Counter,
+}
+
+/// Empty polls in a row before a worker that may sleep does.
+const EMPTY_POLLS_BEFORE_SLEEP: u32 = 512;
+
+/// One worker's queues and stack.
+#[derive(Debug)]
+pub struct Poll {
+    datapath: Datapath,
+    rx: Vec<(PortId, RxQueue)>,
+    burst: Burst,
+    burst_size: u16,
+    idle_sleep: Duration,
+    counters: Arc<PollCounters>,
+    clock: Clock,
+    empty_polls: u32,
+}
+
+/// The queues of one worker.
+#[derive(Debug, Default)]
+pub struct Queues {
+    /// Receive queues.
+    pub rx: Vec<(PortId, RxQueue)>,
+    /// Transmit queues.
+    pub tx: Vec<(PortId, TxQueue)>,
+}
+
+/// From TSC to nanoseconds since the process's workers started.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: u64,
+    /// Nanoseconds per cycle, 32 bits of fraction.
+    scale: u64,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            start: tsc::now(),
+            scale: (1_000_000_000u64 << 32).checked_div(tsc::hz()).unwrap_or(1 << 32),
+        }
+    }
+
+    /// Nanoseconds since the start at the TSC reading `cycles`.
+    #[inline]
+    #[must_use]
+    pub fn at(self, cycles: u64) -> Nanos {
+        let since = u128::from(cycles.saturating_sub(self.start));
+        Nanos(((since * u128::from(self.scale)) >> 32) as u64)
+    }
+
+    /// Nanoseconds since the start.
+    #[must_use]
+    pub fn now(self) -> Nanos {
+        self.at(tsc::now())
+    }
+}
+
+impl Poll {
+    /// A worker that polls `rx` in bursts of at most `burst_size` and sleeps for `idle_sleep` when nothing comes; zero
+    /// is never.
+    #[must_use]
+    pub fn new(
+        datapath: Datapath,
+        rx: Vec<(PortId, RxQueue)>,
+        burst_size: u16,
+        idle_sleep: Duration,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            datapath,
+            rx,
+            burst: Burst::new(),
+            burst_size,
+            idle_sleep,
+            counters: Arc::default(),
+            clock,
+            empty_polls: 0,
+        }
+    }
+
+    /// What the worker did; for a reader on another thread.
+    #[must_use]
+    pub fn counters(&self) -> Arc<PollCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Gives the queues back.
+    #[must_use]
+    pub fn into_queues(self) -> Queues {
+        Queues { rx: self.rx, tx: self.datapath.into_output().into_queues() }
+    }
+
+    /// The worker's stack.
+    pub fn datapath(&mut self) -> &mut Datapath {
+        &mut self.datapath
+    }
+
+    /// Polls until `stop` is set.
+    pub fn run(&mut self, stop: &AtomicBool) {
+        let mut last = tsc::now();
+        while !stop.load(Ordering::Relaxed) {
+            last = self.once(last);
+        }
+    }
+
+    /// One iteration; `last` is the TSC at the end of the one before.
+    #[inline]
+    fn once(&mut self, last: u64) -> u64 {
+        let timed = self.datapath.begin(self.clock.at(last));
+        let mut packets = 0;
+        for (port, queue) in &mut self.rx {
+            let start = if timed { tsc::now() } else { 0 };
+            let received = queue.rx(&mut self.burst, self.burst_size);
+            if received == 0 {
+                continue;
+            }
+            let rx = self.datapath.nodes().get(Node::Rx);
+            rx.calls.inc();
+            rx.packets.add(received as u64);
+            if timed {
+                rx.sampled_cycles.add(tsc::now().saturating_sub(start));
+                rx.sampled_packets.add(received as u64);
+            }
+            packets += received as u64;
+            self.datapath.receive(*port, &mut self.burst);
+        }
+        self.datapath.finish(packets as usize);
+        self.account(last, packets)
+    }
+
+    fn account(&mut self, last: u64, packets: u64) -> u64 {
+        let now = tsc::now();
+        let counters = &self.counters;
+        counters.polls.inc();
+        if packets > 0 {
+            self.empty_polls = 0;
+            counters.packets.add(packets);
+            counters.busy_cycles.add(now.saturating_sub(last));
+            return now;
+        }
+        counters.idle_cycles.add(now.saturating_sub(last));
+        self.empty_polls = self.empty_polls.saturating_add(1);
+        if !self.idle_sleep.is_zero() && self.empty_polls >= EMPTY_POLLS_BEFORE_SLEEP {
+            return self.sleep(now);
+        }
+        now
+    }
+
+    #[cold]
+    fn sleep(&mut self, before: u64) -> u64 {
+        self.datapath.offline();
+        std::thread::sleep(self.idle_sleep);
+        self.datapath.online();
+        let after = tsc::now();
+        self.counters.sleep_cycles.add(after.saturating_sub(before));
+        after
+    }
+}

@@ -1,0 +1,87 @@
+//! The bounded queues between workers and the control thread.
+
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+use pmd::{Mbuf, PortId};
+
+use crate::net::IfSlot;
+
+/// Packets that may wait on the way to, or from, the control thread, per worker.
+pub const QUEUE_PACKETS: usize = 1024;
+
+/// Why a packet goes to the control thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PuntReason {
+    /// An ARP packet that concerns our addresses or neighbours.
+    Arp,
+    /// An IP packet whose next hop (host byte order) has no MAC address yet.
+    Unresolved {
+        /// The interface that the next hop is on.
+        egress: IfSlot,
+        /// The next hop's address, host byte order.
+        next_hop: u32,
+    },
+}
+
+/// A packet on its way to the control thread; the Ethernet header stands at its front.
+#[derive(Debug)]
+pub struct Punt {
+    /// Where it was received.
+    pub ingress: IfSlot,
+    /// Why it goes.
+    pub reason: PuntReason,
+    /// The packet.
+    pub mbuf: Mbuf,
+}
+
+/// What the control thread, or another worker, asks a worker to do with a packet.
+#[derive(Debug)]
+pub enum Inject {
+    /// Send this frame on the interface as it is.
+    Frame {
+        /// The interface.
+        egress: IfSlot,
+        /// The frame, from the Ethernet header on.
+        mbuf: Mbuf,
+    },
+    /// Route this IP packet again: its next hop may have become known.
+    Route {
+        /// Where it was received.
+        ingress: IfSlot,
+        /// The packet, with room for an Ethernet header at its front.
+        mbuf: Mbuf,
+    },
+    /// Nobody answers for this packet's next hop: send the ICMP error and drop it.
+    HostUnreachable {
+        /// Where it was received.
+        ingress: IfSlot,
+        /// The packet.
+        mbuf: Mbuf,
+    },
+    /// A finished frame from a worker that has no transmit queue on the port.
+    Handover {
+        /// The port.
+        port: PortId,
+        /// The frame, ready for the wire.
+        mbuf: Mbuf,
+    },
+}
+
+/// One worker's pair of queues.
+#[derive(Clone, Debug)]
+pub struct WorkerQueues {
+    /// From the worker to the control thread.
+    pub punt: Arc<ArrayQueue<Punt>>,
+    /// To the worker.
+    pub inject: Arc<ArrayQueue<Inject>>,
+}
+
+impl Default for WorkerQueues {
+    fn default() -> Self {
+        Self {
+            punt: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
+            inject: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
+        }
+    }
+}
