@@ -6,7 +6,7 @@ use std::ops::{Index, IndexMut};
 
 use dpdk_sys as ffi;
 
-use crate::Mbuf;
+use crate::{Drain, Mbuf};
 
 /// The most packets that a burst holds.
 pub const MAX_BURST: usize = 256;
@@ -105,8 +105,7 @@ impl Burst {
     /// Takes all packets, in order. Those that the iterator did not hand out are freed with it.
     #[inline]
     pub fn drain(&mut self) -> Drain<'_> {
-        let end = std::mem::replace(&mut self.len, 0);
-        Drain { burst: self, next: 0, end }
+        Drain::new(self)
     }
 
     /// Frees all packets.
@@ -204,6 +203,12 @@ impl Burst {
         if self.count(&fitting) == 0 { 0 } else { self.compact(&fitting, into) }
     }
 
+    /// The slots; those from the length on hold no packet of this burst.
+    #[inline(always)]
+    pub(crate) fn slots_ptr(&mut self) -> *mut Mbuf {
+        self.slots.as_mut_ptr().cast()
+    }
+
     /// Where C writes packets behind the last one; [`Burst::room`] pointers fit.
     #[inline(always)]
     pub(crate) fn spare_ptr(&mut self) -> *mut *mut ffi::rte_mbuf {
@@ -290,44 +295,5 @@ impl<'a> IntoIterator for &'a mut Burst {
 impl fmt::Debug for Burst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-/// Takes the packets out of a burst; see [`Burst::drain`].
-#[derive(Debug)]
-pub struct Drain<'a> {
-    burst: &'a mut Burst,
-    next: usize,
-    end: usize,
-}
-
-impl Iterator for Drain<'_> {
-    type Item = Mbuf;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Mbuf> {
-        if self.next == self.end {
-            return None;
-        }
-        // SAFETY: slots[next..end] are initialised and counted by nobody but this iterator.
-        let packet = unsafe { self.burst.slots[self.next].assume_init_read() };
-        self.next += 1;
-        Some(packet)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.end - self.next, Some(self.end - self.next))
-    }
-}
-
-impl ExactSizeIterator for Drain<'_> {}
-
-impl Drop for Drain<'_> {
-    fn drop(&mut self) {
-        let rest = self.end - self.next;
-        if rest != 0 {
-            // SAFETY: slots[next..end] are initialised and counted by nobody but this iterator.
-            unsafe { free_bulk(self.burst.slots.as_mut_ptr().add(self.next).cast(), rest) };
-        }
     }
 }

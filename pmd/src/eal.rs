@@ -13,13 +13,18 @@ use crate::{CpuId, log};
 /// touched, and so costs anything, only as far as pools and containers use it.
 const DEFAULT_MEMORY_MIB: u32 = 1024;
 
+/// Memory in MiB of free hugepages that `auto` wants to see when it is not told how much is needed.
+const AUTO_MEMORY_MIB: u64 = 256;
+
 /// How EAL is started.
 #[derive(Debug, Clone, Default)]
 pub struct EalConfig {
     /// Where packet memory comes from.
     pub hugepages: Hugepages,
     /// Memory in MiB that pools and containers need together: what `--no-huge` reserves, and what
-    /// `auto` wants to see free in hugepages.
+    /// `auto` wants to see free in hugepages. Count pools ([`crate::pool::memory_mib`]) and containers,
+    /// and 64 MiB for EAL and drivers. Default: 1024, of which only what is used is ever touched; `auto`
+    /// then wants 256.
     pub memory_mib: Option<u32>,
     /// The CPU of the calling (control) thread and of EAL's own threads. The calling thread is pinned
     /// to it. Without it the calling thread keeps its affinity, and EAL's threads get the same.
@@ -123,7 +128,8 @@ impl Eal {
         remove_runtime_dir();
         let inner = Arc::new(Inner { hugepages, args, _argv: argv });
         *state = State::Running(Arc::downgrade(&inner));
-        tracing::debug!(arguments = %inner.args.join(" "), "EAL started");
+        let memory = if hugepages { "hugepages" } else { "ordinary pages" };
+        tracing::info!(memory, arguments = %inner.args.join(" "), "EAL started");
         Ok(Eal { inner })
     }
 
@@ -200,10 +206,11 @@ fn choose_hugepages(config: &EalConfig) -> Result<bool, EalError> {
         return Ok(false);
     }
     let free_mib = hugepage::free_mib();
-    let needed_mib = u64::from(config.memory_mib.unwrap_or(1));
+    let known_mib = config.memory_mib.map(u64::from);
+    let needed_mib = known_mib.unwrap_or(1);
     match config.hugepages {
         Hugepages::None => Ok(false),
-        Hugepages::Auto => Ok(free_mib >= needed_mib),
+        Hugepages::Auto => Ok(free_mib >= known_mib.unwrap_or(AUTO_MEMORY_MIB)),
         Hugepages::Required if free_mib >= needed_mib => Ok(true),
         Hugepages::Required => {
             Err(EalError::NoHugepages { free_mib, needed_mib, pages: needed_mib.div_ceil(2) })

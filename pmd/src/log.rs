@@ -89,6 +89,13 @@ pub(crate) fn take() -> Vec<Line> {
         .collect()
 }
 
+/// Sends what waits to the program's log, so that errors to come quote their own lines only.
+pub(crate) fn forward() {
+    for line in take() {
+        tracing::debug!("DPDK: {line}");
+    }
+}
+
 /// The captured lines as the end of an error message; empty if there are none.
 pub(crate) fn suffix(lines: &[Line]) -> String {
     if lines.is_empty() { String::new() } else { format!("; DPDK says: {}", lines.join(" | ")) }

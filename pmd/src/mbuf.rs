@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use dpdk_sys as ffi;
 
 use crate::PortId;
+use crate::segment::{Segment, Segments, field};
 
 /// A packet: a chain of segments from a [`crate::MbufPool`], owned. Dropping it gives all segments back.
 ///
@@ -18,59 +19,6 @@ pub struct Mbuf(NonNull<ffi::rte_mbuf>);
 unsafe impl Send for Mbuf {}
 // SAFETY: through `&Mbuf` the chain is only read.
 unsafe impl Sync for Mbuf {}
-
-/// Reads or writes a field of the mbuf at the offset that the C shim exports.
-macro_rules! field {
-    ($mbuf:expr, $offset:ident, $type:ty) => {
-        // SAFETY: the pointer is to a live rte_mbuf, and the offset and type are those of the field.
-        unsafe { $mbuf.byte_add(ffi::$offset as usize).cast::<$type>().read() }
-    };
-    ($mbuf:expr, $offset:ident, $type:ty, $value:expr) => {
-        // SAFETY: as above, and the chain is owned, so nobody else looks at it.
-        unsafe { $mbuf.byte_add(ffi::$offset as usize).cast::<$type>().write($value) }
-    };
-}
-pub(crate) use field;
-
-/// One segment of a chain; a plain pointer whose user guarantees that it is live.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Segment(NonNull<ffi::rte_mbuf>);
-
-impl Segment {
-    #[inline(always)]
-    fn data_off(self) -> u16 {
-        field!(self.0, CV_MBUF_DATA_OFF, u16)
-    }
-
-    #[inline(always)]
-    fn data_len(self) -> u16 {
-        field!(self.0, CV_MBUF_DATA_LEN, u16)
-    }
-
-    #[inline(always)]
-    fn data_start(self) -> *mut u8 {
-        let buffer = field!(self.0, CV_MBUF_BUF_ADDR, *mut u8);
-        // SAFETY: data_off is at most buf_len, the length of the buffer.
-        unsafe { buffer.add(usize::from(self.data_off())) }
-    }
-
-    fn tailroom(self) -> u16 {
-        let buf_len = field!(self.0, CV_MBUF_BUF_LEN, u16);
-        buf_len.saturating_sub(self.data_off()).saturating_sub(self.data_len())
-    }
-
-    fn next(self) -> Option<Segment> {
-        NonNull::new(field!(self.0, CV_MBUF_NEXT, *mut ffi::rte_mbuf)).map(Segment)
-    }
-
-    fn last(self) -> Segment {
-        let mut segment = self;
-        while let Some(next) = segment.next() {
-            segment = next;
-        }
-        segment
-    }
-}
 
 impl Mbuf {
     /// Takes ownership of a chain.
@@ -137,7 +85,7 @@ impl Mbuf {
     /// The segments' bytes, in order.
     #[must_use]
     pub fn segments(&self) -> Segments<'_> {
-        Segments { next: Some(self.head()), _packet: self }
+        Segments::new(self)
     }
 
     /// The port that received the packet.
@@ -341,31 +289,5 @@ impl fmt::Debug for Mbuf {
             .field("port", &self.port())
             .field("ol_flags", &format_args!("{:#x}", self.ol_flags()))
             .finish_non_exhaustive()
-    }
-}
-
-/// Iterates over the bytes of a packet's segments; see [`Mbuf::segments`].
-#[derive(Clone)]
-pub struct Segments<'a> {
-    next: Option<Segment>,
-    _packet: &'a Mbuf,
-}
-
-impl<'a> Iterator for Segments<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let segment = self.next?;
-        self.next = segment.next();
-        // SAFETY: as in `Mbuf::data`, for a segment of the borrowed chain.
-        Some(unsafe {
-            std::slice::from_raw_parts(segment.data_start(), usize::from(segment.data_len()))
-        })
-    }
-}
-
-impl fmt::Debug for Segments<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone().map(<[u8]>::len)).finish()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dpdk_sys as ffi;
 
 use crate::eal::last_error;
-use crate::mbuf::field;
+use crate::segment::field;
 use crate::{Burst, Eal, Mbuf, SocketId};
 
 /// Bytes of packet data a buffer holds behind its headroom, unless asked otherwise.
