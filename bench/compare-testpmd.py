@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""How fast curvnet forwards, in proportion to DPDK's own dpdk-testpmd on the same core.
+
+Runs dpdk-testpmd in io and macswap mode and curvnet in turn, A B C A B C ..., so that whatever the
+machine does meanwhile happens to all three. Prints medians and ratios, and writes every sample to
+target/bench/compare-testpmd.json. README.md beside this file says how to read it.
+
+Plain Python 3, nothing to install beyond DPDK.
+"""
+
+import argparse
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+# A bench leaves nothing in the source tree, least of all files that root owns.
+sys.dont_write_bytecode = True
+from contestants import CONTROL_CPU, MBUFS, WORKER_CPU, Curvnet, Failed, Setup, Testpmd
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+CAPTURE = ROOT / "config" / "demo-red.pcap"
+FREE_PAGES = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+
+PACKETS = 1024
+FRAME_BYTES = 60  # 64 on the wire: captures leave out the checksum
+DESTINATIONS = 0xC6120000 >> 17  # 198.18.0.0/15
+BASELINE = "testpmd io"
+# The mbufs and what surrounds them, in pages of 2 MiB.
+PAGES_NEEDED = MBUFS * 2560 // (2 << 20) + 64
+# The share of testpmd io that curvnet is to reach with all its checks and counters on.
+GOAL = 0.70
+
+
+def main():
+    """Measures, prints, writes; the exit code is 1 when something failed or --require was missed."""
+    options = parse_options()
+    lock = hold_lock()
+    check_machine()
+    check_capture(CAPTURE)
+    setup = Setup(CAPTURE, use_hugepages(options.hugepages), options.seconds, options.warm_up)
+    available = [Testpmd("io"), Testpmd("macswap"), Curvnet(options.curvnet)]
+    contestants = [c for c in available if c.name.split()[-1] in options.only]
+    samples = run_rounds(contestants, setup, options.rounds)
+    report = build_report(samples, setup, options)
+    print_report(report)
+    path = TARGET / "bench" / "compare-testpmd.json"
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"\nevery sample: {path}")
+    lock.close()
+    ratio = report["contestants"].get("curvnet", {}).get("ratio")
+    return 1 if options.require is not None and (ratio is None or ratio < options.require) else 0
+
+
+def parse_options():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="measured runs of each program (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="measured time of a run (%(default)s)")
+    parser.add_argument("--warm-up", type=float, default=0.5, help="time before the measured time (%(default)s)")
+    parser.add_argument("--hugepages", choices=["auto", "yes", "no"], default="auto", help="the same for all programs")
+    parser.add_argument("--curvnet", default=TARGET / "release" / "curvnet", help="the program (%(default)s)")
+    parser.add_argument("--only", default="io,macswap,curvnet", help="run some of io,macswap,curvnet")
+    parser.add_argument("--require", type=float, metavar="RATIO", help="fail when curvnet / testpmd io is below")
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    if options.rounds < 1 or options.seconds <= 0 or options.warm_up < 0:
+        parser.error("at least one round of more than 0 seconds")
+    if not set(options.only) <= {"io", "macswap", "curvnet"}:
+        parser.error("--only takes io, macswap and curvnet")
+    if "curvnet" in options.only and not os.access(options.curvnet, os.X_OK):
+        parser.error(f"{options.curvnet} is not there: make build")
+    if not shutil.which("dpdk-testpmd"):
+        parser.error("dpdk-testpmd is not there: apt-get install dpdk-dev")
+    return options
+
+
+def hold_lock():
+    """Two benches on one core measure each other. The lock ends with the process."""
+    folder = TARGET / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise Failed("another bench is running; wait for its end") from None
+    return lock
+
+
+def check_machine():
+    """Refuses what cannot work and names what spoils the numbers."""
+    if not {CONTROL_CPU, WORKER_CPU} <= os.sched_getaffinity(0):
+        raise Failed(f"CPUs {CONTROL_CPU} and {WORKER_CPU} are needed: one to measure, one for everything else")
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        print(f"warning: something else is running here (load {busy:.1f}); the numbers will be noise", file=sys.stderr)
+
+
+def check_capture(path):
+    """The comparison stands or falls with the packets: 1024 frames of 64 bytes, all to 198.18.0.0/15."""
+    data, at, destinations = path.read_bytes(), 24, set()
+    while at < len(data):
+        length = struct.unpack_from("<I", data, at + 8)[0]
+        frame = data[at + 16 : at + 16 + length]
+        destination = struct.unpack_from("!I", frame, 30)[0]
+        if length != FRAME_BYTES or frame[12:14] != b"\x08\x00" or destination >> 17 != DESTINATIONS:
+            raise Failed(f"{path}: not the bench's traffic; config/make-demo-pcap.py writes it")
+        destinations.add(destination)
+        at += 16 + length
+    if len(destinations) != PACKETS:
+        raise Failed(f"{path}: {len(destinations)} destinations instead of {PACKETS}")
+
+
+def use_hugepages(wish):
+    """All programs get hugepages or none does."""
+    try:
+        free = int(FREE_PAGES.read_text())
+    except (OSError, ValueError):
+        free = 0
+    if wish == "yes" and free < PAGES_NEEDED:
+        raise Failed(f"{free} hugepages of 2 MiB are free and {PAGES_NEEDED} are needed: scripts/hugepages.sh reserve")
+    return wish != "no" and free >= PAGES_NEEDED
+
+
+def run_rounds(contestants, setup, rounds):
+    """Samples by contestant, from interleaved rounds; one round before them is thrown away."""
+    samples = {contestant.name: [] for contestant in contestants}
+    first = dataclasses.replace(setup, seconds=min(setup.seconds, 1.0))
+    for number in range(rounds + 1):
+        for contestant in contestants:
+            sample = contestant.measure(setup if number else first)
+            if number:
+                samples[contestant.name].append(sample)
+        if number:
+            rates = ", ".join(f"{name} {taken[-1].pps / 1e6:.1f}" for name, taken in samples.items())
+            print(f"round {number} of {rounds}, Mpps: {rates}", file=sys.stderr)
+    return samples
+
+
+def build_report(samples, setup, options):
+    """Everything that is printed, and everything it was made of."""
+    base = [sample.pps for sample in samples.get(BASELINE, [])]
+    report = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": describe_machine(setup),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "contestants": {},
+    }
+    for name, taken in samples.items():
+        rates = [sample.pps for sample in taken]
+        median = statistics.median(rates)
+        entry = {
+            "mpps": [round(rate / 1e6, 3) for rate in rates],
+            "median_mpps": median / 1e6,
+            "spread": (max(rates) - min(rates)) / median,
+            "cycles_per_packet": statistics.median(sample.tsc_hz for sample in taken) / median,
+        }
+        if base:
+            entry["ratio"] = median / statistics.median(base)
+            # Each run against the testpmd run of its own round: slow drifts of the machine cancel out.
+            entry["paired_ratio"] = statistics.median(rate / of for rate, of in zip(rates, base))
+        report["contestants"][name] = entry
+    if "curvnet" in samples:
+        report["curvnet"] = describe_curvnet([sample.details for sample in samples["curvnet"]])
+    return report
+
+
+def describe_machine(setup):
+    """What the numbers are true of."""
+    model = next((l.split(": ", 1)[1] for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
+    dpdk = subprocess.run(["pkg-config", "--modversion", "libdpdk"], capture_output=True, text=True, check=False)
+    return {
+        "cpu": model.strip(),
+        "kernel": platform.release(),
+        "dpdk": dpdk.stdout.strip() or "unknown",
+        "hugepages": setup.hugepages,
+        "load": os.getloadavg()[0],
+    }
+
+
+def describe_curvnet(summaries):
+    """Per node, what curvnet itself counted: medians over the runs."""
+    workers = [summary["workers"][0] for summary in summaries]
+    nodes = {}
+    for name in workers[0].get("nodes", {}):
+        seen = [worker["nodes"][name] for worker in workers if name in worker["nodes"]]
+        nodes[name] = {
+            "cycles_per_packet": statistics.median(node["cycles_per_packet"] for node in seen),
+            "packets_per_call": statistics.median(node["packets"] / max(node["calls"], 1) for node in seen),
+        }
+    return {
+        "build": summaries[0]["build"],
+        "busy_cycles_per_packet": statistics.median(worker["cycles_per_packet"] for worker in workers),
+        "nodes": nodes,
+        "container_bytes": {name: vnet.get("container_bytes") for name, vnet in summaries[0]["vnets"].items()},
+    }
+
+
+def print_report(report):
+    """The table."""
+    machine = report["machine"]
+    print(f"\n{machine['cpu']}, Linux {machine['kernel']}, DPDK {machine['dpdk']}, ", end="")
+    print("hugepages" if machine["hugepages"] else "no hugepages", end="")
+    print(f"; {report['rounds']} rounds of {report['seconds']:g} s\n")
+    print(f"{'':<18}{'Mpps':>8}{'spread':>9}{'ratio':>8}{'paired':>8}{'cycles/packet':>15}")
+    for name, entry in report["contestants"].items():
+        ratios = "".join(f"{entry[key]:>8.2f}" if key in entry else f"{'-':>8}" for key in ("ratio", "paired_ratio"))
+        cells = f"{entry['median_mpps']:>8.1f}{entry['spread']:>9.1%}{ratios}{entry['cycles_per_packet']:>15.1f}"
+        print(f"{name:<18}{cells}")
+    if "curvnet" not in report:
+        return
+    curvnet = report["curvnet"]
+    print(f"\ncurvnet by node (build {' '.join(map(str, curvnet['build'].values()))})")
+    for name, node in curvnet["nodes"].items():
+        print(f"  {name:<18}{node['cycles_per_packet']:>8.1f} cycles/packet, {node['packets_per_call']:.1f} packets/call")
+    ratio = report["contestants"]["curvnet"].get("ratio")
+    if ratio is not None:
+        print(f"\ncurvnet / {BASELINE}: {ratio:.2f}, goal {GOAL:.2f}: {'reached' if ratio >= GOAL else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failed as failure:
+        sys.exit(f"error: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,205 @@
+"""The programs that compare-testpmd.py measures, each run once at a time and measured for a while.
+
+Both get the same device, the same packets, the same memory, the same burst and the same CPU. A run
+returns a Sample; the caller decides what to do with many of them.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import subprocess
+import tempfile
+import time
+
+MBUFS = 65535
+BURST = 64
+DESCRIPTORS = 1024
+CONTROL_CPU = 0
+WORKER_CPU = 1
+START_TIMEOUT_S = 60
+
+
+class Failed(Exception):
+    """A program did not do what it was asked to; the text is for the person who started the bench."""
+
+
+@dataclasses.dataclass
+class Setup:
+    """What all contestants have in common."""
+
+    capture: pathlib.Path
+    hugepages: bool
+    seconds: float
+    warm_up_s: float
+
+    @property
+    def device(self):
+        """A device that replays the capture from memory for ever and discards what is sent to it."""
+        return f"net_pcap0,rx_pcap={self.capture},infinite_rx=1"
+
+
+@dataclasses.dataclass
+class Sample:
+    """One measured run. `tsc_hz` and `details` are what the program itself reported."""
+
+    pps: float
+    tsc_hz: float
+    details: dict
+
+
+class Testpmd:
+    """DPDK's own test program, driven through its prompt as a person would."""
+
+    PROMPT = "testpmd> "
+
+    def __init__(self, mode):
+        self.mode = mode
+        self.name = f"testpmd {mode}"
+
+    def measure(self, setup):
+        """The rate that testpmd itself reports between two `show port stats`, by its own clock."""
+        prefix = f"bench-{os.getpid()}"
+        memory = ["--in-memory"] if setup.hugepages else ["--no-huge", "--no-shconf", "-m512", "--iova-mode=va"]
+        eal = ["-l", f"{CONTROL_CPU},{WORKER_CPU}", "--no-pci", "--no-telemetry", f"--file-prefix={prefix}"]
+        eal += [*memory, "--log-level=lib.eal:debug", f"--vdev={setup.device}"]
+        own = ["--interactive", f"--forward-mode={self.mode}", "--nb-cores=1", "--rxq=1", "--txq=1"]
+        own += [f"--burst={BURST}", f"--total-num-mbufs={MBUFS}", f"--rxd={DESCRIPTORS}", f"--txd={DESCRIPTORS}"]
+        own += ["--port-topology=loop", "--no-lsc-interrupt"]
+        master, slave = pty.openpty()
+        try:
+            with subprocess.Popen(
+                ["dpdk-testpmd", *eal, "--", *own], stdin=slave, stdout=slave, stderr=slave, close_fds=True
+            ) as process:
+                os.close(slave)
+                try:
+                    return self._converse(master, setup)
+                finally:
+                    process.terminate()
+        finally:
+            os.close(master)
+            _remove_runtime_folder(prefix)
+
+    def _converse(self, terminal, setup):
+        banner = self._read_to_prompt(terminal, START_TIMEOUT_S)
+        frequency = re.search(r"TSC frequency is ~(\d+) K?Hz", banner)
+        if not frequency:
+            raise Failed(f"dpdk-testpmd did not say the frequency of the TSC:\n{banner}")
+        self._say(terminal, "start")
+        time.sleep(setup.warm_up_s)
+        before = self._port_stats(terminal)
+        time.sleep(setup.seconds)
+        after = self._port_stats(terminal)
+        self._say(terminal, "stop")
+        received = after["RX-packets"] - before["RX-packets"]
+        sent = after["TX-packets"] - before["TX-packets"]
+        # The two counters are read while packets are on their way from one to the other.
+        if received == 0 or abs(received - sent) > received / 1000 + 100_000:
+            raise Failed(f"{self.name} received {received} packets and sent {sent}")
+        return Sample(float(after["Rx-pps"]), float(frequency[1]) * 1000, {"received": received, "sent": sent})
+
+    def _port_stats(self, terminal):
+        text = self._say(terminal, "show port stats 0")
+        return {name: int(value) for name, value in re.findall(r"([A-Za-z]+-[a-z]+):\s+(\d+)", text)}
+
+    def _say(self, terminal, command):
+        os.write(terminal, f"{command}\n".encode())
+        return self._read_to_prompt(terminal, 10)
+
+    def _read_to_prompt(self, terminal, timeout_s):
+        text, end = "", time.monotonic() + timeout_s
+        # The prompt stands at the start of a line; what follows it would be the echo of a command.
+        while not text.endswith("\n" + self.PROMPT):
+            if not select.select([terminal], [], [], max(0.0, end - time.monotonic()))[0]:
+                raise Failed(f"{self.name} gave no prompt in {timeout_s} s; it said:\n{text}")
+            try:
+                text += os.read(terminal, 65536).decode(errors="replace")
+            except OSError:  # how a pty says that the other side is gone
+                raise Failed(f"{self.name} ended by itself; it said:\n{text}") from None
+        return text
+
+
+class Curvnet:
+    """The program of this repository: one port, one vnet, one route."""
+
+    CONFIG = """\
+[dpdk]
+hugepages = "{hugepages}"
+eal_args = ["--no-pci"]
+mbufs = {mbufs}
+
+[workers]
+cpus = [{cpu}]
+burst = {burst}
+
+[control]
+socket = "{socket}"
+
+[[port]]
+name = "p0"
+device = "{device}"
+rx_descriptors = {descriptors}
+tx_descriptors = {descriptors}
+
+[[vnet]]
+name = "red"
+sysctl = {{ "net.inet.ip.forwarding" = 1 }}
+
+[[vnet.interface]]
+name = "em0"
+port = "p0"
+addresses = ["172.16.0.1/24"]
+
+[[vnet.neighbor]]
+interface = "em0"
+address = "172.16.0.2"
+mac = "02:00:00:00:00:99"
+
+[[vnet.route]]
+prefix = "198.18.0.0/15"
+via = ["172.16.0.2"]
+"""
+
+    def __init__(self, program):
+        self.program = program
+        self.name = "curvnet"
+
+    def measure(self, setup):
+        """Packets over the time that curvnet's summary gives, which begins when its worker runs."""
+        with tempfile.TemporaryDirectory(prefix="curvnet-bench-") as folder:
+            config = pathlib.Path(folder, "bench.toml")
+            config.write_text(self._config(setup, pathlib.Path(folder, "control")))
+            command = [self.program, "run", config, "--duration", f"{setup.seconds + setup.warm_up_s}s", "--json"]
+            result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if result.returncode != 0:
+            raise Failed(f"curvnet ended with exit code {result.returncode}; it said:\n{result.stderr}")
+        summary = json.loads(result.stdout)
+        port = summary["ports"]["p0"]
+        received, sent = port["rx_packets"], port["tx_packets"]
+        drops = {reason: n for vnet in summary["vnets"].values() for reason, n in vnet["drops"].items() if n}
+        if received == 0 or received != sent or drops:
+            raise Failed(f"curvnet received {received} packets and sent {sent}, drops {drops}: nothing to compare")
+        return Sample(received / summary["duration_s"], float(summary["tsc_hz"]), summary)
+
+    def _config(self, setup, socket):
+        return self.CONFIG.format(
+            hugepages="required" if setup.hugepages else "none",
+            mbufs=MBUFS,
+            cpu=WORKER_CPU,
+            burst=BURST,
+            descriptors=DESCRIPTORS,
+            socket=socket,
+            device=setup.device,
+        )
+
+
+def _remove_runtime_folder(prefix):
+    """EAL leaves an empty folder behind."""
+    for parent in ("/var/run/dpdk", f"{os.environ.get('XDG_RUNTIME_DIR', '/tmp')}/dpdk"):
+        try:
+            os.rmdir(os.path.join(parent, prefix))
+        except OSError:
+            pass
