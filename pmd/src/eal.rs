@@ -9,9 +9,9 @@ use dpdk_sys as ffi;
 use crate::hugepage::{self, Hugepages};
 use crate::{CpuId, log};
 
-/// Memory in MiB that EAL gets without hugepages when [`EalConfig::memory_mib`] is not given. It is
-/// touched, and so costs anything, only as far as pools and containers use it.
-const DEFAULT_MEMORY_MIB: u32 = 1024;
+/// Memory in MiB that EAL gets at least without hugepages. It is touched, and so costs anything, only
+/// as far as pools and containers use it; EAL cannot get more later.
+const MINIMUM_MEMORY_MIB: u32 = 1024;
 
 /// Memory in MiB of free hugepages that `auto` wants to see when it is not told how much is needed.
 const AUTO_MEMORY_MIB: u64 = 256;
@@ -21,10 +21,10 @@ const AUTO_MEMORY_MIB: u64 = 256;
 pub struct EalConfig {
     /// Where packet memory comes from.
     pub hugepages: Hugepages,
-    /// Memory in MiB that pools and containers need together: what `--no-huge` reserves, and what
-    /// `auto` wants to see free in hugepages. Count pools ([`crate::pool::memory_mib`]) and containers,
-    /// and 64 MiB for EAL and drivers. Default: 1024, of which only what is used is ever touched; `auto`
-    /// then wants 256.
+    /// Memory in MiB that pools and containers need together: what `auto` wants to see free in
+    /// hugepages, and what `--no-huge` sets aside (at least 1024, of which only what is used is ever
+    /// touched). Count pools ([`crate::pool::memory_mib`]), containers, and 64 MiB for EAL and drivers.
+    /// Without it `auto` wants 256.
     pub memory_mib: Option<u32>,
     /// The CPU of the calling (control) thread and of EAL's own threads. The calling thread is pinned
     /// to it. Without it the calling thread keeps its affinity, and EAL's threads get the same.
@@ -232,7 +232,7 @@ fn arguments(config: &EalConfig, hugepages: bool) -> Result<Vec<String>, EalErro
         args.push("--in-memory".to_owned());
     } else {
         // --in-memory is refused together with --no-huge by some releases of DPDK.
-        let memory_mib = config.memory_mib.unwrap_or(DEFAULT_MEMORY_MIB);
+        let memory_mib = config.memory_mib.unwrap_or(0).max(MINIMUM_MEMORY_MIB);
         args.extend(["--no-huge", "--no-shconf"].map(str::to_owned));
         args.push(format!("-m{memory_mib}"));
         // Without hugepages there are no stable physical addresses to hand to a device.

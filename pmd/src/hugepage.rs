@@ -99,3 +99,30 @@ unsafe impl GlobalAlloc for Heap {
         unsafe { ffi::rte_free(block.cast()) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_aligned_zeroed_and_used_again() {
+        let heap = Heap::new(&crate::test_support::eal(), SocketId::ANY);
+        for (size, align) in [(1, 1), (100, 64), (64 * 1024, 64), (5000, 4096)] {
+            let layout = Layout::from_size_align(size, align).expect("a layout");
+            for _ in 0..3 {
+                // SAFETY: the layout is not empty; the block is used within its size and given back
+                // once.
+                unsafe {
+                    let block = heap.alloc_zeroed(layout);
+                    assert!(!block.is_null() && block.addr().is_multiple_of(align));
+                    assert!(std::slice::from_raw_parts(block, size).iter().all(|&byte| byte == 0));
+                    block.write_bytes(0xff, size);
+                    heap.dealloc(block, layout);
+                }
+            }
+        }
+        let too_large = Layout::from_size_align(1 << 40, 64).expect("a layout");
+        // SAFETY: the layout is not empty.
+        assert!(unsafe { heap.alloc(too_large) }.is_null(), "refused, not aborted");
+    }
+}

@@ -164,3 +164,42 @@ impl TxQueue {
         counter.store(counter.load(Relaxed) + count as u64, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MbufPool, Port, PortConfig, test_support};
+
+    fn chain(pool: &MbufPool, first: usize, second: usize) -> crate::Mbuf {
+        pool.from_segments(&[&vec![1; first], &vec![2; second]]).expect("two buffers")
+    }
+
+    #[test]
+    fn a_driver_without_chains_gets_one_segment_or_nothing() {
+        let pool = test_support::own_pool("linearize", 63);
+        let config = PortConfig {
+            name: "loop".to_owned(),
+            device: "net_ring7".to_owned(),
+            ..PortConfig::default()
+        };
+        let mut port = Port::open(&test_support::eal(), &config, &pool).expect("a ring port");
+        let (mut rx, mut tx) = port.start().expect("started");
+        assert!(tx[0].multi_segments, "net_ring offers it");
+        tx[0].multi_segments = false;
+
+        let mut burst = Burst::new();
+        for (first, second) in [(10, 20), (2048, 1), (30, 0), (2000, 48)] {
+            burst.push(chain(&pool, first, second)).expect("room");
+        }
+        assert_eq!(tx[0].tx(&mut burst), 3);
+        assert_eq!(tx[0].dropped(), 1, "2049 bytes do not fit into a buffer");
+        assert_eq!(rx[0].rx(&mut burst, 8), 3);
+        let packets: Vec<(u16, usize)> =
+            burst.iter().map(|packet| (packet.nb_segs(), packet.data().len())).collect();
+        assert_eq!(packets, [(1, 30), (1, 30), (1, 2048)]);
+        assert_eq!(burst[0].data()[9..11], [1, 2]);
+        burst.clear();
+        port.stop(rx, tx).expect("stopped");
+        assert_eq!(pool.in_use(), 0);
+    }
+}

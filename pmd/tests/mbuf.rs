@@ -95,7 +95,7 @@ fn pools_that_cannot_be() {
         assert!(matches!(create(name, 63, 0), Err(PoolError::Name(_))), "{name:?}");
     }
     assert!(matches!(create("cache", 63, 43), Err(PoolError::Cache { max: 42, .. })));
-    let text = create("huge", 10_000_000, 0).expect_err("24 GB of 256 MB").to_string();
+    let text = create("huge", 10_000_000, 0).expect_err("24 GB of 1").to_string();
     assert!(text.contains("10000000 mbufs") && text.contains("MiB"), "{text}");
     let _first = create("twice", 63, 42).expect("a pool with the largest cache");
     let text = create("twice", 63, 0).expect_err("the name is taken").to_string();
