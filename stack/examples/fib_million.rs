@@ -6,13 +6,18 @@
 //!
 //! Cycles are those of the TSC: nanoseconds times the frequency that `/proc/cpuinfo` names.
 
+use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ipnet::Ipv4Net;
-use stack::inet::route::{Fib, FibControl, FibPolicy, Rib, RouteEntry, RouteFlags};
+use stack::inet::route::{
+    Fib, FibControl, FibPolicy, FibUpdate, GraceToken, Rib, RouteEntry, RouteFlags,
+};
 
 /// Packets of one bulk lookup.
 const VECTOR: usize = 64;
@@ -56,6 +61,20 @@ fn handful(_: &mut Random) -> Vec<Route> {
     ]
 }
 
+/// A router with four interfaces: nearly all that `few` holds.
+fn small_router(_: &mut Random) -> Vec<Route> {
+    let mut routes = vec![route(0, 0, 9)];
+    for interface in 0..4 {
+        let network = 0xac10_0000 + (interface << 8);
+        routes.push(route(network, 24, 1));
+        routes.push(route(network + 1, 32, 2));
+        routes.push(route(network + 255, 32, 3));
+        routes.push(route(network, 32, 3));
+    }
+    routes.push(route(0xc612_0000, 15, 4));
+    routes
+}
+
 /// A site: prefixes of 10.0.0.0/8.
 fn site(random: &mut Random) -> Vec<Route> {
     (0..1000)
@@ -84,7 +103,7 @@ const INTERNET: [(u8, u32); 12] = [
 /// A million prefixes with the Internet's lengths, in blocks as registries hand them out: three quarters
 /// of them in a third of the /16s; 200 next hops.
 fn internet(random: &mut Random) -> Vec<Route> {
-    let mut routes = std::collections::HashMap::with_capacity(MILLION);
+    let mut routes = HashMap::with_capacity(MILLION);
     while routes.len() < MILLION {
         let mut draw = random.below(1000);
         let (len, _) = INTERNET
@@ -151,31 +170,127 @@ fn print_lookups(fib: &Fib, name: &str, destinations: &[u32]) {
     );
 }
 
-/// Deletes and adds single routes, as a routing daemon would, with a grace period every 64 changes.
-fn print_changes(rib: &mut Rib, control: &mut FibControl, routes: &[Route], random: &mut Random) {
-    let changes = 1_000_000.min(routes.len() * 100);
-    let (mut replaced, start) = (0, Instant::now());
-    for change in 0..changes / 2 {
+/// What the changing and the forwarding thread share.
+struct Shared {
+    fib: Mutex<Arc<Fib>>,
+    /// How often `fib` was replaced.
+    version: AtomicUsize,
+    /// Grace periods begun, and the last that the forwarding thread has seen between two bursts.
+    epoch: AtomicUsize,
+    seen: AtomicUsize,
+    stop: AtomicBool,
+}
+
+/// A worker that does nothing but look up; returns how many packets.
+fn forward(shared: &Shared, destinations: &[u32]) -> usize {
+    let current = || Arc::clone(&shared.fib.lock().expect("nobody fails with it"));
+    let (mut packets, mut out) = (0, [0; VECTOR]);
+    let (mut version, mut fib) = (0, current());
+    for dst in destinations.chunks_exact(VECTOR).cycle() {
+        if shared.stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let newest = shared.version.load(Ordering::Acquire);
+        if newest != version {
+            (version, fib) = (newest, current());
+        }
+        fib.lookup_bulk(black_box(dst), &mut out);
+        let _seen = black_box(&mut out);
+        packets += VECTOR;
+        shared.seen.store(shared.epoch.load(Ordering::SeqCst), Ordering::Release);
+    }
+    packets
+}
+
+/// Deletes and adds single routes, as a routing daemon would, with a grace period each 64 changes.
+/// Returns how many tables were replaced.
+fn change(
+    shared: &Shared,
+    rib: &mut Rib,
+    control: &mut FibControl,
+    routes: &[Route],
+    changes: usize,
+) -> usize {
+    let mut random = Random(9);
+    let mut tokens: VecDeque<(usize, GraceToken)> = VecDeque::new();
+    let follow = |control: &mut FibControl, rib: &Rib, prefix| {
+        if let FibUpdate::Replaced(fib) = control.update(rib, prefix) {
+            *shared.fib.lock().expect("nobody fails with it") = fib;
+            let _version = shared.version.fetch_add(1, Ordering::Release);
+        }
+    };
+    for pair in 0..changes / 2 {
         let (prefix, entry) = routes[random.below(routes.len() as u32) as usize];
         let deleted = rib.remove(prefix);
-        replaced += usize::from(matches!(
-            control.update(rib, prefix),
-            stack::inet::route::FibUpdate::Replaced(_)
-        ));
+        follow(control, rib, prefix);
         let _none = rib.insert(prefix, deleted.unwrap_or(entry)).expect("it was there before");
-        replaced += usize::from(matches!(
-            control.update(rib, prefix),
-            stack::inet::route::FibUpdate::Replaced(_)
-        ));
-        if change % 32 == 0 {
-            drop(control.seal());
+        follow(control, rib, prefix);
+        if pair % 32 == 0
+            && let Some(token) = control.seal()
+        {
+            tokens.push_back((1 + shared.epoch.fetch_add(1, Ordering::SeqCst), token));
+            let seen = shared.seen.load(Ordering::Acquire);
+            while tokens.front().is_some_and(|(epoch, _)| *epoch <= seen) {
+                drop(tokens.pop_front());
+            }
         }
     }
-    let per_second = changes as f64 / start.elapsed().as_secs_f64();
+    shared.version.load(Ordering::Relaxed)
+}
+
+/// Changes routes while another thread looks up destinations.
+fn print_changes(rib: &mut Rib, control: &mut FibControl, routes: &[Route], destinations: &[u32]) {
+    let shared = Shared {
+        fib: Mutex::new(Arc::clone(control.fib())),
+        version: AtomicUsize::new(0),
+        epoch: AtomicUsize::new(0),
+        seen: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+    };
+    let changes = 1_000_000.min(routes.len() * 1000);
+    std::thread::scope(|scope| {
+        let forwarding = scope.spawn(|| forward(&shared, destinations));
+        let start = Instant::now();
+        let replaced = change(&shared, rib, control, routes, changes);
+        let seconds = start.elapsed().as_secs_f64();
+        shared.stop.store(true, Ordering::Relaxed);
+        let packets = forwarding.join().expect("forwarding does not fail");
+        println!(
+            "  {changes} single changes: {:.0}/s, {replaced} new tables, while looking up {:.1} million packets/s",
+            changes as f64 / seconds,
+            packets as f64 / seconds / 1e6
+        );
+    });
     println!(
-        "  {changes} single changes: {per_second:.0}/s, {replaced} new tables, FIB {} bytes after",
-        control.fib().memory_bytes()
+        "  memory after: FIB {} bytes, FIB control {}",
+        control.fib().memory_bytes(),
+        control.memory_bytes()
     );
+}
+
+/// The changes that touch most of the table.
+fn print_wide_changes(rib: &mut Rib, control: &mut FibControl) {
+    for prefix in ["0.0.0.0/0", "64.0.0.0/4", "64.0.0.0/8", "64.0.0.0/16"] {
+        let prefix: Ipv4Net = prefix.parse().expect("it is a prefix");
+        let (_, entry) = route(0, 0, 1);
+        let old = rib.insert(prefix, entry).expect("one more fits");
+        let start = Instant::now();
+        let update = control.update(rib, prefix);
+        let elapsed = start.elapsed();
+        println!(
+            "  change of {prefix}: {elapsed:.2?}, {}",
+            match update {
+                FibUpdate::InPlace => "in place",
+                FibUpdate::Replaced(_) => "a new table",
+            }
+        );
+        match old {
+            Some(entry) => drop(rib.insert(prefix, entry)),
+            None => drop(rib.remove(prefix)),
+        }
+        drop(control.update(rib, prefix));
+        drop(control.seal());
+    }
 }
 
 fn run(name: &str, table: fn(&mut Random) -> Vec<Route>) {
@@ -210,16 +325,19 @@ fn run(name: &str, table: fn(&mut Random) -> Vec<Route>) {
             .collect()
     };
     print_lookups(&fib, "1024 routed", &routed(&mut random, DESTINATIONS));
-    print_lookups(&fib, "262144 routed", &routed(&mut random, 1 << 18));
+    let many = routed(&mut random, 1 << 18);
+    print_lookups(&fib, "262144 routed", &many);
     let anywhere: Vec<u32> = (0..1 << 18).map(|_| random.next()).collect();
     print_lookups(&fib, "262144 anywhere", &anywhere);
     drop(fib);
-    print_changes(&mut rib, &mut control, &routes, &mut random);
+    print_changes(&mut rib, &mut control, &routes, &many);
+    print_wide_changes(&mut rib, &mut control);
 }
 
 fn main() {
     println!("TSC {:.2} GHz, vectors of {VECTOR}", tsc_ghz());
     run("handful", handful);
+    run("small router", small_router);
     run("site", site);
     run("internet", internet);
     run("scattered", scattered);

@@ -1,5 +1,7 @@
 //! Workers read while the control thread changes routes: every answer is the one before or after.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod route_model;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -11,7 +13,7 @@ use stack::inet::route::{Fib, FibControl, FibPolicy, FibUpdate, GraceToken, Rib}
 /// Changes of one cycle; it ends with the empty table that it began with.
 const CYCLE: usize = 600;
 /// Cycles in all.
-const CYCLES: usize = 60;
+const CYCLES: usize = 40;
 const READERS: usize = 2;
 
 /// A change: the prefix and its next hop from now on, or `None` to delete it.
@@ -26,7 +28,7 @@ struct Script {
 }
 
 impl Script {
-    /// Routes that nest and share table entries, from /3 to /32, added, replaced and deleted.
+    /// Routes that nest and share table entries, from /5 to /32, added, replaced and deleted.
     fn new() -> Self {
         let mut random = Random(11);
         // Neighbours that share lists, loners that need a node or a list of their own, and wide prefixes.
@@ -34,7 +36,7 @@ impl Script {
             (0..32).map(|_| masked(0x0a0a_0a00 ^ random.next() >> 18, 18 + random.below(15) as u8));
         let mut pool: Vec<Prefix> = neighbours.collect();
         pool.extend((0..20).map(|_| masked(random.next(), 15 + random.below(18) as u8)));
-        pool.extend([(0x0a00_0000, 8), (0x0000_0000, 3), (0x0a0a_0000, 16), (0x0a08_0000, 13)]);
+        pool.extend([(0x0a00_0000, 8), (0x0800_0000, 5), (0x0a0a_0000, 16), (0x0a08_0000, 13)]);
         let mut model = Model::default();
         let mut changes: Vec<Change> = Vec::new();
         while changes.len() + model.routes().len() < CYCLE {

@@ -1,5 +1,7 @@
 //! The RIB against brute force, and the ranges that FIBs are built from.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod route_model;
 
 use proptest::prelude::*;

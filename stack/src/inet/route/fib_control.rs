@@ -82,6 +82,9 @@ impl FibControl {
     ///
     /// The cost is that of walking the routes in the table entries that `prefix` covers: about a
     /// microsecond for a /16 to /32; a rebuild for one shorter than /4 and when the layout changes.
+    ///
+    /// Workers may see the change before this returns. So publish what a new next hop is before the routes
+    /// that lead to it, and let a grace period pass before an id that no route leads to is used again.
     pub fn update(&mut self, rib: &Rib, prefix: Ipv4Net) -> FibUpdate {
         let before = Arc::clone(&self.fib);
         let current = Kind::of(&self.fib.0);

@@ -13,7 +13,8 @@ use super::super::fib::words::{Extent, class_words};
 ///
 /// Made by [`FibControl::seal`](super::FibControl::seal). Hand it to whatever runs grace periods, as
 /// garbage: `vnet::Control::retire(Box::new(token))` drops it once every worker has been quiescent. A
-/// token that is never dropped costs memory (until the FIB is next laid out afresh), nothing else.
+/// token that is never dropped costs memory (until the FIB is next laid out afresh), nothing else; one
+/// that is dropped too early makes readers search ranges that are being overwritten.
 #[derive(Debug)]
 #[must_use = "dropped at once, it says that no reader still looks at what was freed"]
 pub struct GraceToken(Arc<AtomicBool>);
