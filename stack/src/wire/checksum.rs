@@ -36,30 +36,29 @@ pub fn checksum(bytes: &[u8]) -> u16 {
     checksum_finish(checksum_add(0, bytes))
 }
 
-/// The checksum over five header words, for a header without options; 0 when the stored one is right.
+/// Whether the checksum of a header without options is right, from its five words as loaded from memory.
 #[must_use]
 #[inline(always)]
-pub const fn checksum_of_header(words: [u32; 5]) -> u16 {
+pub const fn is_header_checksum_right(words: [u32; 5]) -> bool {
     let sum =
         words[0] as u64 + words[1] as u64 + words[2] as u64 + words[3] as u64 + words[4] as u64;
-    // Five words: after the first fold at most 17 bits and a carry remain, so two more folds end it.
-    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    !(sum as u16)
+    let (folded, carry) = (sum as u32).overflowing_add((sum >> 32) as u32);
+    let folded = folded + carry as u32;
+    // Both halves added to each other at once: the upper half of the result is their ones' complement sum.
+    folded.wrapping_add(folded.rotate_left(16)) >= 0xffff_0000
 }
 
-/// Takes one from the TTL in the header word that holds TTL, protocol and checksum (as loaded from memory), and mends
-/// the checksum (RFC 1624 equation 3). The TTL must not be zero.
+/// Takes one from the TTL in the header word that holds TTL, protocol and checksum, and mends the checksum (RFC 1624);
+/// the word is loaded and stored little-endian. The TTL must not be zero.
+///
+/// TTL is the upper byte of its 16-bit word, so one less of it is 0x0100 more in the checksum, which, with its bytes
+/// exchanged as they are here, is 1 more; a ones' complement sum of 0xffff is stored as 0.
 #[must_use]
 #[inline(always)]
 pub const fn decrement_ttl(word: u32) -> u32 {
-    let word = u32::from_be(word);
-    let ttl_and_protocol = (word >> 16) - 0x0100;
-    // ~(~HC + ~m + m'): with m' = m - 0x0100 the two last terms are 0xfeff in ones' complement.
-    let sum = (!word & 0xffff) + 0xfeff;
-    let sum = (sum & 0xffff) + (sum >> 16);
-    ((ttl_and_protocol << 16) | (!sum & 0xffff)).to_be()
+    let checksum = (word >> 16) + 1;
+    let checksum = checksum + ((checksum + 1) >> 16);
+    ((word - 1) & 0xffff) | (checksum << 16)
 }
 
 #[cfg(test)]
@@ -97,7 +96,15 @@ mod tests {
             for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
                 *word = u32::from_ne_bytes(*chunk);
             }
-            prop_assert_eq!(checksum_of_header(words).to_ne_bytes(), naive(&bytes).to_be_bytes());
+            prop_assert_eq!(is_header_checksum_right(words), naive(&bytes) == 0);
+            let mut right = bytes;
+            right[10..12].fill(0);
+            let sum = naive(&right).to_be_bytes();
+            right[10..12].copy_from_slice(&sum);
+            for (word, chunk) in words.iter_mut().zip(right.as_chunks::<4>().0) {
+                *word = u32::from_ne_bytes(*chunk);
+            }
+            prop_assert!(is_header_checksum_right(words));
         }
 
         #[test]
@@ -107,10 +114,13 @@ mod tests {
             header[10..12].fill(0);
             let sum = naive(&header).to_be_bytes();
             header[10..12].copy_from_slice(&sum);
-            let word = u32::from_ne_bytes(header[8..12].try_into().expect("four bytes"));
-            header[8..12].copy_from_slice(&decrement_ttl(word).to_ne_bytes());
+            let word = u32::from_le_bytes(header[8..12].try_into().expect("four bytes"));
+            header[8..12].copy_from_slice(&decrement_ttl(word).to_le_bytes());
             prop_assert_eq!(header[8], ttl - 1);
             prop_assert_eq!(naive(&header), 0);
+            header[10..12].fill(0);
+            let sum = naive(&header).to_be_bytes();
+            prop_assert_eq!(decrement_ttl(word).to_le_bytes()[2..], sum);
         }
     }
 }

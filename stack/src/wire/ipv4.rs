@@ -115,14 +115,26 @@ pub const fn is_multicast(addr: u32) -> bool {
     addr >> 28 == 0xe
 }
 
-/// Whether no packet on a wire may have this source: 0/8, 127/8, multicast, class E and the limited broadcast.
-/// Broadcasts of connected networks need the routing table; `ip_input` looks at them.
+/// By the first byte of an address: whether no packet on a wire may come from there, nor be forwarded to there: 0/8,
+/// 127/8, multicast, class E and the limited broadcast.
+pub const MARTIAN: [bool; 256] = {
+    let mut martian = [false; 256];
+    martian[0] = true;
+    martian[127] = true;
+    let mut top = 224;
+    while top < 256 {
+        martian[top] = true;
+        top += 1;
+    }
+    martian
+};
+
+/// Whether no packet on a wire may have this source. Broadcasts of connected networks need the routing table;
+/// `ip_input` looks at them.
 #[must_use]
 #[inline(always)]
 pub const fn is_martian_source(addr: u32) -> bool {
-    let top = addr >> 24;
-    // One comparison for 0 and for everything from 224 up.
-    (top.wrapping_sub(1) >= 223) | (top == 127)
+    MARTIAN[(addr >> 24) as usize]
 }
 
 /// Whether no packet on a wire may have this destination: 0/8, 127/8 and class E without the limited broadcast.

@@ -212,19 +212,27 @@ fn run(env: &Env, state: &mut State, ifp: &Arc<Ifnet>, burst: &mut Burst) {
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(cx.reader);
     counters.ipackets.add(burst.len() as u64);
-    counters.ibytes.add(burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
-    if !ifp.is_up() {
-        cx.drops().add(DropReason::InterfaceDown, burst.len() as u64);
-        return burst.clear();
-    }
-    if env.fast_path {
+    let mut bytes = 0;
+    if env.fast_path && ifp.is_up() {
         let packets = burst.len();
-        cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, ifp, burst));
+        bytes = cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, ifp, burst));
     }
     if !burst.is_empty() {
-        let packets = burst.len();
-        cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
+        bytes += exceptions(&mut cx, ifp, burst);
     }
+    counters.ibytes.add(bytes);
+}
+
+/// What the fast path left of a run; its bytes.
+fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
+    let (packets, bytes) = (burst.len(), burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
+    if ifp.is_up() {
+        cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
+    } else {
+        cx.drops().add(DropReason::InterfaceDown, packets as u64);
+        burst.clear();
+    }
+    bytes
 }
 
 /// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.

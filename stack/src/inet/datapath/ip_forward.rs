@@ -94,7 +94,7 @@ fn take_one_hop(mbuf: &mut Mbuf) -> bool {
     else {
         return false;
     };
-    *word = decrement_ttl(u32::from_ne_bytes(*word)).to_ne_bytes();
+    *word = decrement_ttl(u32::from_le_bytes(*word)).to_le_bytes();
     true
 }
 

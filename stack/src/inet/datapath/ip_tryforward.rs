@@ -9,12 +9,10 @@ use pmd::{Burst, MAX_BURST, Mbuf, PortId};
 
 use super::flow::flow_of;
 use crate::drops::DropReason;
-use crate::inet::{Adjacency, AdjacencyState, Forwarding, IcmpClass, NextHopKind};
+use crate::inet::{Adjacency, AdjacencyState, FastHop, Forwarding, IcmpClass, NextHopKind};
 use crate::net::Ifnet;
 use crate::net::datapath::write_link_header;
-use crate::wire::{
-    ETHER_HDR_LEN, EtherType, IP_HDR_LEN, checksum_of_header, decrement_ttl, is_martian_source,
-};
+use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_checksum_right};
 use crate::worker::Cx;
 
 /// Packets that one round of the passes handles: one bit each in a word.
@@ -24,12 +22,13 @@ const WORDS: usize = MAX_BURST / CHUNK;
 /// What the passes read of a frame.
 const HEADERS: usize = ETHER_HDR_LEN + IP_HDR_LEN;
 
-/// Forwards what it can of `burst`, received on `ifp`; the rest stays, in order.
-pub fn ip_tryforward(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) {
-    let Some(forwarding) = cx.forwarding else { return };
+/// Forwards what it can of `burst`, received on `ifp`; the rest stays, in order. Returns the bytes of the packets it
+/// took, as they were received.
+pub fn ip_tryforward(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
+    let Some(forwarding) = cx.forwarding else { return 0 };
     // Validation of sources needs a second lookup per packet: the other path has it.
     if cx.inet.ipforwarding().get() == 0 || cx.inet.ip_sav().get() != 0 {
-        return;
+        return 0;
     }
     let redirects = cx.inet.ipsendredirects().get() != 0
         && cx.inet.icmp_limit().has_budget(IcmpClass::Redirect, cx.inet.icmplim().get(), cx.now);
@@ -41,6 +40,7 @@ pub fn ip_tryforward(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) {
     }
     tally.settle(cx);
     transmit(cx, burst, mask, &tally);
+    tally.received_bytes
 }
 
 /// What holds for all packets of the vector.
@@ -58,6 +58,7 @@ struct Tally<'a> {
     packets: u64,
     bytes: u64,
     forwarded: u64,
+    received_bytes: u64,
     ports: Ports,
 }
 
@@ -97,6 +98,7 @@ impl<'a> Tally<'a> {
         counters.opackets.add(self.packets);
         counters.obytes.add(self.bytes);
         self.forwarded += self.packets;
+        self.received_bytes += self.bytes;
         (self.packets, self.bytes) = (0, 0);
     }
 }
@@ -111,90 +113,113 @@ fn forward_chunk<'a>(
 ) -> u64 {
     let mut dst = [0u32; CHUNK];
     let mut hops = [0u16; CHUNK];
-    let mut ready = check(rules.ifp, chunk, &mut dst);
     let count = chunk.len().min(CHUNK);
+    let mut exceptions = check(rules.ifp, chunk, &mut dst);
     rules.forwarding.fib().lookup_bulk(&dst[..count], &mut hops[..count]);
-    for (bit, mbuf) in chunk.iter_mut().enumerate() {
-        if ready >> bit & 1 == 0 {
+    for (bit, (mbuf, hop)) in chunk.iter_mut().zip(hops).enumerate() {
+        if exceptions >> bit & 1 == 1 {
             continue;
         }
-        match egress(rules, mbuf, dst[bit], hops[bit]) {
-            Some(adjacency) if rewrite(adjacency, mbuf) => tally.add(cx, adjacency, mbuf.pkt_len()),
-            _ => ready &= !(1 << bit),
+        let bytes = mbuf.pkt_len();
+        let fast = rules.forwarding.fast_hop(hop);
+        let adjacency = if bytes <= fast.longest && !rules.redirects {
+            rewrite_fast(fast, mbuf);
+            rules.forwarding.adjacency(fast.adjacency)
+        } else {
+            rewrite_any(rules, mbuf, dst[bit], hop)
+        };
+        match adjacency {
+            Some(adjacency) => tally.add(cx, adjacency, bytes),
+            None => exceptions |= 1 << bit,
         }
     }
-    ready
+    !exceptions & (u64::MAX >> (CHUNK - count))
 }
 
-/// First pass: which packets are ordinary, and where they want to go.
-#[inline]
-fn check(ifp: &Ifnet, chunk: &[Mbuf], dst: &mut [u32; CHUNK]) -> u64 {
-    const ORDINARY: u32 = u32::from_be_bytes([
-        EtherType::IPV4.0.to_be_bytes()[0],
-        EtherType::IPV4.0.to_be_bytes()[1],
-        0x45,
-        0,
-    ]);
-    let mac = ifp.mac.key();
-    let longest = ifp.mtu() + ETHER_HDR_LEN as u32;
-    let mut ready = 0u64;
-    for (bit, (mbuf, dst)) in chunk.iter().zip(dst.iter_mut()).enumerate() {
-        let Some(h) = mbuf.data().first_chunk::<HEADERS>() else { continue };
-        let word = |at: usize| u32::from_ne_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]);
-        let link = u64::from_le_bytes([h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]]) << 16;
-        let total_len = u32::from(u16::from_be_bytes([h[16], h[17]]));
-        let src = u32::from_be(word(26));
-        *dst = u32::from_be(word(30));
-        let ordinary = (link == mac)
-            // EtherType, version and header length in one comparison; the type of service is free.
-            & (u32::from_be(word(12)) & 0xffff_ff00 == ORDINARY)
-            & (h[6] & 1 == 0)
-            & (total_len >= IP_HDR_LEN as u32)
-            & (total_len + ETHER_HDR_LEN as u32 <= mbuf.pkt_len())
-            & (mbuf.pkt_len() <= longest)
-            & (h[22] > 1)
-            & (checksum_of_header([word(14), word(18), word(22), word(26), word(30)]) == 0)
-            & !is_martian_source(src)
-            // Every destination that is not martian and not a group is also a fit source.
-            & !is_martian_source(*dst);
-        ready |= u64::from(ordinary) << bit;
-    }
-    ready
-}
-
-/// Second pass: the adjacency of a packet that can leave now, without an exception.
+/// First pass: which packets are not ordinary, and where all want to go.
+///
+/// What would make a packet extraordinary is gathered without a branch: differences that should be zero are OR-ed, and
+/// so are the signs of differences that should not be negative.
 #[inline(always)]
-fn egress<'a>(rules: &Rules<'a>, mbuf: &Mbuf, dst: u32, hop: u16) -> Option<&'a Adjacency> {
+fn check(ifp: &Ifnet, chunk: &[Mbuf], dst: &mut [u32; CHUNK]) -> u64 {
+    /// The destination's 48 bits and, above them, the group bit of the source.
+    const LINK_MASK: u64 = 0x0001_ffff_ffff_ffff;
+    /// EtherType, version and header length; the type of service is free.
+    const KIND: u32 = u32::from_le_bytes([0x08, 0x00, 0x45, 0x00]);
+    const KIND_MASK: u32 = 0x00ff_ffff;
+    let mac = ifp.mac.key();
+    let longest = ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32);
+    let mut exceptions = 0u64;
+    for (bit, (mbuf, dst)) in chunk.iter().zip(dst.iter_mut()).enumerate() {
+        let Some(h) = mbuf.data().first_chunk::<HEADERS>() else {
+            exceptions |= 1 << bit;
+            continue;
+        };
+        let word = |at: usize| u32::from_le_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]);
+        let link = u64::from_le_bytes([h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]]);
+        let total_len = u32::from(u16::from_be_bytes([h[16], h[17]]));
+        let pkt_len = mbuf.pkt_len();
+        let ttl = u32::from(h[22]);
+        let checksum_right =
+            is_header_checksum_right([word(14), word(18), word(22), word(26), word(30)]);
+        let differences = ((link ^ mac) & LINK_MASK) | u64::from((word(12) ^ KIND) & KIND_MASK);
+        let negative = total_len.wrapping_sub(IP_HDR_LEN as u32)
+            | pkt_len.wrapping_sub(total_len + ETHER_HDR_LEN as u32)
+            | longest.wrapping_sub(pkt_len)
+            | ttl.wrapping_sub(2);
+        // Every destination that is not martian and not a group would also be a fit source.
+        let martian = MARTIAN[usize::from(h[26])] | MARTIAN[usize::from(h[30])];
+        let extraordinary = differences | u64::from(negative & 0x8000_0000) | u64::from(martian);
+        if (extraordinary != 0) | !checksum_right {
+            exceptions |= 1 << bit;
+        }
+        *dst = word(30).swap_bytes();
+    }
+    exceptions
+}
+
+/// Third pass for a packet to a single gateway: TTL, checksum and link header.
+#[inline(always)]
+fn rewrite_fast(hop: &FastHop, mbuf: &mut Mbuf) {
+    mbuf.set_port(hop.port);
+    let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { return };
+    let ttl = u32::from_le_bytes([h[22], h[23], h[24], h[25]]);
+    h[0..8].copy_from_slice(&hop.link_start);
+    h[6..14].copy_from_slice(&hop.link_end);
+    h[22..26].copy_from_slice(&decrement_ttl(ttl).to_le_bytes());
+}
+
+/// Third pass for any packet: several paths, hosts of connected networks, VLAN tags. `None` leaves the packet as it
+/// was received.
+#[inline(never)]
+fn rewrite_any<'a>(
+    rules: &Rules<'a>,
+    mbuf: &mut Mbuf,
+    dst: u32,
+    hop: u16,
+) -> Option<&'a Adjacency> {
     let hop = rules.forwarding.next_hop(hop);
     if !matches!(hop.kind, NextHopKind::Gateway | NextHopKind::Connected) {
         return None;
     }
     let adjacency = rules.forwarding.select(hop, dst, || flow_of(mbuf.data()))?;
-    let h = mbuf.data().first_chunk::<HEADERS>()?;
+    let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
     let total_len = u16::from_be_bytes([h[16], h[17]]);
-    let ordinary = (adjacency.state == AdjacencyState::Resolved) & (total_len <= adjacency.mtu);
-    if rules.redirects {
-        let src = u32::from_be_bytes([h[26], h[27], h[28], h[29]]);
-        return (ordinary & !adjacency.wants_redirect(rules.ifp.slot, src)).then_some(adjacency);
+    let src = u32::from_be_bytes([h[26], h[27], h[28], h[29]]);
+    let redirect = rules.redirects && adjacency.wants_redirect(rules.ifp.slot, src);
+    if adjacency.state != AdjacencyState::Resolved || total_len > adjacency.mtu || redirect {
+        return None;
     }
-    ordinary.then_some(adjacency)
-}
-
-/// Third pass: TTL, checksum and link header. False when the link header does not fit.
-#[inline(always)]
-fn rewrite(adjacency: &Adjacency, mbuf: &mut Mbuf) -> bool {
-    let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { return false };
     let before = [h[22], h[23], h[24], h[25]];
-    h[22..26].copy_from_slice(&decrement_ttl(u32::from_ne_bytes(before)).to_ne_bytes());
+    h[22..26].copy_from_slice(&decrement_ttl(u32::from_le_bytes(before)).to_le_bytes());
     if write_link_header(adjacency, mbuf) {
         mbuf.set_port(adjacency.port);
-        return true;
+        return Some(adjacency);
     }
     // No room for a VLAN tag: put the TTL back, for the other path to find the packet as it was received.
-    if let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() {
-        h[22..26].copy_from_slice(&before);
-    }
-    false
+    let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
+    h[22..26].copy_from_slice(&before);
+    None
 }
 
 /// Moves the ready packets to their ports.
