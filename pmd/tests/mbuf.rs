@@ -95,8 +95,9 @@ fn pools_that_cannot_be() {
         assert!(matches!(create(name, 63, 0), Err(PoolError::Name(_))), "{name:?}");
     }
     assert!(matches!(create("cache", 63, 43), Err(PoolError::Cache { max: 42, .. })));
-    let text = create("huge", 10_000_000, 0).expect_err("24 GB of 1").to_string();
-    assert!(text.contains("10000000 mbufs") && text.contains("MiB"), "{text}");
+    let text = MbufPool::create(&eal, "nowhere", 4095, 0, SocketId(7));
+    let text = text.expect_err("EAL has no memory of node 7").to_string();
+    assert!(text.contains("4095 mbufs on NUMA node 7") && text.contains("10 MiB"), "{text}");
     let _first = create("twice", 63, 42).expect("a pool with the largest cache");
     let text = create("twice", 63, 0).expect_err("the name is taken").to_string();
     assert!(text.contains("exists"), "{text}");
