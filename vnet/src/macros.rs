@@ -167,7 +167,7 @@ macro_rules! __variable {
         unsafe impl $crate::__private::Variable for This {
             type Type = $ty;
             const NAME: &'static str = stringify!($var);
-            const TYPE_NAME: &'static str = stringify!($ty);
+
             const DOC: &'static str = concat!($($doc, "\n"),*);
             const INITIAL: $ty = $initial;
             const SYSCTLS: &'static [$crate::sysctl::SysctlDef] = &[$($crate::__sysctl!($ty, $sysctl)),*];
@@ -184,7 +184,7 @@ macro_rules! __variable {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __sysctl {
-    ($ty:ty, ($name:literal, $($flag:ident)|+, proc $handler:path, $descr:expr $(,)?)) => {{
+    ($ty:ty, ($name:expr, $($flag:ident)|+, proc $handler:path, $descr:expr $(,)?)) => {{
         struct This;
 
         impl $crate::__private::Procedure for This {
@@ -194,10 +194,10 @@ macro_rules! __sysctl {
 
         $crate::sysctl::SysctlDef::procedure::<This>($name, $crate::__flags!($($flag)+), $descr)
     }};
-    ($ty:ty, ($name:literal, $($flag:ident)|+, $range:expr, $descr:expr $(,)?)) => {
+    ($ty:ty, ($name:expr, $($flag:ident)|+, $range:expr, $descr:expr $(,)?)) => {
         $crate::sysctl::SysctlDef::ranged::<$ty>($name, $crate::__flags!($($flag)+), $range, $descr)
     };
-    ($ty:ty, ($name:literal, $($flag:ident)|+, $descr:expr $(,)?)) => {
+    ($ty:ty, ($name:expr, $($flag:ident)|+, $descr:expr $(,)?)) => {
         $crate::sysctl::SysctlDef::variable::<$ty>($name, $crate::__flags!($($flag)+), $descr)
     };
 }

@@ -1,5 +1,6 @@
 //! What a module is: an id, what it depends on, its variables, and its hooks.
 
+use std::any::type_name;
 use std::error::Error;
 use std::fmt;
 
@@ -235,7 +236,7 @@ impl fmt::Debug for ModuleDef {
 pub unsafe trait Variable {
     type Type: Field;
     const NAME: &'static str;
-    const TYPE_NAME: &'static str;
+
     const DOC: &'static str;
     const INITIAL: Self::Type;
     const SYSCTLS: &'static [SysctlDef];
@@ -245,7 +246,7 @@ pub unsafe trait Variable {
 /// A variable of a module, with its type erased.
 pub struct VarDef {
     name: &'static str,
-    type_name: &'static str,
+    type_name: fn() -> &'static str,
     doc: &'static str,
     size: usize,
     sysctls: &'static [SysctlDef],
@@ -269,7 +270,7 @@ impl VarDef {
         };
         Self {
             name: V::NAME,
-            type_name: V::TYPE_NAME,
+            type_name: type_name::<V::Type>,
             doc: V::DOC,
             size: size_of::<V::Type>(),
             sysctls: V::SYSCTLS,
@@ -286,10 +287,10 @@ impl VarDef {
         self.name
     }
 
-    /// The variable's type, as it is written in the declaration.
+    /// The variable's type, as the compiler calls it.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
-        self.type_name
+        (self.type_name)()
     }
 
     /// The documentation of the declaration.
@@ -344,7 +345,7 @@ impl fmt::Debug for VarDef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VarDef")
             .field("name", &self.name)
-            .field("type", &self.type_name)
+            .field("type", &self.type_name())
             .finish_non_exhaustive()
     }
 }

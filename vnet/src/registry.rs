@@ -100,7 +100,7 @@ pub struct Symbol {
     pub offset: usize,
     /// Size in bytes.
     pub size: usize,
-    /// The type, as declared.
+    /// The type, as the compiler calls it.
     pub type_name: &'static str,
     /// The documentation, as declared.
     pub doc: &'static str,
