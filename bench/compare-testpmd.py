@@ -37,6 +37,8 @@ DESTINATIONS = 0xC6120000 >> 17  # 198.18.0.0/15
 BASELINE = "testpmd io"
 # The mbufs and what surrounds them, in pages of 2 MiB.
 PAGES_NEEDED = MBUFS * 2560 // (2 << 20) + 64
+# Below this share of the time on its CPU, a worker was disturbed.
+QUIET = 0.99
 # The share of testpmd io that curvnet is to reach with all its checks and counters on.
 GOAL = 0.70
 
@@ -163,6 +165,7 @@ def build_report(samples, setup, options):
             "mpps": [round(rate / 1e6, 3) for rate in rates],
             "median_mpps": median / 1e6,
             "spread": (max(rates) - min(rates)) / median,
+            "on_cpu": statistics.median(sample.on_cpu for sample in taken),
             "cycles_per_packet": statistics.median(sample.tsc_hz for sample in taken) / median,
         }
         if base:
@@ -212,17 +215,21 @@ def print_report(report):
     print(f"\n{machine['cpu']}, Linux {machine['kernel']}, DPDK {machine['dpdk']}, ", end="")
     print("hugepages" if machine["hugepages"] else "no hugepages", end="")
     print(f"; {report['rounds']} rounds of {report['seconds']:g} s\n")
-    print(f"{'':<18}{'Mpps':>8}{'spread':>9}{'ratio':>8}{'paired':>8}{'cycles/packet':>15}")
+    print(f"{'':<18}{'Mpps':>8}{'spread':>9}{'ratio':>8}{'paired':>8}{'cycles/packet':>15}{'on CPU':>9}")
     for name, entry in report["contestants"].items():
         ratios = "".join(f"{entry[key]:>8.2f}" if key in entry else f"{'-':>8}" for key in ("ratio", "paired_ratio"))
-        cells = f"{entry['median_mpps']:>8.1f}{entry['spread']:>9.1%}{ratios}{entry['cycles_per_packet']:>15.1f}"
+        cells = f"{entry['median_mpps']:>8.1f}{entry['spread']:>9.1%}{ratios}{entry['cycles_per_packet']:>15.1f}{entry['on_cpu']:>9.1%}"
         print(f"{name:<18}{cells}")
+    if any(entry["on_cpu"] < QUIET for entry in report["contestants"].values()):
+        print(f"\nThe programs had to share CPU {WORKER_CPU} with something else: these numbers are noise.")
     if "curvnet" not in report:
         return
     curvnet = report["curvnet"]
     print(f"\ncurvnet by node (build {' '.join(map(str, curvnet['build'].values()))})")
     for name, node in curvnet["nodes"].items():
-        print(f"  {name:<18}{node['cycles_per_packet']:>8.1f} cycles/packet, {node['packets_per_call']:.1f} packets/call")
+        # A node that met no sampled iteration has no cycles.
+        cycles = f"{node['cycles_per_packet']:.1f}" if node["cycles_per_packet"] else "-"
+        print(f"  {name:<18}{cycles:>8} cycles/packet, {node['packets_per_call']:.1f} packets/call")
     ratio = report["contestants"]["curvnet"].get("ratio")
     if ratio is not None:
         print(f"\ncurvnet / {BASELINE}: {ratio:.2f}, goal {GOAL:.2f}: {'reached' if ratio >= GOAL else 'MISSED'}")

@@ -44,7 +44,7 @@ else
     TEST=(cargo test --no-fail-fast --lib --bins --tests --examples)
     TEST_OPTIONS=(-- --show-output)
 fi
-CLIPPY=(cargo clippy --workspace --all-targets)
+CLIPPY=(cargo clippy --workspace --all-targets --keep-going)
 
 # --- the sources -------------------------------------------------------------------------------------
 step lockfile        cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
