@@ -3,9 +3,10 @@
 use pmd::{Burst, Mbuf};
 use zerocopy::FromBytes;
 
+use super::{pop_vlan_tag, vlan_id};
 use crate::drops::DropReason;
 use crate::inet::datapath::{arp_input, ip_input};
-use crate::net::Ifnet;
+use crate::net::{IfKind, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, EtherHeader, EtherType};
 use crate::worker::{Cx, Node};
 
@@ -37,6 +38,9 @@ fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<EtherType, Drop
     if !in_one_piece && !mbuf.linearize() {
         return Err(DropReason::MbufLayout);
     }
+    if !is_vlan(ifp) {
+        untag(mbuf)?;
+    }
     let (header, _) =
         EtherHeader::ref_from_prefix(mbuf.data()).map_err(|_| DropReason::EtherRunt)?;
     if mbuf.pkt_len() > ifp.mtu() + ETHER_HDR_LEN as u32 {
@@ -54,4 +58,19 @@ fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<EtherType, Drop
         known @ (EtherType::IPV4 | EtherType::ARP) => Ok(known),
         _ => Err(DropReason::EtherUnknownType),
     }
+}
+
+fn is_vlan(ifp: &Ifnet) -> bool {
+    matches!(ifp.kind, IfKind::Ethernet { vlan: Some(_), .. })
+}
+
+/// Takes the tag off a frame of a port without VLANs, where nobody looked for tags yet. Id 0 is a priority and no VLAN
+/// (IEEE 802.1Q 6.9.1).
+fn untag(mbuf: &mut Mbuf) -> Result<(), DropReason> {
+    match vlan_id(mbuf) {
+        None => {}
+        Some(0) => pop_vlan_tag(mbuf),
+        Some(_) => return Err(DropReason::VlanUnknown),
+    }
+    Ok(())
 }
