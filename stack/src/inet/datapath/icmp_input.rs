@@ -17,7 +17,7 @@ use crate::worker::Cx;
 /// Takes a message for one of our addresses, padding already off. Echo requests are answered in their own mbuf.
 pub fn icmp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
     let stat = cx.inet.icmpstat().get(cx.reader);
-    match check(cx, &mut mbuf) {
+    match check(cx, ifp, &mut mbuf) {
         Ok(Verdict::Echo { own }) => {
             stat.icps_in_echo.inc();
             reflect(cx, ifp, mbuf, own);
@@ -46,7 +46,7 @@ enum Verdict {
     Ignore,
 }
 
-fn check(cx: &Cx<'_>, mbuf: &mut Mbuf) -> Result<Verdict, DropReason> {
+fn check(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Verdict, DropReason> {
     let header = header_of(mbuf).ok_or(DropReason::MbufLayout)?;
     let (header_len, dst) = (header.header_len(), header.dst.get());
     let at = ETHER_HDR_LEN + header_len;
@@ -64,7 +64,7 @@ fn check(cx: &Cx<'_>, mbuf: &mut Mbuf) -> Result<Verdict, DropReason> {
     if icmp.kind != icmp_type::ECHO {
         return Ok(Verdict::Ignore);
     }
-    let own = echo_source(cx, mbuf, dst)?;
+    let own = echo_source(cx, ifp, mbuf, dst)?;
     if !cx.inet.icmp_limit().take(IcmpClass::Echo, cx.inet.icmplim().get(), cx.now) {
         return Err(DropReason::IcmpRateLimit);
     }
@@ -72,17 +72,14 @@ fn check(cx: &Cx<'_>, mbuf: &mut Mbuf) -> Result<Verdict, DropReason> {
 }
 
 /// The address to answer an echo from: the one that was asked, or, for a broadcast where `bmcastecho` allows it, the
-/// interface's (RFC 1122 3.2.2.6).
-fn echo_source(cx: &Cx<'_>, mbuf: &Mbuf, dst: u32) -> Result<u32, DropReason> {
-    let route = cx.forwarding.map(|table| table.resolve(dst, || 0));
-    match route {
-        Some(route) if route.kind == NextHopKind::Local && is_link_unicast(mbuf) => Ok(dst),
-        Some(route) if cx.inet.icmpbmcastecho().get() != 0 => route
-            .adjacency
-            .map(|path| path.ifp.primary_address())
-            .ok_or(DropReason::IcmpBroadcastEcho),
-        _ => Err(DropReason::IcmpBroadcastEcho),
-    }
+/// receiving interface's (RFC 1122 3.2.2.6).
+fn echo_source(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, dst: u32) -> Result<u32, DropReason> {
+    let answers_groups = cx.inet.icmpbmcastecho().get() != 0;
+    let ours =
+        cx.forwarding.is_some_and(|table| table.resolve(dst, || 0).kind == NextHopKind::Local);
+    let own = if ours { dst } else { ifp.primary_address() };
+    let wanted = answers_groups || (ours && is_link_unicast(mbuf));
+    if wanted && own != 0 { Ok(own) } else { Err(DropReason::IcmpBroadcastEcho) }
 }
 
 /// The checksum over the packet from offset `at`, over all segments: 0 when it is right.
@@ -126,6 +123,14 @@ fn reflect(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf, own: u32) {
     let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
     *icmp = [icmp_type::ECHO_REPLY, icmp[1], 0, 0];
     icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    if sum == 0 {
+        // Of a reply that is all zeros the checksum is 0xffff, which the equation cannot tell from 0.
+        let whole = sum_from(&mbuf, ETHER_HDR_LEN + IP_HDR_LEN).to_ne_bytes();
+        let checksum = mbuf.data_mut().get_mut(ETHER_HDR_LEN + IP_HDR_LEN + 2..);
+        if let Some(checksum) = checksum.and_then(|rest| rest.first_chunk_mut::<2>()) {
+            *checksum = whole;
+        }
+    }
 
     let stat = cx.inet.icmpstat().get(cx.reader);
     stat.icps_reflect.inc();
