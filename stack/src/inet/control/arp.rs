@@ -253,9 +253,9 @@ impl<P> ArpTable<P> {
             }
             return;
         }
-        let Some(source) =
-            iface.addresses.iter().find(|net| net.contains(&addr)).map(ipnet::Ipv4Net::addr)
-        else {
+        // A route through the interface itself leads to hosts of other networks on its link, too.
+        let on_link = iface.addresses.iter().find(|net| net.contains(&addr));
+        let Some(source) = on_link.or(iface.addresses.first()).map(ipnet::Ipv4Net::addr) else {
             return actions.push(ArpAction::Unreachable(packet));
         };
         if self.entries.len() >= limits.max_neighbors && !self.evict(actions) {
