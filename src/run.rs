@@ -142,6 +142,7 @@ impl Process {
         let gauges = self.gauges();
         let shares = workers::stop(std::mem::take(&mut self.workers), &self.common.stop)?;
         let handed_over = self.stack.drain(self.common.clock.now());
+        self.log_stack();
         let mut summary =
             Summary::collect(&self.stack, &self.ports(), &gauges, handed_over, elapsed);
         stop_ports(std::mem::take(&mut self.ports), shares)?;

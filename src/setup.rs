@@ -92,11 +92,11 @@ fn make_interface(
             )?
         }
     };
-    for address in &config.addresses {
-        stack.add_address(slot, *address)?;
-    }
     if let Some(ifp) = stack.interface(slot) {
         ifp.set_up(config.up);
+    }
+    for address in &config.addresses {
+        stack.add_address(slot, *address)?;
     }
     Ok(slot)
 }

@@ -31,6 +31,9 @@ use crate::worker::WorkerQueues;
 /// The name of the base vnet.
 pub const VNET0: &str = "vnet0";
 
+/// Lines for the operator between two calls of [`Stack::take_log`] (FreeBSD: net.link.ether.inet.max_log_per_second).
+const LOG_LINES: usize = 10;
+
 /// All vnets and interfaces of the process, as the control thread holds them.
 #[derive(Debug)]
 pub struct Stack {
@@ -47,6 +50,8 @@ pub struct Stack {
     next_timers: Nanos,
     /// What the operator should read; taken by the program.
     log: Vec<String>,
+    /// Lines that came after [`LOG_LINES`] of them.
+    log_suppressed: u64,
 }
 
 impl Stack {
@@ -63,6 +68,7 @@ impl Stack {
             now: Nanos(0),
             next_timers: Nanos(0),
             log: Vec::new(),
+            log_suppressed: 0,
         }
     }
 
@@ -154,6 +160,20 @@ impl Stack {
 
     /// What the operator should read, since the last call.
     pub fn take_log(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.log)
+        let mut log = std::mem::take(&mut self.log);
+        match std::mem::take(&mut self.log_suppressed) {
+            0 => {}
+            lines => log.push(format!("{lines} more lines of that kind were suppressed")),
+        }
+        log
+    }
+
+    /// Keeps a line for the operator, unless there are many already: strangers on the network can provoke them.
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        if self.log.len() < LOG_LINES {
+            self.log.push(line());
+        } else {
+            self.log_suppressed += 1;
+        }
     }
 }

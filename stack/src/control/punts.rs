@@ -199,19 +199,13 @@ impl Stack {
             ArpAction::TimedOut(_) => self.arpstat(vnet, |stat| stat.timeouts.inc()),
             ArpAction::Duplicate { key, mac } => {
                 self.arpstat(vnet, |stat| stat.dupips.inc());
-                self.log.push(format!(
-                    "{}: {mac} is using my IP address {}",
-                    vnet.name(),
-                    key.addr
-                ));
+                let name = vnet.name();
+                self.note(|| format!("{name}: {mac} is using my IP address {}", key.addr));
             }
             ArpAction::Moved { key, from, to } => {
                 if vnet_inet::init(vnet).log_arp_movements().get() != 0 {
-                    self.log.push(format!(
-                        "{}: {} moved from {from} to {to}",
-                        vnet.name(),
-                        key.addr
-                    ));
+                    let name = vnet.name();
+                    self.note(|| format!("{name}: {} moved from {from} to {to}", key.addr));
                 }
             }
         }
@@ -234,7 +228,7 @@ impl Stack {
 
     /// A frame of our own around an ARP packet, by way of a worker.
     fn send_arp(&mut self, vnet: &VnetRef, slot: IfSlot, dst: MacAddr, packet: &ArpPacket) {
-        let Some(ifp) = self.interface(slot).cloned() else { return };
+        let Some(ifp) = self.interface(slot).filter(|ifp| ifp.is_up()).cloned() else { return };
         let Some(mbuf) = self.arp_frame(&ifp, dst, packet) else {
             return self.arpstat(vnet, |stat| stat.txerrors.inc());
         };

@@ -132,6 +132,8 @@ fn adjacency(
         IfKind::Loopback => (NO_PORT, None),
     };
     let (link, link_len) = link_header(dst, ifp.mac, vlan);
+    // The fast path takes what is resolved; the other one drops what an interface that is down cannot send.
+    let state = if ifp.is_up() { state } else { AdjacencyState::Unresolved };
     Adjacency {
         link,
         link_len,

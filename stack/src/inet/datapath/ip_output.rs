@@ -62,6 +62,12 @@ pub(super) fn send(
     next_hop: u32,
     mbuf: Mbuf,
 ) {
+    if !adjacency.ifp.is_up() {
+        if let IpOrigin::Forwarded(ifp) = origin {
+            let _sent: bool = icmp_error(cx, ifp, &mbuf, IcmpError::unreach(unreach_code::HOST));
+        }
+        return cx.drop(DropReason::InterfaceDown, mbuf);
+    }
     let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
     let forbidden = header.fragment.get() & IpHeader::DF != 0;
     match too_long_for(adjacency, header.total_len.get()) {
