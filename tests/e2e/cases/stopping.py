@@ -1,0 +1,146 @@
+"""The end of a run, at rest and under load: exit code 0 soon, every packet accounted for, every mbuf back."""
+
+import re
+import signal
+import time
+
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
+
+from harness import Lab, case, equal, interface, that, two_arms, vnet
+
+WITHIN_S = 5.0
+
+
+def under_load(lab: Lab):
+    """The left host sends without end, through the router and to it; also returns what ends that."""
+    left, right = two_arms(lab)
+    through = bytes(left.frame(IP(src="10.1.0.2", dst="10.2.0.2") / UDP() / bytes(22)))
+    frames = [through] * 62 + [bytes(left.frame(left.echo())), bytes(left.arp())]
+
+    def send():
+        for frame in frames:
+            left.wire.socket.send(frame)
+
+    stop_load = lab.child(send)
+    right.wire.until(lambda packet: packet.haslayer(UDP), what="traffic")
+    time.sleep(1)
+    return left, right, stop_load
+
+
+def logged(lab: Lab, *patterns: str) -> bool:
+    """Whether one line of the log matches all of the patterns."""
+    lines = lab.program.log().splitlines()
+    return any(all(re.search(pattern, line) for pattern in patterns) for line in lines)
+
+
+@case(alone=True)
+def sigint_under_load(lab: Lab):
+    under_load(lab)
+    summary = lab.stop(signal.SIGINT, within_s=WITHIN_S)
+    that(summary.statistic("ips_forward") > 1000, f"{summary.statistic('ips_forward')} packets forwarded")
+    that(summary.port("p1")["tx_packets"] > 1000, f"{summary.port('p1')['tx_packets']} packets sent")
+
+
+@case(alone=True)
+def sigterm_under_load(lab: Lab):
+    under_load(lab)
+    summary = lab.stop(signal.SIGTERM, within_s=WITHIN_S)
+    that(summary.statistic("ips_forward") > 1000, f"{summary.statistic('ips_forward')} packets forwarded")
+
+
+@case(alone=True)
+def sigint_while_a_file_is_replayed_at_full_speed(lab: Lab):
+    pcap = lab.directory / "load.pcap"
+    right = lab.peer("p1", "10.2.0.2", "10.2.0.1")
+    packets = [
+        Ether(src="02:00:00:00:00:99", dst="02:70:63:61:70:00") / IP(src="10.1.0.2", dst=f"10.2.0.{last}") / UDP() / bytes(18)
+        for last in [2] * 60 + [77, 78, 200, 255]
+    ]
+    wrpcap(str(pcap), packets)
+    lab.port("p0", f"net_pcap0,rx_pcap={pcap},infinite_rx=1")
+    interfaces = {"em0": interface("p0", "10.1.0.1/24"), "em1": interface("p1", "10.2.0.1/24")}
+    known = [("em1", right.address, right.mac)]
+    lab.start(vnet("red", interfaces, sysctl={"net.inet.ip.forwarding": 1}, neighbors=known))
+    time.sleep(2)
+    summary = lab.stop(within_s=WITHIN_S)
+    that(summary.statistic("ips_forward") > 100_000, f"{summary.statistic('ips_forward')} packets forwarded")
+    sent, refused = summary.port("p1")["tx_packets"], summary.port("p1")["tx_dropped"]
+    that(sent > 1000, f"{sent} packets sent, {refused} refused")
+
+
+@case(alone=True)
+def a_cable_that_is_cut_under_load_ends_nothing(lab: Lab):
+    _, right, stop_load = under_load(lab)
+    lab.home().ip("link", "del", "p0")
+    time.sleep(1.5)
+    that(lab.program.is_running(), "curvnet ended when the interface was deleted")
+    that(logged(lab, "removed|gone", "p0"), "the log does not tell of it")
+    stop_load()
+    right.wire.discard()
+    right.fence()
+    summary = lab.stop(within_s=WITHIN_S)
+    equal(summary.port("p0")["removed"], True, "p0 removed")
+    equal(summary.port("p1")["removed"], False, "p1 removed")
+
+
+@case(alone=True)
+def the_egress_is_cut_under_load(lab: Lab):
+    left, _, stop_load = under_load(lab)
+    lab.home().ip("link", "del", "p1")
+    time.sleep(1.5)
+    stop_load()
+    left.wire.discard()
+    left.fence()
+    summary = lab.stop(within_s=WITHIN_S)
+    equal(summary.port("p1")["removed"], True, "p1 removed")
+    that(summary.port("p1")["tx_dropped"] > 0, "no frame was refused by the port that is gone")
+
+
+@case(alone=True)
+def a_cable_that_is_cut_at_rest_ends_nothing(lab: Lab):
+    _, right = two_arms(lab)
+    lab.home().ip("link", "del", "p0")
+    time.sleep(1.5)
+    right.fence()
+    equal(lab.stop(within_s=WITHIN_S).port("p0")["removed"], True, "p0 removed")
+
+
+@case()
+def a_link_that_goes_down_and_up_is_counted(lab: Lab):
+    left, _ = two_arms(lab)
+    namespace = lab.home()
+    for state in ("down", "up"):
+        namespace.ip("link", "set", "p0", state)
+        time.sleep(1.2)
+    left.fence()
+    changes = lab.stop().port("p0")["link_changes"]
+    that(changes >= 2, f"{changes} link changes")
+    that(logged(lab, "link", "p0"), "the log does not tell of it")
+
+
+@case()
+def it_ends_by_itself_after_its_duration(lab: Lab):
+    lab.peer("p0", "10.1.0.2", "10.1.0.1")
+    lab.start(vnet("red", {"em0": interface("p0", "10.1.0.1/24")}), arguments=["--duration", "1s"])
+    summary = lab.program.wait()
+    that(1.0 <= summary.document["duration_s"] < 5, f"{summary.document['duration_s']} s")
+
+
+@case()
+def a_second_signal_does_no_harm(lab: Lab):
+    two_arms(lab)
+    for _ in range(5):
+        lab.program.process.send_signal(signal.SIGINT)
+    lab.stop(signal.SIGTERM)
+
+
+@case()
+def it_can_run_again_at_once(lab: Lab):
+    left, _ = two_arms(lab)
+    for _ in range(2):
+        lab.stop()
+        lab.run(lab.directory / "test.toml")
+        lab.while_running(left.announced)
+        left.fence()
