@@ -1,5 +1,6 @@
 //! The one that replaces shared state and frees it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Control {
     shared: Arc<Shared>,
     /// What was retired, oldest first, and the grace period it waits for.
     retired: VecDeque<(GraceToken, Box<dyn Send>)>,
+    /// The latest grace period that is known to have passed.
+    passed: Cell<u64>,
 }
 
 /// Names a grace period of one domain; see [`Control::grace`].
@@ -33,7 +36,7 @@ const SPINS: u32 = 64;
 impl Control {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let reader = Reader::new(Arc::clone(&shared), shared.slots.len());
-        Self { reader, shared, retired: VecDeque::new() }
+        Self { reader, shared, retired: VecDeque::new(), passed: Cell::new(0) }
     }
 
     /// The reader of the control thread; its slot is the number of workers.
@@ -98,10 +101,23 @@ impl Control {
     /// Whether the grace period has passed; never for a grace period of another domain.
     #[must_use]
     pub fn passed(&self, grace: GraceToken) -> bool {
-        let reported = |seen: u64| seen == OFFLINE || seen >= grace.token;
-        grace.domain == self.shared.id()
+        if grace.domain != self.shared.id() {
+            return false;
+        }
+        // Once passed, always passed, although a reader may go online with an older token: it then sees what came
+        // before the fence of `grace`.
+        if grace.token > self.passed.get() && self.all_reported(grace.token) {
+            self.passed.set(grace.token);
+        }
+        grace.token <= self.passed.get()
+    }
+
+    fn all_reported(&self, token: u64) -> bool {
+        self.shared.slots.iter().all(|slot| {
             // Acquire: what the reader read before its report comes before our frees.
-            && self.shared.slots.iter().all(|slot| reported(slot.seen.load(Ordering::Acquire)))
+            let seen = slot.seen.load(Ordering::Acquire);
+            seen == OFFLINE || seen >= token
+        })
     }
 
     /// Waits until every reader that is online now has reported, then frees what was retired before.
@@ -121,6 +137,7 @@ impl Control {
         let _freed = self.reclaim();
     }
 
+    #[cfg(not(loom))]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

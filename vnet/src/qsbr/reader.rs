@@ -106,7 +106,8 @@ impl Reader {
         self.online.set(true);
         if let Some(slot) = self.shared.slots.get(self.slot) {
             let token = self.shared.token.load(Ordering::Acquire);
-            slot.seen.store(token, Ordering::Relaxed);
+            // Release: the control may find this token and never have seen the reader offline.
+            slot.seen.store(token, Ordering::Release);
             // With the fence in `Control::grace`: either the control sees this reader online and waits, or this
             // reader sees everything that was unpublished before the grace period began.
             fence(Ordering::SeqCst);
