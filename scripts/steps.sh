@@ -13,6 +13,8 @@ LOGS=$TARGET_DIR/test-logs
 # No step may hang for ever; the longest takes a few minutes on two cores.
 STEP_LIMIT_S=${STEP_LIMIT_S:-1500}
 TAIL_LINES=60
+# How the tools used here begin a line that says what failed.
+FAILURE='^ *(error|FAIL|FAILED|SIGNAL|TIMEOUT|thread .* panicked|test .* FAILED|Diff in)'
 
 SELECTED=()  # globs of the steps to run; empty is all
 LIST_ONLY=   # print the names, run nothing
@@ -62,6 +64,16 @@ limited() { # LOG COMMAND...
     wait "$CHILD" || status=$?
     CHILD=
     return "$status"
+}
+
+# The end of a log, and before it the lines that name a failure further up.
+show_failure() { # LOG
+    say "the end of $1:"
+    {
+        head -n "-$TAIL_LINES" "$1" | grep -aE "$FAILURE" | head -n 40 || true
+        echo '...'
+        tail -n "$TAIL_LINES" "$1"
+    } | sed 's/^/    /' >&2
 }
 
 step() {
@@ -114,8 +126,7 @@ step() {
     else
         ((status != 124 && status != 137)) || note="took longer than $STEP_LIMIT_S s"
         record "$name" FAIL "$seconds" "${note:-exit code $status}"
-        say "the end of $log:"
-        tail -n "$TAIL_LINES" "$log" | sed 's/^/    /' >&2
+        show_failure "$log"
     fi
 }
 
