@@ -33,6 +33,9 @@ pub enum NextHopKind {
     Reject,
 }
 
+/// A number that no next hop has.
+pub const NO_HOP: u16 = u16::MAX;
+
 /// What a FIB entry points to.
 #[derive(Clone, Copy, Debug)]
 pub struct NextHop {
@@ -235,11 +238,11 @@ impl Forwarding {
         self.next_hops.get(usize::from(index)).copied().unwrap_or(NextHop::NONE)
     }
 
-    /// The next hop at a FIB index, for the fast path.
+    /// The next hops by FIB index, for the fast path.
     #[inline(always)]
     #[must_use]
-    pub fn fast_hop(&self, index: u16) -> &FastHop {
-        self.fast_hops.get(usize::from(index)).unwrap_or(&FastHop::NONE)
+    pub fn fast_hops(&self) -> &[FastHop] {
+        &self.fast_hops
     }
 
     /// The adjacency at a place.
@@ -249,30 +252,24 @@ impl Forwarding {
         self.adjacencies.get(at as usize)
     }
 
-    /// The neighbour `addr` on `slot`, if there is an entry for it.
-    #[inline]
-    #[must_use]
-    pub fn neighbor(&self, slot: IfSlot, addr: u32) -> Option<&Adjacency> {
-        self.neighbors.get(&(slot, addr)).and_then(|at| self.adjacency(*at))
-    }
-
     /// Whether `addr` on `slot` is in the neighbour table, resolved or not.
     #[must_use]
     pub fn knows(&self, slot: IfSlot, addr: u32) -> bool {
         self.neighbors.contains_key(&(slot, addr))
     }
 
-    /// The adjacency that packets of `flow` to `dst` take; for a connected network, the neighbour's when it
+    /// The place of the adjacency that packets of `flow` to `dst` take; for a connected network, the neighbour's when it
     /// has an entry and else the interface's.
-    #[inline(always)]
+    #[inline]
     #[must_use]
-    pub fn select(&self, hop: NextHop, dst: u32, flow: impl FnOnce() -> u64) -> Option<&Adjacency> {
+    pub fn select(&self, hop: NextHop, dst: u32, flow: impl FnOnce() -> u64) -> Option<u32> {
         let path = if hop.count > 1 { self.path(flow(), hop.count) } else { 0 };
-        let adjacency = self.adjacency(hop.first + path)?;
+        let place = hop.first + path;
         if hop.kind == NextHopKind::Connected {
-            return Some(self.neighbor(adjacency.slot, dst).unwrap_or(adjacency));
+            let slot = self.adjacency(place)?.slot;
+            return Some(self.neighbors.get(&(slot, dst)).copied().unwrap_or(place));
         }
-        Some(adjacency)
+        Some(place)
     }
 
     /// Which of `count` paths a flow takes: a keyed mix, so that a stranger cannot steer flows onto one path, mapped
@@ -290,7 +287,7 @@ impl Forwarding {
         let hop = self.next_hop(self.fib.lookup(dst).0);
         let adjacency = match hop.kind {
             NextHopKind::None | NextHopKind::Blackhole | NextHopKind::Reject => None,
-            _ => self.select(hop, dst, flow),
+            _ => self.select(hop, dst, flow).and_then(|place| self.adjacency(place)),
         };
         let next_hop = match adjacency {
             Some(adjacency) if hop.kind == NextHopKind::Gateway => adjacency.next_hop,

@@ -10,8 +10,8 @@ pub mod datapath;
 pub mod route;
 
 pub use forwarding::{
-    Adjacency, AdjacencyState, FastHop, Forwarding, ForwardingParts, LINK_HEADER_MAX, NextHop,
-    NextHopKind, Resolved,
+    Adjacency, AdjacencyState, FastHop, Forwarding, ForwardingParts, LINK_HEADER_MAX, NO_HOP,
+    NextHop, NextHopKind, Resolved,
 };
 pub use icmp_limit::{IcmpClass, IcmpLimit};
 pub use module::inet as vnet_inet;

@@ -36,16 +36,23 @@ pub fn checksum(bytes: &[u8]) -> u16 {
     checksum_finish(checksum_add(0, bytes))
 }
 
-/// Whether the checksum of a header without options is right, from its five words as loaded from memory.
+/// Whether the checksum of a header without options is right: from its 20 bytes as two words of eight and one of four,
+/// loaded from memory. The header must not be all zero, which the version excludes.
+///
+/// A ones' complement sum is a remainder: it is right when the sum of all words, of whatever width, is a multiple of
+/// 2^16 - 1. And a number is a multiple of an odd `d` when its product with the inverse of `d` modulo 2^64 is at most
+/// (2^64 - 1) / d (Granlund and Montgomery, "Division by invariant integers using multiplication", section 9).
 #[must_use]
 #[inline(always)]
-pub const fn is_header_checksum_right(words: [u32; 5]) -> bool {
-    let sum =
-        words[0] as u64 + words[1] as u64 + words[2] as u64 + words[3] as u64 + words[4] as u64;
-    let (folded, carry) = (sum as u32).overflowing_add((sum >> 32) as u32);
-    let folded = folded + carry as u32;
-    // Both halves added to each other at once: the upper half of the result is their ones' complement sum.
-    folded.wrapping_add(folded.rotate_left(16)) >= 0xffff_0000
+pub const fn is_header_checksum_right(words: (u64, u64, u32)) -> bool {
+    const DIVISOR: u64 = 0xffff;
+    /// Of 65535: (2^16 - 1)(2^16 + 1)(2^32 + 1) = 2^64 - 1 = -1.
+    const INVERSE: u64 = (0x1_0001u64 * 0x1_0000_0001).wrapping_neg();
+    // Sums modulo 2^64 - 1: a carry comes back in at the other end.
+    let (sum, carry) = words.0.overflowing_add(words.1);
+    let (sum, carry_again) = sum.overflowing_add(words.2 as u64 + carry as u64);
+    let sum = sum + carry_again as u64;
+    sum.wrapping_mul(INVERSE) <= u64::MAX / DIVISOR
 }
 
 /// Takes one from the TTL in the header word that holds TTL, protocol and checksum, and mends the checksum (RFC 1624);
@@ -84,6 +91,21 @@ mod tests {
         !(sum as u16)
     }
 
+    fn is_right(header: &[u8; 20]) -> bool {
+        let eight =
+            |at: usize| u64::from_ne_bytes(header[at..at + 8].try_into().expect("eight bytes"));
+        let last = u32::from_ne_bytes(header[16..20].try_into().expect("four bytes"));
+        is_header_checksum_right((eight(0), eight(8), last))
+    }
+
+    #[test]
+    fn header_sums_that_carry_at_every_fold() {
+        assert!(is_right(&[0xff; 20]));
+        let mut header = [0xff; 20];
+        header[19] = 0xfe;
+        assert!(!is_right(&header));
+    }
+
     proptest! {
         #[test]
         fn equals_the_naive_sum(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
@@ -91,20 +113,15 @@ mod tests {
         }
 
         #[test]
-        fn header_words_equal_the_naive_sum(bytes in any::<[u8; 20]>()) {
-            let mut words = [0u32; 5];
-            for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                *word = u32::from_ne_bytes(*chunk);
-            }
-            prop_assert_eq!(is_header_checksum_right(words), naive(&bytes) == 0);
-            let mut right = bytes;
-            right[10..12].fill(0);
-            let sum = naive(&right).to_be_bytes();
-            right[10..12].copy_from_slice(&sum);
-            for (word, chunk) in words.iter_mut().zip(right.as_chunks::<4>().0) {
-                *word = u32::from_ne_bytes(*chunk);
-            }
-            prop_assert!(is_header_checksum_right(words));
+        fn header_check_equals_the_naive_sum(mut header in any::<[u8; 20]>(), at in 0usize..20, bit in 0u8..8) {
+            header[0] |= 0x40;
+            prop_assert_eq!(is_right(&header), naive(&header) == 0);
+            header[10..12].fill(0);
+            let sum = naive(&header).to_be_bytes();
+            header[10..12].copy_from_slice(&sum);
+            prop_assert!(is_right(&header));
+            header[at] ^= 1 << bit;
+            prop_assert!(!is_right(&header));
         }
 
         #[test]
@@ -120,7 +137,7 @@ mod tests {
             prop_assert_eq!(naive(&header), 0);
             header[10..12].fill(0);
             let sum = naive(&header).to_be_bytes();
-            prop_assert_eq!(decrement_ttl(word).to_le_bytes()[2..], sum);
+            prop_assert_eq!(&decrement_ttl(word).to_le_bytes()[2..], &sum);
         }
     }
 }

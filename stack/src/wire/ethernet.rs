@@ -1,7 +1,6 @@
 //! Ethernet II (IEEE 802.3 3.1) and 802.1Q tags.
 
 use std::fmt;
-use std::str::FromStr;
 
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -66,26 +65,6 @@ impl fmt::Debug for MacAddr {
     }
 }
 
-/// The text is not six hexadecimal bytes with colons between them.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a MAC address: write six hexadecimal bytes, like 02:00:00:00:00:01")]
-pub struct MacAddrError(String);
-
-impl FromStr for MacAddr {
-    type Err = MacAddrError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || MacAddrError(text.to_owned());
-        let mut bytes = [0u8; 6];
-        let mut parts = text.split(':');
-        for byte in &mut bytes {
-            let part = parts.next().filter(|part| part.len() == 2).ok_or_else(wrong)?;
-            *byte = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
-        }
-        if parts.next().is_some() { Err(wrong()) } else { Ok(MacAddr(bytes)) }
-    }
-}
-
 /// The EtherTypes that the stack knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EtherType(pub u16);
@@ -128,21 +107,5 @@ mod tests {
         let header = [0x02, 0x70, 0x63, 0x61, 0x70, 0x00, 0xaa, 0xbb];
         let mac = MacAddr([0x02, 0x70, 0x63, 0x61, 0x70, 0x00]);
         assert_eq!(u64::from_le_bytes(header) & 0xffff_ffff_ffff, mac.key());
-    }
-
-    #[test]
-    fn text_forms() {
-        assert_eq!("02:70:63:61:70:00".parse(), Ok(MacAddr([0x02, 0x70, 0x63, 0x61, 0x70, 0])));
-        assert_eq!(MacAddr([0x02, 0x70, 0x63, 0x61, 0x70, 0]).to_string(), "02:70:63:61:70:00");
-        for bad in [
-            "",
-            "02:70:63:61:70",
-            "02:70:63:61:70:00:00",
-            "2:70:63:61:70:00",
-            "02:70:63:61:70:0g",
-            "+2:70:63:61:70:00",
-        ] {
-            assert!(bad.parse::<MacAddr>().is_err(), "{bad} was taken");
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 
 use hashbrown::HashMap;
 
+use crate::inet::NO_HOP;
 use crate::net::IfSlot;
 
 /// One way of a route through a gateway.
@@ -53,7 +54,7 @@ pub struct HopTable {
 
 impl HopTable {
     /// The id of `hop`, with one more user; and whether it is new, so that it must be published before the FIB points
-    /// to it. `None` when all 65,535 are in use.
+    /// to it. `None` when all 65,534 are in use.
     pub fn acquire(&mut self, hop: &Hop) -> Option<(NonZeroU16, bool)> {
         if let Some(id) = self.ids.get(hop) {
             if let Some(Some(used)) = self.used.get_mut(usize::from(id.get())) {
@@ -63,7 +64,10 @@ impl HopTable {
         }
         let id = match self.free.pop() {
             Some(id) => id,
-            None => NonZeroU16::new(u16::try_from(self.used.len().max(1)).ok()?)?,
+            None => u16::try_from(self.used.len().max(1))
+                .ok()
+                .filter(|id| *id < NO_HOP)
+                .and_then(NonZeroU16::new)?,
         };
         let at = usize::from(id.get());
         if self.used.len() <= at {
@@ -137,6 +141,6 @@ mod tests {
         let mut table = HopTable::default();
         let taken =
             (0..70_000).map_while(|slot| table.acquire(&Hop::Connected(IfSlot(slot)))).count();
-        assert_eq!(taken, 65_535);
+        assert_eq!(taken, 65_534);
     }
 }

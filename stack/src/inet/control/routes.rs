@@ -60,8 +60,8 @@ pub enum RouteError {
     /// The route came with an interface's address.
     #[error("{0} belongs to an interface's address: remove the address instead")]
     Pinned(Ipv4Net),
-    /// 65,535 different targets are in use.
-    #[error("the vnet has too many different next hops (65535 at most)")]
+    /// 65,534 different targets are in use.
+    #[error("the vnet has too many different next hops (65534 at most)")]
     TooManyHops,
     /// The RIB takes no more.
     #[error(transparent)]

@@ -9,7 +9,7 @@ use pmd::{Burst, MAX_BURST, Mbuf, PortId};
 
 use super::flow::flow_of;
 use crate::drops::DropReason;
-use crate::inet::{Adjacency, AdjacencyState, FastHop, Forwarding, IcmpClass, NextHopKind};
+use crate::inet::{AdjacencyState, FastHop, Forwarding, IcmpClass, NO_HOP, NextHopKind};
 use crate::net::Ifnet;
 use crate::net::datapath::write_link_header;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_checksum_right};
@@ -38,7 +38,6 @@ pub fn ip_tryforward(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
     for (chunk, word) in burst.as_mut_slice().chunks_mut(CHUNK).zip(&mut mask) {
         *word = forward_chunk(cx, &rules, chunk, &mut tally);
     }
-    tally.settle(cx);
     transmit(cx, burst, mask, &tally);
     tally.received_bytes
 }
@@ -51,12 +50,9 @@ struct Rules<'a> {
     redirects: bool,
 }
 
-/// Packets and bytes that go out along one adjacency's interface, counted once they change.
+/// What the vector amounts to.
 #[derive(Default)]
-struct Tally<'a> {
-    current: Option<&'a Adjacency>,
-    packets: u64,
-    bytes: u64,
+struct Tally {
     forwarded: u64,
     received_bytes: u64,
     ports: Ports,
@@ -71,138 +67,186 @@ enum Ports {
     Many,
 }
 
-impl<'a> Tally<'a> {
-    #[inline(always)]
-    fn add(&mut self, cx: &Cx<'a>, adjacency: &'a Adjacency, bytes: u32) {
-        if !self.current.is_some_and(|current| std::ptr::eq(current, adjacency)) {
-            self.change(cx, adjacency);
-        }
-        self.packets += 1;
-        self.bytes += u64::from(bytes);
-    }
-
-    fn change(&mut self, cx: &Cx<'a>, adjacency: &'a Adjacency) {
-        self.settle(cx);
-        self.current = Some(adjacency);
+impl Tally {
+    /// Books the packets of `count`, which leave along the adjacency at `place`.
+    #[cold]
+    fn book(&mut self, cx: &Cx<'_>, place: u32, count: Count) {
+        let Some(adjacency) = cx.forwarding.and_then(|forwarding| forwarding.adjacency(place))
+        else {
+            return;
+        };
+        let counters = adjacency.ifp.counters(cx.reader);
+        counters.opackets.add(count.packets());
+        counters.obytes.add(count.bytes());
+        self.forwarded += count.packets();
+        self.received_bytes += count.bytes();
         self.ports = match self.ports {
             Ports::None => Ports::One(adjacency.port),
             Ports::One(port) if port == adjacency.port => self.ports,
             _ => Ports::Many,
         };
     }
-
-    /// Books what was counted so far.
-    fn settle(&mut self, cx: &Cx<'a>) {
-        let Some(adjacency) = self.current.take() else { return };
-        let counters = adjacency.ifp.counters(cx.reader);
-        counters.opackets.add(self.packets);
-        counters.obytes.add(self.bytes);
-        self.forwarded += self.packets;
-        self.received_bytes += self.bytes;
-        (self.packets, self.bytes) = (0, 0);
-    }
 }
 
 /// Runs the three passes over one chunk; the bits of the packets that are ready to leave.
-#[inline]
-fn forward_chunk<'a>(
-    cx: &Cx<'a>,
-    rules: &Rules<'a>,
-    chunk: &mut [Mbuf],
-    tally: &mut Tally<'a>,
-) -> u64 {
+fn forward_chunk(cx: &Cx<'_>, rules: &Rules<'_>, chunk: &mut [Mbuf], tally: &mut Tally) -> u64 {
     let mut dst = [0u32; CHUNK];
     let mut hops = [0u16; CHUNK];
     let count = chunk.len().min(CHUNK);
-    let mut exceptions = check(rules.ifp, chunk, &mut dst);
+    let exceptions = check(rules.ifp, chunk, &mut dst);
     rules.forwarding.fib().lookup_bulk(&dst[..count], &mut hops[..count]);
-    for (bit, (mbuf, hop)) in chunk.iter_mut().zip(hops).enumerate() {
-        if exceptions >> bit & 1 == 1 {
-            continue;
-        }
-        let bytes = mbuf.pkt_len();
-        let fast = rules.forwarding.fast_hop(hop);
-        let adjacency = if bytes <= fast.longest && !rules.redirects {
-            rewrite_fast(fast, mbuf);
-            rules.forwarding.adjacency(fast.adjacency)
-        } else {
-            rewrite_any(rules, mbuf, dst[bit], hop)
-        };
-        match adjacency {
-            Some(adjacency) => tally.add(cx, adjacency, bytes),
-            None => exceptions |= 1 << bit,
-        }
+    let mut left = exceptions;
+    while left != 0 {
+        hops[left.trailing_zeros() as usize] = NO_HOP;
+        left &= left - 1;
     }
+    let exceptions = rewrite(cx, rules, chunk, &dst, &hops, exceptions, tally);
     !exceptions & (u64::MAX >> (CHUNK - count))
+}
+
+/// The word of eight bytes at `at`, which is a constant in every call: one load. (Put together from single bytes, those
+/// that are used apart would be loaded apart.)
+#[inline(always)]
+fn load64(h: &[u8; HEADERS], at: usize) -> u64 {
+    h.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+/// The word of four bytes at `at`, likewise.
+#[inline(always)]
+fn load32(h: &[u8; HEADERS], at: usize) -> u32 {
+    h.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_le_bytes(*word))
+}
+
+/// Keeps what is rare out of the loops: a call that is never inlined is a branch that is never taken.
+#[cold]
+#[inline(never)]
+fn exception(exceptions: u64, bit: usize) -> u64 {
+    exceptions | 1 << bit
 }
 
 /// First pass: which packets are not ordinary, and where all want to go.
 ///
-/// What would make a packet extraordinary is gathered without a branch: differences that should be zero are OR-ed, and
-/// so are the signs of differences that should not be negative.
-#[inline(always)]
+/// The headers are read in five loads. What would make a packet extraordinary is gathered: differences that should be
+/// zero are OR-ed, and so are numbers that should not be negative.
+#[inline(never)]
 fn check(ifp: &Ifnet, chunk: &[Mbuf], dst: &mut [u32; CHUNK]) -> u64 {
-    /// The destination's 48 bits and, above them, the group bit of the source.
-    const LINK_MASK: u64 = 0x0001_ffff_ffff_ffff;
-    /// EtherType, version and header length; the type of service is free.
-    const KIND: u32 = u32::from_le_bytes([0x08, 0x00, 0x45, 0x00]);
-    const KIND_MASK: u32 = 0x00ff_ffff;
+    /// Bytes 6 to 13, rotated by two: the EtherType, and above it the group bit of the source.
+    const LINK_MASK: u64 = 0x1_ffff;
+    const LINK: u64 = u64::from_le_bytes([0x08, 0x00, 0, 0, 0, 0, 0, 0]);
+    /// Version 4 and five words of header.
+    const VERSION_IHL: u64 = 0x45;
     let mac = ifp.mac.key();
-    let longest = ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32);
+    let longest = ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32) as i32;
     let mut exceptions = 0u64;
     for (bit, (mbuf, dst)) in chunk.iter().zip(dst.iter_mut()).enumerate() {
         let Some(h) = mbuf.data().first_chunk::<HEADERS>() else {
-            exceptions |= 1 << bit;
+            exceptions = exception(exceptions, bit);
             continue;
         };
-        let word = |at: usize| u32::from_le_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]);
-        let link = u64::from_le_bytes([h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]]);
-        let total_len = u32::from(u16::from_be_bytes([h[16], h[17]]));
-        let pkt_len = mbuf.pkt_len();
-        let ttl = u32::from(h[22]);
-        let checksum_right =
-            is_header_checksum_right([word(14), word(18), word(22), word(26), word(30)]);
-        let differences = ((link ^ mac) & LINK_MASK) | u64::from((word(12) ^ KIND) & KIND_MASK);
-        let negative = total_len.wrapping_sub(IP_HDR_LEN as u32)
-            | pkt_len.wrapping_sub(total_len + ETHER_HDR_LEN as u32)
+        let first = load64(h, 14);
+        let second = load64(h, 22);
+        let last = load32(h, 30);
+        *dst = last.swap_bytes();
+        let pkt_len = mbuf.pkt_len() as i32;
+        let total_len = (u32::from((first >> 16) as u16).swap_bytes() >> 16) as i32;
+        let differences = ((load64(h, 0) ^ mac) << 16)
+            | ((load64(h, 6).rotate_left(16) & LINK_MASK) ^ LINK)
+            | ((first ^ VERSION_IHL) & 0xff)
+            // Every destination that is not martian and not a group would also be a fit source.
+            | u64::from(MARTIAN[(second >> 32) as u8 as usize] | MARTIAN[last as u8 as usize]);
+        // Packets are shorter than 2^31 bytes, so no difference wraps.
+        let negative = (total_len - IP_HDR_LEN as i32)
+            | pkt_len.wrapping_sub(total_len + ETHER_HDR_LEN as i32)
             | longest.wrapping_sub(pkt_len)
-            | ttl.wrapping_sub(2);
-        // Every destination that is not martian and not a group would also be a fit source.
-        let martian = MARTIAN[usize::from(h[26])] | MARTIAN[usize::from(h[30])];
-        let extraordinary = differences | u64::from(negative & 0x8000_0000) | u64::from(martian);
-        if (extraordinary != 0) | !checksum_right {
-            exceptions |= 1 << bit;
+            | ((second & 0xff) as i32 - 2);
+        if differences != 0 || negative < 0 || !is_header_checksum_right((first, second, last)) {
+            exceptions = exception(exceptions, bit);
         }
-        *dst = word(30).swap_bytes();
     }
     exceptions
 }
 
-/// Third pass for a packet to a single gateway: TTL, checksum and link header.
+/// Third pass: TTL, checksum and link header of the packets that are no exceptions so far; the exceptions after it.
+#[inline(never)]
+fn rewrite(
+    cx: &Cx<'_>,
+    rules: &Rules<'_>,
+    chunk: &mut [Mbuf],
+    dst: &[u32; CHUNK],
+    hops: &[u16; CHUNK],
+    mut exceptions: u64,
+    tally: &mut Tally,
+) -> u64 {
+    // A packet that might want a redirect needs a second look: then no hop is fast.
+    let fast_hops = if rules.redirects { &[] } else { rules.forwarding.fast_hops() };
+    let mut current = u32::MAX;
+    let mut count = Count(0);
+    for (bit, ((mbuf, hop), dst)) in chunk.iter_mut().zip(hops).zip(dst).enumerate() {
+        let pkt_len = mbuf.pkt_len();
+        let place = match fast_hops.get(usize::from(*hop)) {
+            Some(fast) if pkt_len <= fast.longest => {
+                rewrite_fast(fast, mbuf);
+                fast.adjacency
+            }
+            _ if exceptions >> bit & 1 == 1 => continue,
+            _ => match rewrite_any(rules, mbuf, *dst, *hop) {
+                Some(place) => place,
+                None => {
+                    exceptions = exception(exceptions, bit);
+                    continue;
+                }
+            },
+        };
+        if place != current {
+            tally.book(cx, current, count);
+            (current, count) = (place, Count(0));
+        }
+        count.add(pkt_len);
+    }
+    tally.book(cx, current, count);
+    exceptions
+}
+
+/// Packets (upper half) and bytes (lower half) of at most 64 packets, in one word: one addition a packet.
+#[derive(Clone, Copy)]
+struct Count(u64);
+
+impl Count {
+    #[inline(always)]
+    fn add(&mut self, bytes: u32) {
+        self.0 += 1 << 32 | u64::from(bytes);
+    }
+
+    fn packets(self) -> u64 {
+        self.0 >> 32
+    }
+
+    fn bytes(self) -> u64 {
+        self.0 & u64::from(u32::MAX)
+    }
+}
+
+/// Third pass for a packet to a single gateway.
 #[inline(always)]
 fn rewrite_fast(hop: &FastHop, mbuf: &mut Mbuf) {
     mbuf.set_port(hop.port);
     let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { return };
-    let ttl = u32::from_le_bytes([h[22], h[23], h[24], h[25]]);
+    let ttl = load32(h, 22);
     h[0..8].copy_from_slice(&hop.link_start);
     h[6..14].copy_from_slice(&hop.link_end);
     h[22..26].copy_from_slice(&decrement_ttl(ttl).to_le_bytes());
 }
 
-/// Third pass for any packet: several paths, hosts of connected networks, VLAN tags. `None` leaves the packet as it
-/// was received.
+/// Third pass for any packet: several paths, hosts of connected networks, VLAN tags. The adjacency's place; `None` leaves
+/// the packet as it was received.
 #[inline(never)]
-fn rewrite_any<'a>(
-    rules: &Rules<'a>,
-    mbuf: &mut Mbuf,
-    dst: u32,
-    hop: u16,
-) -> Option<&'a Adjacency> {
+fn rewrite_any(rules: &Rules<'_>, mbuf: &mut Mbuf, dst: u32, hop: u16) -> Option<u32> {
     let hop = rules.forwarding.next_hop(hop);
     if !matches!(hop.kind, NextHopKind::Gateway | NextHopKind::Connected) {
         return None;
     }
-    let adjacency = rules.forwarding.select(hop, dst, || flow_of(mbuf.data()))?;
+    let place = rules.forwarding.select(hop, dst, || flow_of(mbuf.data()))?;
+    let adjacency = rules.forwarding.adjacency(place)?;
     let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
     let total_len = u16::from_be_bytes([h[16], h[17]]);
     let src = u32::from_be_bytes([h[26], h[27], h[28], h[29]]);
@@ -214,7 +258,7 @@ fn rewrite_any<'a>(
     h[22..26].copy_from_slice(&decrement_ttl(u32::from_le_bytes(before)).to_le_bytes());
     if write_link_header(adjacency, mbuf) {
         mbuf.set_port(adjacency.port);
-        return Some(adjacency);
+        return Some(place);
     }
     // No room for a VLAN tag: put the TTL back, for the other path to find the packet as it was received.
     let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
@@ -224,7 +268,7 @@ fn rewrite_any<'a>(
 
 /// Moves the ready packets to their ports.
 #[inline]
-fn transmit(cx: &mut Cx<'_>, burst: &mut Burst, mask: [u64; WORDS], tally: &Tally<'_>) {
+fn transmit(cx: &mut Cx<'_>, burst: &mut Burst, mask: [u64; WORDS], tally: &Tally) {
     let stat = cx.ipstat();
     stat.ips_total.add(tally.forwarded);
     stat.ips_forward.add(tally.forwarded);
