@@ -14,11 +14,14 @@ use stack::worker::{
 };
 use vnet::{Domain, Published};
 
-/// Deals the queues of a port to the workers, queue by queue; a queue beyond the last worker goes around again.
+/// Deals the queues of a port to the workers. A receive queue goes to the worker that has the fewest, so that ports with
+/// one queue each keep all workers busy; a worker's transmit queue is the one with its number.
 pub(crate) fn deal(shares: &mut [Queues], port: PortId, rx: Vec<RxQueue>, tx: Vec<TxQueue>) {
     let workers = shares.len();
-    for (at, queue) in rx.into_iter().enumerate() {
-        shares[at % workers].rx.push((port, queue));
+    for queue in rx {
+        if let Some(share) = shares.iter_mut().min_by_key(|share| share.rx.len()) {
+            share.rx.push((port, queue));
+        }
     }
     for (at, queue) in tx.into_iter().enumerate() {
         shares[at % workers].tx.push((port, queue));
