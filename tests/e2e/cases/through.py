@@ -1,6 +1,10 @@
 """Between two kernels, through one vnet and through two in a row."""
 
-from harness import Lab, case, equal, interface, vnet
+import os
+
+from scapy.layers.inet import IP, UDP
+
+from harness import Lab, Skip, case, equal, interface, that, two_arms, vnet
 
 FORWARDING = {"net.inet.ip.forwarding": 1}
 TIME_EXCEEDED, PORT_UNREACHABLE = (11, 0), (3, 3)
@@ -80,12 +84,31 @@ def the_kernel_takes_errors_about_no_route(lab: Lab):
 
 @case()
 def two_workers_share_the_ports(lab: Lab):
+    if len(cpus := sorted(os.sched_getaffinity(0))) < 2:
+        raise Skip("wants 2 CPUs")
     left = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
     right = lab.kernel("p1", "10.2.0.2/24", "10.2.0.1")
     interfaces = {"em0": interface("p0", "10.1.0.1/24"), "em1": interface("p1", "10.2.0.1/24")}
-    lab.start(vnet("red", interfaces, sysctl={**FORWARDING, "net.inet.icmp.icmplim": 0}), cpus=[0, 1])
+    lab.start(vnet("red", interfaces, sysctl={**FORWARDING, "net.inet.icmp.icmplim": 0}), cpus=cpus[:2])
     equal(left.ping("10.2.0.2", "-i", "0.01", count=100), [63] * 100, "TTL of the replies")
     equal(right.ping("10.2.0.1", "-i", "0.01", count=50), [64] * 50, "TTL of the replies")
     summary = lab.stop()
     equal(summary.drops(), {}, "drops")
     equal(summary.statistic("ips_forward"), 200, "ips_forward")
+    packets = [worker["packets"] for worker in summary.document["workers"]]
+    that(min(packets) >= 100, f"packets of the workers: {packets}")
+
+
+@case()
+def two_queues_of_a_port_feed_two_workers(lab: Lab):
+    if len(cpus := sorted(os.sched_getaffinity(0))) < 2:
+        raise Skip("wants 2 CPUs")
+    left, right = two_arms(lab, driver="af_packet_2", cpus=cpus[:2])
+    flows = [IP(src="10.1.0.2", dst="10.2.0.2") / UDP(sport=1000 + flow, dport=9) for flow in range(200)]
+    for at in range(0, len(flows), 20):
+        left.ask(*flows[at : at + 20])
+    ports = {packet[UDP].sport for packet in right.fence()}
+    equal(ports, {1000 + flow for flow in range(200)}, "flows that arrived")
+    summary = lab.stop()
+    packets = [worker["packets"] for worker in summary.document["workers"]]
+    that(min(packets) >= 20, f"packets of the workers: {packets}")

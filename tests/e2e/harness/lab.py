@@ -14,11 +14,12 @@ from .peer import KernelHost, Peer
 from .program import BINARY, Program, Summary, die_with_parent
 from .wire import Wire
 
-MBUFS = 8191
+MBUFS = 16383
 # How DPDK takes an end of a veth pair. af_packet is the usual one; but it has the kernel put fragments together before
 # they arrive (PACKET_FANOUT_FLAG_DEFRAG), so tests of fragments take pcap.
 DRIVERS = {
     "af_packet": "net_af_packet{number},iface={name}",
+    "af_packet_2": "net_af_packet{number},iface={name},qpairs=2",
     "pcap": "net_pcap{number},rx_iface_in={name},tx_iface={name}",
 }
 
@@ -51,9 +52,10 @@ class Lab:
 
     def port(self, name: str, device: str = DRIVERS["af_packet"]) -> str:
         """A port of curvnet's: the kernel interface of that name, or another device. Returns its MAC address."""
+        queues = 2 if "qpairs=2" in device else 1
         device = device.format(number=len(self.ports), name=name)
         descriptors = {"rx_descriptors": 512, "tx_descriptors": 512}
-        self.ports.append({"name": name, "device": device, "queues": 1, **descriptors})
+        self.ports.append({"name": name, "device": device, "queues": queues, **descriptors})
         return f"02:00:00:00:10:{len(self.ports):02x}"
 
     def cable(self, port: str, driver: str = "af_packet") -> tuple[Namespace, Wire, str, str]:
@@ -108,11 +110,11 @@ class Lab:
         return self.program
 
     def while_running(self, wait):
-        """Waits for something that only a running curvnet does; fails early when it ends."""
+        """Waits for something that only a running curvnet does, half a second at a time; fails early when it ends."""
         end = time.monotonic() + 20
         while True:
             try:
-                return wait()
+                return wait(0.5)
             except AssertionError:
                 if not self.program.is_running() or time.monotonic() > end:
                     raise

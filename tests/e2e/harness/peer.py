@@ -74,9 +74,9 @@ class Peer:
             found.append(packet)
         raise AssertionError(f"{self.router} does not answer {self.address}")
 
-    def announced(self) -> Frame:
+    def announced(self, timeout_s: float) -> Frame:
         """Waits for the router's gratuitous ARP: from then on it forwards."""
-        return self.wire.until(is_announcement, 10, f"the announcement of {self.router}")
+        return self.wire.until(is_announcement, timeout_s, f"the announcement of {self.router}")
 
 
 def is_announcement(packet) -> bool:

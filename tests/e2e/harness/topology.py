@@ -7,7 +7,7 @@ from .peer import Peer
 UNLIMITED = {"net.inet.ip.forwarding": 1, "net.inet.icmp.icmplim": 0}
 
 
-def two_arms(lab: Lab, *, sysctl=None, routes=None, em0=None, em1=None, neighbors=(), driver="af_packet") -> tuple[Peer, Peer]:
+def two_arms(lab: Lab, *, sysctl=None, routes=None, em0=None, em1=None, neighbors=(), driver="af_packet", cpus=None):
     """vnet red between two scapy hosts, whose MAC addresses it knows:
 
     10.1.0.2 -- p0 em0 10.1.0.1/24  red  em1 10.2.0.1/24 p1 -- 10.2.0.2
@@ -22,5 +22,6 @@ def two_arms(lab: Lab, *, sysctl=None, routes=None, em0=None, em1=None, neighbor
         "em1": interface("p1", "10.2.0.1/24", mac=right.router_mac, **(em1 or {})),
     }
     known = [("em0", left.address, left.mac), ("em1", right.address, right.mac), *neighbors]
-    lab.start(vnet("red", interfaces, sysctl={**UNLIMITED, **(sysctl or {})}, neighbors=known, routes=routes))
+    values = {**UNLIMITED, **(sysctl or {})}
+    lab.start(vnet("red", interfaces, sysctl=values, neighbors=known, routes=routes), cpus=cpus)
     return left, right
