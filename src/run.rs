@@ -234,12 +234,25 @@ fn open_ports(config: &Config, eal: &Eal, pool: &MbufPool) -> Result<Vec<Port>> 
         };
         let open =
             Port::open(eal, &wish, pool).with_context(|| format!("port {}", port.name.as_str()))?;
-        for note in open.notes() {
-            info!("port {}: {note}", open.name());
-        }
+        log_notes(&open);
         ports.push(open);
     }
     Ok(ports)
+}
+
+/// Logs what the device lacks: in one line what software does instead, and the rest each for itself.
+fn log_notes(port: &Port) {
+    const IN_SOFTWARE: &str = " is not offered: done in software";
+    let (in_software, others): (Vec<_>, Vec<_>) =
+        port.notes().iter().partition(|note| note.ends_with(IN_SOFTWARE));
+    let names: Vec<&str> =
+        in_software.iter().map(|note| note.trim_end_matches(IN_SOFTWARE)).collect();
+    if !names.is_empty() {
+        info!("port {}: not offered, done in software: {}", port.name(), names.join(", "));
+    }
+    for note in others {
+        info!("port {}: {note}", port.name());
+    }
 }
 
 fn facts_of(port: &Port) -> (String, PortFacts) {

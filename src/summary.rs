@@ -298,7 +298,8 @@ impl fmt::Display for Summary {
                 group(port.tx_dropped),
             )?;
         }
-        for (name, vnet) in &self.vnets {
+        let in_use = |vnet: &VnetSummary| vnet.received + vnet.originated > 0;
+        for (name, vnet) in self.vnets.iter().filter(|(_, vnet)| in_use(vnet)) {
             writeln!(
                 f,
                 "vnet {name}: received {}, sent {}, delivered {}, originated {}, in flight {}{}",
