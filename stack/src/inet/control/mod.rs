@@ -73,6 +73,13 @@ impl InetControl {
         &self.rib
     }
 
+    /// Sets the secret that decides which flow takes which of several paths, from the next publication on. It is random
+    /// otherwise, so that a stranger cannot steer flows; set, equal routers make equal choices.
+    pub fn set_flow_key(&mut self, key: u64) {
+        self.flow_key = key;
+        self.dirty = true;
+    }
+
     /// Bytes of the RIB, and of the FIB with what the control side holds for it.
     #[must_use]
     pub fn route_bytes(&self) -> (usize, usize) {
