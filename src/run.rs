@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use config::{Config, Hugepages};
+use pmd::numa::{self, Pools};
 use pmd::{CpuId, Eal, EalConfig, MbufPool, Port, PortConfig, PortId, SocketId};
 use stack::control::Stack;
 use stack::wire::MacAddr;
@@ -58,12 +59,12 @@ fn log_to_stderr() {
         .init();
 }
 
-/// Everything that runs. Fields are dropped in this order: workers' queues before ports, ports before the pool.
+/// Everything that runs. Fields are dropped in this order: workers' queues before ports, ports before the pools.
 struct Process {
     stack: Stack,
     workers: Vec<Worker>,
     ports: Vec<Port>,
-    pool: MbufPool,
+    pools: Pools,
     common: Common,
     eal: Eal,
 }
@@ -73,10 +74,9 @@ impl Process {
     fn start(config: &Config) -> Result<Self> {
         let eal = start_eal(config)?;
         let mbufs = check::mbufs(config);
-        let cache = pmd::pool::cache_for(config.workers.burst, mbufs);
-        let pool =
-            MbufPool::create(&eal, "mbufs", mbufs, cache, SocketId::ANY).context("mbuf pool")?;
-        let mut ports = open_ports(config, &eal, &pool)?;
+        let pools = Pools::create(&eal, &nodes(config, &eal), mbufs, config.workers.burst)
+            .context("mbuf pool")?;
+        let mut ports = open_ports(config, &eal, &pools)?;
 
         let cpus = &config.workers.cpus;
         let domain = Domain::new(cpus.len());
@@ -86,7 +86,8 @@ impl Process {
         let heap: &'static pmd::hugepage::Heap =
             Box::leak(Box::new(pmd::hugepage::Heap::new(&eal, SocketId::ANY)));
         let vnets = Vnets::new(Stack::modules()?, &control, heap);
-        let mut stack = Stack::new(vnets, control, queues.clone(), pool.clone());
+        let mut stack =
+            Stack::new(vnets, control, queues.clone(), pools.get(SocketId::ANY).clone());
         let facts = ports.iter().map(facts_of).collect::<BTreeMap<_, _>>();
         setup::apply(config, &mut stack, &facts)?;
 
@@ -94,14 +95,14 @@ impl Process {
             domain,
             interfaces: stack.interfaces(),
             queues,
-            pool: pool.clone(),
+            pools: pools.clone(),
             burst: config.workers.burst,
             idle_sleep: Duration::from_micros(u64::from(config.workers.idle_sleep_us)),
             clock: Clock::start(),
             stop: Arc::new(AtomicBool::new(false)),
         };
         let workers = start_workers(config, &mut ports, &common)?;
-        Ok(Self { stack, workers, ports, pool, common, eal })
+        Ok(Self { stack, workers, ports, pools, common, eal })
     }
 
     /// The control thread's loop, until `stop` is set or `duration` is over; then a clean end.
@@ -147,7 +148,7 @@ impl Process {
             Summary::collect(&self.stack, &self.ports(), &gauges, handed_over, elapsed);
         stop_ports(std::mem::take(&mut self.ports), shares)?;
         summary.vnets_leaked = self.stack.shutdown();
-        summary.mbufs_leaked = self.pool.in_use();
+        summary.mbufs_leaked = self.pools.all().iter().map(MbufPool::in_use).sum();
         for line in self.eal.take_log() {
             debug!("{line}");
         }
@@ -217,9 +218,20 @@ fn is_pci(port: &config::Port) -> bool {
     matches!(port.device, config::Device::Pci { .. })
 }
 
-fn open_ports(config: &Config, eal: &Eal, pool: &MbufPool) -> Result<Vec<Port>> {
+/// The NUMA nodes of the workers' CPUs and of the PCI ports: each gets a pool. Memory without hugepages belongs to none.
+fn nodes(config: &Config, eal: &Eal) -> Vec<SocketId> {
+    if !eal.hugepages_in_use() {
+        return Vec::new();
+    }
+    let cpus = config.workers.cpus.iter().filter_map(|cpu| numa::of_cpu(CpuId(cpu.0)));
+    let ports = config.ports.iter().filter_map(|port| numa::of_pci(&port.device.key()));
+    cpus.chain(ports).collect()
+}
+
+fn open_ports(config: &Config, eal: &Eal, pools: &Pools) -> Result<Vec<Port>> {
     let mut ports = Vec::new();
     for port in &config.ports {
+        let node = numa::of_pci(&port.device.key()).unwrap_or(SocketId::ANY);
         let wish = PortConfig {
             name: port.name.as_str().to_owned(),
             device: port.device.to_string(),
@@ -232,8 +244,8 @@ fn open_ports(config: &Config, eal: &Eal, pool: &MbufPool) -> Result<Vec<Port>> 
             mac: port.mac.map(config::MacAddr::octets),
             ..PortConfig::default()
         };
-        let open =
-            Port::open(eal, &wish, pool).with_context(|| format!("port {}", port.name.as_str()))?;
+        let open = Port::open(eal, &wish, pools.get(node))
+            .with_context(|| format!("port {}", port.name.as_str()))?;
         log_notes(&open);
         ports.push(open);
     }

@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use pmd::{CpuId, MbufPool, PortId, RxQueue, TxQueue, worker};
+use pmd::numa::{self, Pools};
+use pmd::{CpuId, PortId, RxQueue, SocketId, TxQueue, worker};
 use stack::net::Interfaces;
 use stack::worker::{
     Clock, Datapath, DatapathParts, NodeStats, Output, Poll, PollCounters, PortDrops, Queues,
@@ -38,7 +39,7 @@ pub(crate) struct Common {
     /// By worker.
     pub(crate) queues: Vec<WorkerQueues>,
     /// For packets of our own.
-    pub(crate) pool: MbufPool,
+    pub(crate) pools: Pools,
     /// Packets of one poll.
     pub(crate) burst: u16,
     /// Sleep after empty polls; zero is never.
@@ -86,7 +87,7 @@ impl Worker {
         let (common, owners) = (common.clone(), owners.to_vec());
         let stop = Arc::clone(&common.stop);
         let handle = worker::spawn(cpu, &format!("worker{slot}"), move |_| {
-            let mut poll = build(slot, share, &owners, &common)?;
+            let mut poll = build(slot, cpu, share, &owners, &common)?;
             let _program_is_gone = ready.send(gauges_of(cpu, &mut poll));
             poll.run(&stop);
             Ok(poll.into_queues())
@@ -115,7 +116,13 @@ impl Worker {
     }
 }
 
-fn build(slot: usize, share: Queues, owners: &[(PortId, usize)], common: &Common) -> Result<Poll> {
+fn build(
+    slot: usize,
+    cpu: CpuId,
+    share: Queues,
+    owners: &[(PortId, usize)],
+    common: &Common,
+) -> Result<Poll> {
     let reader = common.domain.reader(slot)?;
     let mut out: Vec<TxPort> = Vec::new();
     let mut own = Vec::new();
@@ -130,7 +137,7 @@ fn build(slot: usize, share: Queues, owners: &[(PortId, usize)], common: &Common
         reader,
         interfaces: Arc::clone(&common.interfaces),
         queues: common.queues[slot].clone(),
-        pool: common.pool.clone(),
+        pool: common.pools.get(numa::of_cpu(cpu).unwrap_or(SocketId::ANY)).clone(),
         out: Output::new(out),
     });
     Ok(Poll::new(datapath, share.rx, common.burst, common.idle_sleep, common.clock))
