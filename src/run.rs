@@ -268,7 +268,12 @@ fn log_notes(port: &Port) {
 }
 
 fn facts_of(port: &Port) -> (String, PortFacts) {
-    let facts = PortFacts { id: port.id(), mac: MacAddr(port.mac()), mtu: port.mtu() };
+    let facts = PortFacts {
+        id: port.id(),
+        mac: MacAddr(port.mac()),
+        mtu: port.mtu(),
+        rx_checksum: port.offloads().rx_ip_checksum,
+    };
     (port.name().to_owned(), facts)
 }
 

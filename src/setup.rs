@@ -19,6 +19,8 @@ pub(crate) struct PortFacts {
     pub(crate) mac: MacAddr,
     /// The MTU that the device took.
     pub(crate) mtu: u16,
+    /// Whether the device verifies IPv4 header checksums.
+    pub(crate) rx_checksum: bool,
 }
 
 /// Makes all vnets of `config`. Ports by name.
@@ -80,7 +82,7 @@ fn make_interface(
             let port = ports
                 .get(port.as_str())
                 .ok_or_else(|| anyhow!("port {} is not open", port.as_str()))?;
-            stack.create_interface(
+            let slot = stack.create_interface(
                 vnet,
                 InterfaceSpec {
                     name: config.name.as_str().to_owned(),
@@ -89,7 +91,11 @@ fn make_interface(
                     mac: config.mac.map_or(port.mac, |mac| MacAddr(mac.octets())),
                     mtu: config.mtu.min(port.mtu),
                 },
-            )?
+            )?;
+            if let Some(ifp) = stack.interface(slot) {
+                ifp.set_rx_checksum(port.rx_checksum);
+            }
+            slot
         }
     };
     if let Some(ifp) = stack.interface(slot) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use pmd::PortId;
 
+use super::AddressFilter;
 use super::route::Fib;
 use crate::net::{IfSlot, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
@@ -183,6 +184,7 @@ pub struct Forwarding {
     neighbors: HashMap<(IfSlot, u32), u32>,
     flow_key: u64,
     loopback: Option<IfSlot>,
+    not_sources: AddressFilter,
 }
 
 /// What a [`Forwarding`] is made of.
@@ -200,13 +202,23 @@ pub struct ForwardingParts {
     pub flow_key: u64,
     /// The vnet's lo0.
     pub loopback: Option<IfSlot>,
+    /// The vnet's own addresses and the broadcasts of its networks.
+    pub not_sources: AddressFilter,
 }
 
 impl Forwarding {
     /// Freezes the parts.
     #[must_use]
     pub fn new(parts: ForwardingParts) -> Self {
-        let ForwardingParts { fib, next_hops, adjacencies, neighbors, flow_key, loopback } = parts;
+        let ForwardingParts {
+            fib,
+            next_hops,
+            adjacencies,
+            neighbors,
+            flow_key,
+            loopback,
+            not_sources,
+        } = parts;
         Self {
             fib,
             fast_hops: next_hops.iter().map(|hop| FastHop::new(*hop, &adjacencies)).collect(),
@@ -215,7 +227,15 @@ impl Forwarding {
             neighbors,
             flow_key,
             loopback,
+            not_sources,
         }
+    }
+
+    /// Addresses that no received packet may come from (RFC 1812 5.3.7), and a few more.
+    #[inline(always)]
+    #[must_use]
+    pub fn not_sources(&self) -> &AddressFilter {
+        &self.not_sources
     }
 
     /// The vnet's loopback interface.
@@ -279,6 +299,14 @@ impl Forwarding {
         let mixed = (flow ^ self.flow_key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(self.flow_key | 1);
         (((mixed >> 32) * u64::from(count)) >> 32) as u32
+    }
+
+    /// Whether packets to `addr` would leave through the interface in `slot`, on any of their paths.
+    #[must_use]
+    pub fn leads_through(&self, addr: u32, slot: IfSlot) -> bool {
+        let hop = self.next_hop(self.fib.lookup(addr).0);
+        let mut paths = (0..u32::from(hop.count)).map(|path| self.adjacency(hop.first + path));
+        paths.any(|adjacency| adjacency.is_some_and(|adjacency| adjacency.slot == slot))
     }
 
     /// Looks a destination up and follows it to its adjacency.

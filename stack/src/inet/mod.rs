@@ -1,5 +1,6 @@
 //! Module `inet`: IPv4, ICMP and ARP.
 
+mod address_filter;
 mod forwarding;
 mod icmp_limit;
 mod module;
@@ -9,6 +10,7 @@ pub mod control;
 pub mod datapath;
 pub mod route;
 
+pub use address_filter::AddressFilter;
 pub use forwarding::{
     Adjacency, AdjacencyState, FastHop, Forwarding, ForwardingParts, LINK_HEADER_MAX, NO_HOP,
     NextHop, NextHopKind, Resolved,

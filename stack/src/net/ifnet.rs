@@ -66,6 +66,8 @@ pub struct Ifnet {
     pub home_vnet: VnetRef,
     mtu: AtomicU32,
     up: AtomicBool,
+    /// Whether the port tells of each packet whether its IPv4 header checksum is good.
+    rx_checksum: AtomicBool,
     /// The interface's first address, as a source for ICMP errors; 0 while it has none.
     primary: AtomicU32,
     counters: Box<[CachePadded<IfCounters>]>,
@@ -107,6 +109,7 @@ impl Ifnet {
             home_vnet,
             mtu: AtomicU32::new(u32::from(mtu)),
             up: AtomicBool::new(true),
+            rx_checksum: AtomicBool::new(false),
             primary: AtomicU32::new(0),
             counters: (0..slots).map(|_| CachePadded::default()).collect(),
         }
@@ -132,6 +135,17 @@ impl Ifnet {
     /// Takes the interface up or down.
     pub fn set_up(&self, up: bool) {
         self.up.store(up, Ordering::Relaxed);
+    }
+
+    /// Whether the port verifies IPv4 header checksums.
+    #[inline]
+    pub fn has_rx_checksum(&self) -> bool {
+        self.rx_checksum.load(Ordering::Relaxed)
+    }
+
+    /// Says that the port verifies IPv4 header checksums: then the fast path asks the packet's descriptor.
+    pub fn set_rx_checksum(&self, offered: bool) {
+        self.rx_checksum.store(offered, Ordering::Relaxed);
     }
 
     /// The first address, 0 when there is none.

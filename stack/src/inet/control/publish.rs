@@ -7,11 +7,11 @@ use hashbrown::HashMap;
 use ipnet::Ipv4Net;
 use pmd::PortId;
 
-use super::InetControl;
+use super::{Address, InetControl};
 use super::arp::NeighborKey;
 use super::hops::{GatewayPath, Hop};
 use crate::inet::{
-    Adjacency, AdjacencyState, Forwarding, ForwardingParts, LINK_HEADER_MAX, NextHop, NextHopKind,
+    Adjacency, AddressFilter, AdjacencyState, Forwarding, ForwardingParts, LINK_HEADER_MAX, NextHop, NextHopKind,
 };
 use crate::net::{IfKind, IfSlot, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, EtherType, MacAddr};
@@ -44,7 +44,18 @@ impl InetControl {
             neighbors,
             flow_key: self.flow_key,
             loopback,
+            not_sources: self.not_sources(),
         })
+    }
+}
+
+impl InetControl {
+    fn not_sources(&self) -> AddressFilter {
+        let mut filter = AddressFilter::default();
+        for Address { net, .. } in &self.addresses {
+            [net.addr(), net.network(), net.broadcast()].map(|addr| filter.insert(addr.to_bits()));
+        }
+        filter
     }
 }
 

@@ -93,7 +93,11 @@ fn forward_chunk(cx: &Cx<'_>, rules: &Rules<'_>, chunk: &mut [Mbuf], tally: &mut
     let mut dst = [0u32; CHUNK];
     let mut hops = [0u16; CHUNK];
     let count = chunk.len().min(CHUNK);
-    let exceptions = check(rules.ifp, chunk, &mut dst);
+    let exceptions = if rules.ifp.has_rx_checksum() {
+        check::<true>(rules.ifp, chunk, &mut dst)
+    } else {
+        check::<false>(rules.ifp, chunk, &mut dst)
+    };
     rules.forwarding.fib().lookup_bulk(&dst[..count], &mut hops[..count]);
     let mut left = exceptions;
     while left != 0 {
@@ -127,9 +131,10 @@ fn exception(exceptions: u64, bit: usize) -> u64 {
 /// First pass: which packets are not ordinary, and where all want to go.
 ///
 /// The headers are read in five loads. What would make a packet extraordinary is gathered: differences that should be
-/// zero are OR-ed, and so are numbers that should not be negative.
+/// zero are OR-ed, and so are numbers that should not be negative. With `OFFLOAD` the port has verified the header's
+/// checksum; a packet that it does not call good is an exception, and is summed there.
 #[inline(never)]
-fn check(ifp: &Ifnet, chunk: &[Mbuf], dst: &mut [u32; CHUNK]) -> u64 {
+fn check<const OFFLOAD: bool>(ifp: &Ifnet, chunk: &[Mbuf], dst: &mut [u32; CHUNK]) -> u64 {
     /// Bytes 6 to 13, rotated by two: the EtherType, and above it the group bit of the source.
     const LINK_MASK: u64 = 0x1_ffff;
     const LINK: u64 = u64::from_le_bytes([0x08, 0x00, 0, 0, 0, 0, 0, 0]);
@@ -159,7 +164,12 @@ fn check(ifp: &Ifnet, chunk: &[Mbuf], dst: &mut [u32; CHUNK]) -> u64 {
             | pkt_len.wrapping_sub(total_len + ETHER_HDR_LEN as i32)
             | longest.wrapping_sub(pkt_len)
             | ((second & 0xff) as i32 - 2);
-        if differences != 0 || negative < 0 || !is_header_checksum_right((first, second, last)) {
+        let checksum_right = if OFFLOAD {
+            mbuf.rx_ip_cksum_good()
+        } else {
+            is_header_checksum_right((first, second, last))
+        };
+        if differences != 0 || negative < 0 || !checksum_right {
             exceptions = exception(exceptions, bit);
         }
     }
