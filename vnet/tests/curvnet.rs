@@ -56,7 +56,8 @@ fn bases_of_curvnet_are_bases_of_the_vnet() {
     check(lab.control.reader());
     drop(reader);
     std::thread::scope(|scope| {
-        let _worker = scope.spawn(|| check(&lab.domain.reader(0).unwrap())); // the only reader of its thread
+        let worker = scope.spawn(|| check(&lab.domain.reader(0).unwrap())); // the only reader of its thread
+        worker.join().unwrap();
     });
     let bytes = if MANY { size_of::<&()>() } else { 0 };
     assert_eq!(size_of::<net::net::Base<'_>>(), bytes, "a base costs nothing in the static arms");

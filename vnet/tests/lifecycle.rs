@@ -260,9 +260,9 @@ struct Heap {
 }
 
 impl Heap {
-    fn leaked() -> &'static Self {
+    const fn new() -> Self {
         let (bytes, calls) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Box::leak(Box::new(Self { bytes, calls, fails_at: AtomicUsize::new(usize::MAX) }))
+        Self { bytes, calls, fails_at: AtomicUsize::new(usize::MAX) }
     }
 }
 
@@ -290,7 +290,8 @@ fn a_failed_allocation_leaves_nothing_behind() {
     if !MANY {
         return;
     }
-    let heap = Heap::leaked();
+    static HEAP: Heap = Heap::new();
+    let heap = &HEAP;
     let mut lab = Lab::with(0, &modules(), heap);
     let _vnet0 = lab.create(VNET0_NAME);
     let before = heap.bytes.load(Ordering::Relaxed);
@@ -313,7 +314,8 @@ fn a_failed_allocation_leaves_nothing_behind() {
 
 #[test]
 fn the_bytes_of_a_vnet_are_counted() {
-    let heap = Heap::leaked();
+    static HEAP: Heap = Heap::new();
+    let heap = &HEAP;
     let mut lab = Lab::with(4, &modules(), heap);
     let red = lab.create("red");
     let used = heap.bytes.load(Ordering::Relaxed);
@@ -335,7 +337,8 @@ fn without_a_shutdown_the_memory_waits_for_the_readers() {
     if !MANY {
         return;
     }
-    let heap = Heap::leaked();
+    static HEAP: Heap = Heap::new();
+    let heap = &HEAP;
     let Lab { vnets, mut control, domain, .. } = {
         let mut lab = Lab::with(1, &modules(), heap);
         let _red = lab.create("red");

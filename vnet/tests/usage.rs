@@ -107,7 +107,7 @@ fn a_worker_reads_what_control_publishes() {
         .unwrap();
 
     std::thread::scope(|scope| {
-        let _worker = scope.spawn(|| {
+        let worker = scope.spawn(|| {
             let mut reader = domain.reader(0).unwrap();
             let guard = curvnet::set(&reader, &red);
             let (net, inet) = (vnet_net::cur(&reader), vnet_inet::cur(&reader));
@@ -117,6 +117,7 @@ fn a_worker_reads_what_control_publishes() {
             drop(guard);
             reader.quiescent();
         });
+        worker.join().unwrap();
     });
 
     let net = vnet_net::init(&red);

@@ -30,14 +30,14 @@ pub fn set(vnet: &VnetRef) -> GlobalGuard {
 
 #[cold]
 fn pin(vnet: &VnetRef) {
-    std::mem::forget(VnetRef::clone(vnet));
+    crate::attic::Attic::lock().keep(Some(VnetRef::clone(vnet)));
 }
 
 /// The vnet in the process-wide pointer.
 #[inline(always)]
 #[must_use]
 pub fn get(_reader: &Reader) -> Option<&Vnet> {
-    // SAFETY: the pointer is null or that of a vnet whose handle `set` has leaked, so it is never freed.
+    // SAFETY: the pointer is null or that of a vnet of which `set` has kept a handle, so it is never freed.
     unsafe { CURVNET.load(Ordering::Acquire).as_ref() }
 }
 
