@@ -16,7 +16,7 @@ use crate::inet::vnet_inet;
 use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
 use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux, vnet_net};
 use crate::time::Nanos;
-use crate::wire::{ETHER_HDR_LEN, unreach_code};
+use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 
 /// Packets of the vnets to themselves in one iteration.
 pub const LOOPBACK_PACKETS: usize = 64;
@@ -175,6 +175,13 @@ fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut B
     let mut batch = Burst::new();
     let mut current: Option<(Option<u16>, &Arc<Ifnet>)> = None;
     for mut mbuf in burst.drain() {
+        // A tag that begins in one segment and ends in another cannot be read.
+        let split = mbuf.data().len() < ETHER_HDR_LEN + VLAN_TAG_LEN && mbuf.nb_segs() > 1;
+        if split && !mbuf.linearize() {
+            env.drops.add(DropReason::MbufLayout, 1);
+            drop(mbuf);
+            continue;
+        }
         let vlan = vlan_id(&mbuf).filter(|vlan| *vlan != 0);
         if current.is_none_or(|(last, _)| last != vlan) {
             if let Some((_, ifp)) = current.take() {

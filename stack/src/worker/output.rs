@@ -143,6 +143,12 @@ impl Output {
         self.ports.get_mut(usize::from(port.0))?.as_mut()
     }
 
+    /// Whether frames can leave through `port`.
+    #[must_use]
+    pub fn has(&self, port: PortId) -> bool {
+        self.ports.get(usize::from(port.0)).is_some_and(Option::is_some)
+    }
+
     /// Takes the frames that wait for `port`, one after the other.
     pub fn frames(&mut self, port: PortId) -> impl Iterator<Item = Mbuf> + '_ {
         let frames = self.port(port).map(|tx| &mut tx.frames);

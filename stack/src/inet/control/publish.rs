@@ -7,11 +7,12 @@ use hashbrown::HashMap;
 use ipnet::Ipv4Net;
 use pmd::PortId;
 
-use super::{Address, InetControl};
 use super::arp::NeighborKey;
 use super::hops::{GatewayPath, Hop};
+use super::{Address, InetControl};
 use crate::inet::{
-    Adjacency, AddressFilter, AdjacencyState, Forwarding, ForwardingParts, LINK_HEADER_MAX, NextHop, NextHopKind,
+    AddressFilter, Adjacency, AdjacencyState, Forwarding, ForwardingParts, LINK_HEADER_MAX,
+    NextHop, NextHopKind,
 };
 use crate::net::{IfKind, IfSlot, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, EtherType, MacAddr};
@@ -53,7 +54,9 @@ impl InetControl {
     fn not_sources(&self) -> AddressFilter {
         let mut filter = AddressFilter::default();
         for Address { net, .. } in &self.addresses {
-            [net.addr(), net.network(), net.broadcast()].map(|addr| filter.insert(addr.to_bits()));
+            for addr in [net.addr(), net.network(), net.broadcast()] {
+                filter.insert(addr.to_bits());
+            }
         }
         filter
     }

@@ -64,6 +64,15 @@ pub(super) fn is_link_unicast(mbuf: &Mbuf) -> bool {
     EtherHeader::ref_from_prefix(mbuf.data()).is_ok_and(|(header, _)| !header.dst.is_group())
 }
 
+/// Takes off what stands behind the datagram, which is the link's affair alone. False when that is spread over several
+/// segments.
+pub(super) fn trim_padding(mbuf: &mut Mbuf) -> bool {
+    let Some(header) = header_of(mbuf) else { return false };
+    let frame_len = u32::from(header.total_len.get()) + ETHER_HDR_LEN as u32;
+    let padding = mbuf.pkt_len().saturating_sub(frame_len);
+    padding == 0 || u16::try_from(padding).is_ok_and(|padding| mbuf.trim(padding))
+}
+
 /// Length, version, header length, checksum, total length: RFC 1812 5.2.2 (1) to (5), where the version comes first
 /// because nothing else means anything in another version.
 fn check_header(mbuf: &Mbuf) -> Result<(), DropReason> {
@@ -96,7 +105,7 @@ fn way_of(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Way {
     let (src, dst) = (header.src.get(), header.dst.get());
     let loopback = ifp.port().is_none();
     if header.header_len() > IP_HDR_LEN {
-        match ip_options(cx, mbuf, ifp.primary_address()) {
+        match ip_options(cx, ifp, mbuf) {
             OptionsVerdict::Pass => {}
             OptionsVerdict::Drop(reason) => return Way::Drop(reason),
             OptionsVerdict::Refuse(reason, error) => return Way::Refuse(reason, error),
@@ -114,10 +123,7 @@ fn way_of(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Way {
     if source.kind == NextHopKind::Broadcast || (source.kind == NextHopKind::Local && !loopback) {
         return Way::Drop(DropReason::IpMartianSource);
     }
-    if cx.inet.ip_sav().get() != 0
-        && !loopback
-        && source.adjacency.is_none_or(|path| path.slot != ifp.slot)
-    {
+    if cx.inet.ip_sav().get() != 0 && !loopback && !forwarding.leads_through(src, ifp.slot) {
         return Way::Drop(DropReason::IpSourceValidation);
     }
     if is_multicast(dst) {
@@ -173,13 +179,10 @@ fn dropped(cx: &Cx<'_>, reason: DropReason, mbuf: Mbuf) {
 fn local(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
     let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
     let (protocol, is_fragment) = (header.protocol, header.is_fragment());
-    let frame_len = u32::from(header.total_len.get()) + ETHER_HDR_LEN as u32;
     if is_fragment {
         return dropped(cx, DropReason::IpFragmentLocal, mbuf);
     }
-    // Link-layer padding is no part of the datagram.
-    let padding = mbuf.pkt_len().saturating_sub(frame_len);
-    if padding > 0 && !u16::try_from(padding).is_ok_and(|padding| mbuf.trim(padding)) {
+    if !trim_padding(&mut mbuf) {
         return cx.drop(DropReason::MbufLayout, mbuf);
     }
     match protocol {

@@ -4,8 +4,12 @@
 
 use pmd::Mbuf;
 
+use super::flow::flow_of;
 use super::icmp_error::IcmpError;
+use super::ip_input::header_of;
 use crate::drops::DropReason;
+use crate::inet::NextHopKind;
+use crate::net::Ifnet;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, IpOption, checksum, icmp_type, unreach_code};
 use crate::worker::Cx;
 
@@ -19,15 +23,30 @@ pub(super) enum OptionsVerdict {
     Refuse(DropReason, IcmpError),
 }
 
-/// Looks at the options of a packet whose header was checked, and records `own` (host byte order) and the time where
+/// Our addresses, host byte order, as options ask for them.
+struct Ours<'a> {
+    /// Where the packet goes, or, when it is for us, the address that it was sent to. RFC 791: "as known in the
+    /// environment into which this datagram is being forwarded".
+    ahead: u32,
+    /// Where it was received.
+    here: u32,
+    /// Whether an address is one of ours.
+    holds: &'a dyn Fn(u32) -> bool,
+}
+
+/// Looks at the options of a packet whose header was checked, received on `ifp`, and records addresses and time where
 /// they ask for it.
 #[cold]
-pub(super) fn ip_options(cx: &Cx<'_>, mbuf: &mut Mbuf, own: u32) -> OptionsVerdict {
+pub(super) fn ip_options(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> OptionsVerdict {
     match cx.inet.ip_doopts().get() {
         0 => return OptionsVerdict::Pass,
         1 => {}
         _ => return OptionsVerdict::Drop(DropReason::IpBadOptions),
     }
+    let kind = |addr| cx.forwarding.map(|table| table.resolve(addr, || 0).kind);
+    let holds = |addr| kind(addr) == Some(NextHopKind::Local);
+    let (ahead, here) = (address_ahead(cx, ifp, mbuf), ifp.primary_address());
+    let ours = Ours { ahead, here, holds: &holds };
     let Some(header) = mbuf.data_mut().get_mut(ETHER_HDR_LEN..) else {
         return OptionsVerdict::Drop(DropReason::MbufLayout);
     };
@@ -37,7 +56,7 @@ pub(super) fn ip_options(cx: &Cx<'_>, mbuf: &mut Mbuf, own: u32) -> OptionsVerdi
     };
     // RFC 791: milliseconds since midnight UT, or any time with the high bit set when it is not that.
     let stamp = 0x8000_0000 | (cx.now.0 / 1_000_000) as u32 & 0x7fff_ffff;
-    match process(header, own, stamp) {
+    match process(header, &ours, stamp) {
         Ok(()) => {
             header[10..12].fill(0);
             let sum = checksum(header);
@@ -55,6 +74,17 @@ pub(super) fn ip_options(cx: &Cx<'_>, mbuf: &mut Mbuf, own: u32) -> OptionsVerdi
     }
 }
 
+fn address_ahead(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> u32 {
+    let (Some(header), Some(forwarding)) = (header_of(mbuf), cx.forwarding) else { return 0 };
+    let dst = header.dst.get();
+    let route = forwarding.resolve(dst, || flow_of(mbuf.data()));
+    match route.adjacency.map(|path| path.ifp.primary_address()) {
+        _ if route.kind == NextHopKind::Local => dst,
+        Some(addr) if addr != 0 => addr,
+        _ => ifp.primary_address(),
+    }
+}
+
 /// Why options are refused.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
@@ -66,7 +96,7 @@ enum Refusal {
 }
 
 /// Walks the options of `header`. Each step takes at least one byte, so the walk ends within 40 steps.
-fn process(header: &mut [u8], own: u32, stamp: u32) -> Result<(), Refusal> {
+fn process(header: &mut [u8], ours: &Ours<'_>, stamp: u32) -> Result<(), Refusal> {
     let mut at = IP_HDR_LEN;
     while let Some(&kind) = header.get(at) {
         let malformed = |offset: usize| Refusal::Malformed { at: (at + offset).min(255) as u8 };
@@ -83,8 +113,8 @@ fn process(header: &mut [u8], own: u32, stamp: u32) -> Result<(), Refusal> {
             header.get_mut(at..at + len).filter(|option| option.len() >= 2).ok_or(malformed(1))?;
         match IpOption(kind) {
             IpOption::LSRR | IpOption::SSRR => return Err(Refusal::SourceRoute),
-            IpOption::RR => record_route(option, own).map_err(malformed)?,
-            IpOption::TS => time_stamp(option, own, stamp).map_err(malformed)?,
+            IpOption::RR => record_route(option, ours).map_err(malformed)?,
+            IpOption::TS => time_stamp(option, ours, stamp).map_err(malformed)?,
             // RFC 1812 4.2.2.6: unknown options pass.
             _ => {}
         }
@@ -95,7 +125,7 @@ fn process(header: &mut [u8], own: u32, stamp: u32) -> Result<(), Refusal> {
 
 /// RFC 791 "Record Route": pointer from 1, at least 4; a full list passes unchanged. The error is the offset of the
 /// byte that is wrong.
-fn record_route(option: &mut [u8], own: u32) -> Result<(), usize> {
+fn record_route(option: &mut [u8], ours: &Ours<'_>) -> Result<(), usize> {
     let pointer = usize::from(*option.get(2).ok_or(1usize)?);
     if pointer < 4 {
         return Err(2);
@@ -104,14 +134,14 @@ fn record_route(option: &mut [u8], own: u32) -> Result<(), usize> {
         return Ok(());
     }
     let entry = option.get_mut(pointer - 1..pointer + 3).ok_or(2usize)?;
-    entry.copy_from_slice(&own.to_be_bytes());
+    entry.copy_from_slice(&ours.ahead.to_be_bytes());
     option[2] += 4;
     Ok(())
 }
 
 /// RFC 791 "Internet Timestamp": flags 0 (time), 1 (address and time), 3 (time where the address is ours); a full
 /// list counts the overflow.
-fn time_stamp(option: &mut [u8], own: u32, stamp: u32) -> Result<(), usize> {
+fn time_stamp(option: &mut [u8], ours: &Ours<'_>, stamp: u32) -> Result<(), usize> {
     let [_, _, pointer, overflow_and_flag, ..] = *option else { return Err(1) };
     let (pointer, flag) = (usize::from(pointer), overflow_and_flag & 0x0f);
     if pointer < 5 {
@@ -128,11 +158,16 @@ fn time_stamp(option: &mut [u8], own: u32, stamp: u32) -> Result<(), usize> {
     match flag {
         0 => entry.copy_from_slice(&stamp.to_be_bytes()),
         1 => {
-            entry[..4].copy_from_slice(&own.to_be_bytes());
+            entry[..4].copy_from_slice(&ours.here.to_be_bytes());
             entry[4..].copy_from_slice(&stamp.to_be_bytes());
         }
-        3 if entry[..4] == own.to_be_bytes() => entry[4..].copy_from_slice(&stamp.to_be_bytes()),
-        3 => return Ok(()),
+        3 => {
+            let asked = u32::from_be_bytes([entry[0], entry[1], entry[2], entry[3]]);
+            if !(ours.holds)(asked) {
+                return Ok(());
+            }
+            entry[4..].copy_from_slice(&stamp.to_be_bytes());
+        }
         _ => return Err(3),
     }
     option[2] += entry_len as u8;
@@ -146,6 +181,7 @@ mod tests {
     use super::*;
 
     const OWN: u32 = 0x0a00_0001;
+    const OURS: Ours<'_> = Ours { ahead: OWN, here: OWN, holds: &|addr| addr == OWN };
 
     fn header(options: &[u8]) -> Vec<u8> {
         let mut header = vec![0u8; IP_HDR_LEN];
@@ -156,53 +192,59 @@ mod tests {
     #[test]
     fn record_route_fills_the_next_entry() {
         let mut h = header(&[7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(process(&mut h, OWN, 0), Ok(()));
+        assert_eq!(process(&mut h, &OURS, 0), Ok(()));
         assert_eq!(h[20..], [7, 11, 8, 10, 0, 0, 1, 0, 0, 0, 0, 0]);
-        assert_eq!(process(&mut h, OWN, 0), Ok(()));
+        assert_eq!(process(&mut h, &OURS, 0), Ok(()));
         assert_eq!(h[20..], [7, 11, 12, 10, 0, 0, 1, 10, 0, 0, 1, 0]);
         let full = h.clone();
-        assert_eq!(process(&mut h, OWN, 0), Ok(()), "a full list passes");
+        assert_eq!(process(&mut h, &OURS, 0), Ok(()), "a full list passes");
         assert_eq!(h, full);
     }
 
     #[test]
     fn time_stamp_with_address_and_overflow() {
         let mut h = header(&[68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(process(&mut h, OWN, 0x8000_0005), Ok(()));
+        assert_eq!(process(&mut h, &OURS, 0x8000_0005), Ok(()));
         assert_eq!(h[20..], [68, 12, 13, 1, 10, 0, 0, 1, 0x80, 0, 0, 5]);
-        assert_eq!(process(&mut h, OWN, 1), Ok(()));
+        assert_eq!(process(&mut h, &OURS, 1), Ok(()));
         assert_eq!(h[23], 0x11, "one hop found no room");
         h[23] = 0xf1;
-        assert_eq!(process(&mut h, OWN, 1), Err(Refusal::Malformed { at: 23 }));
+        assert_eq!(process(&mut h, &OURS, 1), Err(Refusal::Malformed { at: 23 }));
     }
 
     #[test]
     fn refusals() {
         assert_eq!(
-            process(&mut header(&[131, 7, 4, 1, 2, 3, 4, 0]), OWN, 0),
+            process(&mut header(&[131, 7, 4, 1, 2, 3, 4, 0]), &OURS, 0),
             Err(Refusal::SourceRoute)
         );
         assert_eq!(
-            process(&mut header(&[1, 137, 7, 4, 1, 2, 3, 4]), OWN, 0),
+            process(&mut header(&[1, 137, 7, 4, 1, 2, 3, 4]), &OURS, 0),
             Err(Refusal::SourceRoute)
         );
-        assert_eq!(process(&mut header(&[7, 1, 0, 0]), OWN, 0), Err(Refusal::Malformed { at: 21 }));
         assert_eq!(
-            process(&mut header(&[7, 200, 4, 0]), OWN, 0),
+            process(&mut header(&[7, 1, 0, 0]), &OURS, 0),
             Err(Refusal::Malformed { at: 21 })
         );
         assert_eq!(
-            process(&mut header(&[7, 7, 3, 0, 0, 0, 0, 0]), OWN, 0),
+            process(&mut header(&[7, 200, 4, 0]), &OURS, 0),
+            Err(Refusal::Malformed { at: 21 })
+        );
+        assert_eq!(
+            process(&mut header(&[7, 7, 3, 0, 0, 0, 0, 0]), &OURS, 0),
             Err(Refusal::Malformed { at: 22 })
         );
-        assert_eq!(process(&mut header(&[1, 1, 1, 7]), OWN, 0), Err(Refusal::Malformed { at: 24 }));
         assert_eq!(
-            process(&mut header(&[0, 255, 255, 255]), OWN, 0),
+            process(&mut header(&[1, 1, 1, 7]), &OURS, 0),
+            Err(Refusal::Malformed { at: 24 })
+        );
+        assert_eq!(
+            process(&mut header(&[0, 255, 255, 255]), &OURS, 0),
             Ok(()),
             "nothing counts after the end"
         );
         assert_eq!(
-            process(&mut header(&[200, 4, 9, 9]), OWN, 0),
+            process(&mut header(&[200, 4, 9, 9]), &OURS, 0),
             Ok(()),
             "an unknown option passes"
         );
@@ -212,7 +254,7 @@ mod tests {
         #[test]
         fn any_options_are_bounded_work(options in proptest::collection::vec(any::<u8>(), 0..=40)) {
             let mut h = header(&options);
-            let _verdict = process(&mut h, OWN, 1);
+            let _verdict = process(&mut h, &OURS, 1);
             prop_assert_eq!(&h[..IP_HDR_LEN], &[0u8; IP_HDR_LEN]);
         }
     }

@@ -6,12 +6,12 @@ use super::flow::flow_of;
 use super::icmp_error::{IcmpError, icmp_error};
 use super::ip_forward::too_long_for;
 use super::ip_fragment::ip_fragment;
-use super::ip_input::header_of;
+use super::ip_input::{header_of, trim_padding};
 use crate::drops::DropReason;
 use crate::inet::{Adjacency, AdjacencyState, Forwarding, NextHopKind};
 use crate::net::Ifnet;
 use crate::net::datapath::ether_output;
-use crate::wire::{IpHeader, icmp_type, unreach_code};
+use crate::wire::{ETHER_HDR_LEN, IpHeader, icmp_type, unreach_code};
 use crate::worker::{Cx, LOOPBACK_PACKETS, PuntReason};
 
 /// Whose datagram is sent.
@@ -60,7 +60,7 @@ pub(super) fn send(
     origin: IpOrigin<'_>,
     adjacency: &Adjacency,
     next_hop: u32,
-    mbuf: Mbuf,
+    mut mbuf: Mbuf,
 ) {
     if !adjacency.ifp.is_up() {
         if let IpOrigin::Forwarded(ifp) = origin {
@@ -71,6 +71,12 @@ pub(super) fn send(
     let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
     let forbidden = header.fragment.get() & IpHeader::DF != 0;
     match too_long_for(adjacency, header.total_len.get()) {
+        // A short datagram in a long frame: what stands behind it may be too much for the next link.
+        None if mbuf.pkt_len() > u32::from(adjacency.mtu) + ETHER_HDR_LEN as u32
+            && !trim_padding(&mut mbuf) =>
+        {
+            cx.drop(DropReason::MbufLayout, mbuf)
+        }
         None => send_frame(cx, origin, adjacency, next_hop, mbuf),
         Some(mtu) if forbidden => {
             cx.ipstat().ips_cantfrag.inc();

@@ -76,8 +76,11 @@ impl Tally {
             return;
         };
         let counters = adjacency.ifp.counters(cx.reader);
-        counters.opackets.add(count.packets());
-        counters.obytes.add(count.bytes());
+        // Without a transmit queue they are dropped, not sent.
+        if cx.out.has(adjacency.port) {
+            counters.opackets.add(count.packets());
+            counters.obytes.add(count.bytes());
+        }
         self.forwarded += count.packets();
         self.received_bytes += count.bytes();
         self.ports = match self.ports {
@@ -94,9 +97,9 @@ fn forward_chunk(cx: &Cx<'_>, rules: &Rules<'_>, chunk: &mut [Mbuf], tally: &mut
     let mut hops = [0u16; CHUNK];
     let count = chunk.len().min(CHUNK);
     let exceptions = if rules.ifp.has_rx_checksum() {
-        check::<true>(rules.ifp, chunk, &mut dst)
+        check::<true>(rules, chunk, &mut dst)
     } else {
-        check::<false>(rules.ifp, chunk, &mut dst)
+        check::<false>(rules, chunk, &mut dst)
     };
     rules.forwarding.fib().lookup_bulk(&dst[..count], &mut hops[..count]);
     let mut left = exceptions;
@@ -134,12 +137,13 @@ fn exception(exceptions: u64, bit: usize) -> u64 {
 /// zero are OR-ed, and so are numbers that should not be negative. With `OFFLOAD` the port has verified the header's
 /// checksum; a packet that it does not call good is an exception, and is summed there.
 #[inline(never)]
-fn check<const OFFLOAD: bool>(ifp: &Ifnet, chunk: &[Mbuf], dst: &mut [u32; CHUNK]) -> u64 {
+fn check<const OFFLOAD: bool>(rules: &Rules<'_>, chunk: &[Mbuf], dst: &mut [u32; CHUNK]) -> u64 {
     /// Bytes 6 to 13, rotated by two: the EtherType, and above it the group bit of the source.
     const LINK_MASK: u64 = 0x1_ffff;
     const LINK: u64 = u64::from_le_bytes([0x08, 0x00, 0, 0, 0, 0, 0, 0]);
     /// Version 4 and five words of header.
     const VERSION_IHL: u64 = 0x45;
+    let (ifp, not_sources) = (rules.ifp, rules.forwarding.not_sources());
     let mac = ifp.mac.key();
     let longest = ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32) as i32;
     let mut exceptions = 0u64;
@@ -158,7 +162,8 @@ fn check<const OFFLOAD: bool>(ifp: &Ifnet, chunk: &[Mbuf], dst: &mut [u32; CHUNK
             | ((load64(h, 6).rotate_left(16) & LINK_MASK) ^ LINK)
             | ((first ^ VERSION_IHL) & 0xff)
             // Every destination that is not martian and not a group would also be a fit source.
-            | u64::from(MARTIAN[(second >> 32) as u8 as usize] | MARTIAN[last as u8 as usize]);
+            | u64::from(MARTIAN[(second >> 32) as u8 as usize] | MARTIAN[last as u8 as usize])
+            | not_sources.may_hold((second >> 32) as u32);
         // Packets are shorter than 2^31 bytes, so no difference wraps.
         let negative = (total_len - IP_HDR_LEN as i32)
             | pkt_len.wrapping_sub(total_len + ETHER_HDR_LEN as i32)
@@ -257,11 +262,11 @@ fn rewrite_any(rules: &Rules<'_>, mbuf: &mut Mbuf, dst: u32, hop: u16) -> Option
     }
     let place = rules.forwarding.select(hop, dst, || flow_of(mbuf.data()))?;
     let adjacency = rules.forwarding.adjacency(place)?;
+    let fits = mbuf.pkt_len() <= u32::from(adjacency.mtu) + ETHER_HDR_LEN as u32;
     let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
-    let total_len = u16::from_be_bytes([h[16], h[17]]);
     let src = u32::from_be_bytes([h[26], h[27], h[28], h[29]]);
     let redirect = rules.redirects && adjacency.wants_redirect(rules.ifp.slot, src);
-    if adjacency.state != AdjacencyState::Resolved || total_len > adjacency.mtu || redirect {
+    if adjacency.state != AdjacencyState::Resolved || !fits || redirect {
         return None;
     }
     let before = [h[22], h[23], h[24], h[25]];
