@@ -1,5 +1,7 @@
 //! Which flow a packet belongs to, for ECMP.
 
+use pmd::Mbuf;
+
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, ip_proto};
 
 /// Offset of the ports in a frame whose IPv4 header has no options.
@@ -9,7 +11,8 @@ const PORTS: usize = ETHER_HDR_LEN + IP_HDR_LEN;
 /// (of which only the first has ports) and packets with options go by addresses and protocol alone, so that all parts
 /// of a datagram take one path.
 #[inline]
-pub(super) fn flow_of(frame: &[u8]) -> u64 {
+pub(super) fn flow_of(mbuf: &Mbuf) -> u64 {
+    let frame = mbuf.data();
     let Some(header) = frame.get(ETHER_HDR_LEN..).and_then(|ip| ip.first_chunk::<IP_HDR_LEN>())
     else {
         return 0;
@@ -21,11 +24,23 @@ pub(super) fn flow_of(frame: &[u8]) -> u64 {
     let has_ports =
         header[0] == 0x45 && fragment == 0 && matches!(protocol, ip_proto::TCP | ip_proto::UDP);
     let ports = match frame.get(PORTS..).and_then(|l4| l4.first_chunk::<4>()) {
-        Some(ports) if has_ports => u64::from(u32::from_ne_bytes(*ports)),
-        _ => 0,
+        _ if !has_ports => 0,
+        Some(ports) => u64::from(u32::from_ne_bytes(*ports)),
+        None => u64::from(u32::from_ne_bytes(split_ports(mbuf))),
     };
     let addresses = src | (dst << 32);
     addresses.wrapping_mul(0xff51_afd7_ed55_8ccd)
         ^ ports.wrapping_mul(0xc4ce_b9fe_1a85_ec53)
         ^ u64::from(protocol)
+}
+
+/// The ports of a packet whose first segment ends before them; zeros for what the packet does not have.
+#[cold]
+fn split_ports(mbuf: &Mbuf) -> [u8; 4] {
+    let mut ports = [0; 4];
+    let bytes = mbuf.segments().flatten().skip(PORTS);
+    for (port, byte) in ports.iter_mut().zip(bytes) {
+        *port = *byte;
+    }
+    ports
 }

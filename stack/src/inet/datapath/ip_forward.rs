@@ -31,7 +31,7 @@ fn forward(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
         let error = IcmpError { kind: icmp_type::TIME_EXCEEDED, code: 0, rest: 0 };
         return refuse(cx, ifp, mbuf, DropReason::IpTtlExceeded, error);
     }
-    let route = forwarding.resolve(dst, || flow_of(mbuf.data()));
+    let route = forwarding.resolve(dst, || flow_of(&mbuf));
     let adjacency = match (route.kind, route.adjacency) {
         (NextHopKind::Gateway | NextHopKind::Connected, Some(adjacency)) => adjacency,
         (NextHopKind::Blackhole, _) => {

@@ -77,7 +77,7 @@ pub(super) fn ip_options(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> OptionsVe
 fn address_ahead(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> u32 {
     let (Some(header), Some(forwarding)) = (header_of(mbuf), cx.forwarding) else { return 0 };
     let dst = header.dst.get();
-    let route = forwarding.resolve(dst, || flow_of(mbuf.data()));
+    let route = forwarding.resolve(dst, || flow_of(mbuf));
     match route.adjacency.map(|path| path.ifp.primary_address()) {
         _ if route.kind == NextHopKind::Local => dst,
         Some(addr) if addr != 0 => addr,

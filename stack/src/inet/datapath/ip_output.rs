@@ -37,7 +37,7 @@ pub fn ip_output(cx: &mut Cx<'_>, origin: IpOrigin<'_>, mbuf: Mbuf) {
     let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
     let dst = header.dst.get();
     let Some(forwarding) = cx.forwarding else { return cx.drop(DropReason::IpNoRoute, mbuf) };
-    let route = forwarding.resolve(dst, || flow_of(mbuf.data()));
+    let route = forwarding.resolve(dst, || flow_of(&mbuf));
     match (route.kind, route.adjacency) {
         (NextHopKind::Gateway | NextHopKind::Connected, Some(adjacency)) => {
             send(cx, origin, adjacency, route.next_hop, mbuf);

@@ -260,7 +260,7 @@ fn rewrite_any(rules: &Rules<'_>, mbuf: &mut Mbuf, dst: u32, hop: u16) -> Option
     if !matches!(hop.kind, NextHopKind::Gateway | NextHopKind::Connected) {
         return None;
     }
-    let place = rules.forwarding.select(hop, dst, || flow_of(mbuf.data()))?;
+    let place = rules.forwarding.select(hop, dst, || flow_of(mbuf))?;
     let adjacency = rules.forwarding.adjacency(place)?;
     let fits = mbuf.pkt_len() <= u32::from(adjacency.mtu) + ETHER_HDR_LEN as u32;
     let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
