@@ -29,6 +29,9 @@ pub struct PollCounters {
 /// Empty polls in a row before a worker that may sleep does.
 const EMPTY_POLLS_BEFORE_SLEEP: u32 = 512;
 
+/// Iterations without receiving at the end: enough for a full queue from the control thread.
+const LAST_ITERATIONS: usize = 16;
+
 /// One worker's queues and stack.
 #[derive(Debug)]
 pub struct Poll {
@@ -129,6 +132,10 @@ impl Poll {
         let mut last = tsc::now();
         while !stop.load(Ordering::Relaxed) {
             last = self.once(last);
+        }
+        // What the control thread handed over before it said stop still leaves.
+        for _ in 0..LAST_ITERATIONS {
+            self.datapath.finish(0);
         }
     }
 
