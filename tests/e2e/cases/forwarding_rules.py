@@ -59,6 +59,15 @@ def sources_are_validated_when_asked(lab: Lab):
 
 
 @case()
+def a_source_is_valid_on_each_of_its_ways(lab: Lab):
+    routes = {"198.51.100.0/24": ["10.1.0.2", "10.2.0.2"], "203.0.113.0/24": ["10.2.0.2"]}
+    left, right = two_arms(lab, routes=routes, sysctl={"net.inet.ip.source_address_validation": 1})
+    to = "203.0.113.9"
+    cases = [Case(f"host {last}", udp(src=f"198.51.100.{last}", dst=to), forwarded=True) for last in range(1, 17)]
+    run_table(lab, left, right, cases)
+
+
+@case()
 def sources_are_free_by_default(lab: Lab):
     left, right = two_arms(lab)
     cases = [

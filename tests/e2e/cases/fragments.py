@@ -68,6 +68,17 @@ def what_fits_exactly_is_not_cut(lab: Lab):
 
 
 @case()
+def padding_beyond_the_next_mtu_is_cut_off(lab: Lab):
+    left, right = two_arms(lab, em1=NARROW)
+    for flags in (0, "DF"):
+        packet = datagram(100, flags=flags)
+        equal(left.ask(bytes(left.frame(packet)) + bytes(1000)), [], "answers")
+        arrived = right.fence()
+        equal([bytes(frame[IP]) for frame in arrived], [bytes(one_hop_later(packet))], "what came out")
+    equal(lab.stop().drops(), {}, "drops")
+
+
+@case()
 def a_fragment_is_cut_again(lab: Lab):
     left, right = two_arms(lab, em1=NARROW, driver="pcap")
     middle = IP(src=HERE, dst=THERE, id=7, proto=17, flags="MF", frag=100) / bytes(range(200)) / bytes(1000)

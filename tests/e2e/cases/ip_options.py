@@ -9,7 +9,8 @@ from harness import Case, Lab, case, equal, run_table, that, two_arms
 from harness.table import ip_bytes, one_hop_later
 
 HERE, THERE, US = "10.1.0.2", "10.2.0.2", "10.1.0.1"
-OWN = bytes([10, 1, 0, 1])
+# Our address where packets come in, and the one where they go out: RFC 791 has the latter recorded in a route.
+OWN, AHEAD = bytes([10, 1, 0, 1]), bytes([10, 2, 0, 1])
 
 
 def with_options(options: bytes, **ip):
@@ -26,8 +27,8 @@ def record_route(pointer: int, *entries: bytes) -> bytes:
 def options_on_the_way_through(lab: Lab):
     left, right = two_arms(lab)
     empty, other = bytes(4), bytes([192, 0, 2, 1])
-    recorded = one_hop_later(with_options(record_route(8, OWN, empty, empty)))
-    second = one_hop_later(with_options(record_route(12, other, OWN, empty)))
+    recorded = one_hop_later(with_options(record_route(8, AHEAD, empty, empty)))
+    second = one_hop_later(with_options(record_route(12, other, AHEAD, empty)))
     cases = [
         Case("no operation", with_options(b"\1\1\1\1"), forwarded=True),
         Case("end of list, and garbage behind it", with_options(b"\0\xff\xff\xff"), forwarded=True),
@@ -100,16 +101,22 @@ def malformed_options_are_answered_with_a_pointer(lab: Lab):
 @case()
 def time_stamps_are_filled_in(lab: Lab):
     left, right = two_arms(lab)
-    ours, others = OWN, bytes([192, 0, 2, 1])
-    # Flag, what stands in the entry, whether ours is to be filled; then the option's length.
-    cases = [(0, b"", True), (1, bytes(4), True), (3, ours, True), (3, others, False)]
-    for flag, address, filled in cases:
+    others = bytes([192, 0, 2, 1])
+    # Flag, the address in the entry before and after, and whether a time is filled in.
+    cases = [
+        (0, b"", b"", True),
+        (1, bytes(4), OWN, True),
+        (3, OWN, OWN, True),
+        (3, AHEAD, AHEAD, True),
+        (3, others, others, False),
+    ]
+    for flag, address, after, filled in cases:
         entry = address + bytes(4)
         left.send(with_options(bytes([68, 4 + len(entry), 5, flag]) + entry))
         arrived = ip_bytes(right.wire.until(lambda packet: packet.haslayer(UDP), what=f"flag {flag}").packet)
         option = arrived[20 : 20 + 4 + len(entry)]
         equal(option[2], 5 + len(entry) if filled else 5, f"pointer with flag {flag}")
-        equal(option[4 : 4 + len(address)], (ours if flag else b"") if filled else others, f"address with flag {flag}")
+        equal(option[4 : 4 + len(address)], after, f"address with flag {flag}")
         stamp = struct.unpack("!I", option[-4:])[0]
         equal(stamp != 0, filled, f"whether there is a time with flag {flag}")
     left.send(with_options(bytes([68, 8, 9, 0x20]) + bytes(4)))
