@@ -104,9 +104,7 @@ fn next_tenure() -> u64 {
 pub(crate) struct Retired<T>(*mut T);
 
 // SAFETY: owns a `T` like a box.
-unsafe impl<T: Send + Sync> Send for Retired<T> {}
-// SAFETY: gives no access.
-unsafe impl<T: Send + Sync> Sync for Retired<T> {}
+unsafe impl<T: Send> Send for Retired<T> {}
 
 impl<T> Retired<T> {
     fn new(value: *mut T) -> Option<Box<Self>> {

@@ -2,6 +2,8 @@
 
 mod death;
 mod errors;
+mod hooks;
+mod owned;
 
 pub use errors::{CreateError, DestroyError};
 
@@ -15,9 +17,10 @@ use crate::registry::AttachFailure;
 use crate::vnet::Allocator;
 use crate::{
     Control, ModuleDef, RegisterError, Registry, VNET0_NAME, Vnet, VnetId, VnetRef, VnetState,
-    curvnet,
 };
 use death::Corpse;
+use hooks::{attach, detach};
+use owned::Owned;
 
 /// All vnets of a process; the control thread owns it.
 ///
@@ -45,42 +48,6 @@ pub struct Vnets {
 struct Slot {
     generation: u32,
     vnet: Option<Owned>,
-}
-
-/// The handle that keeps a vnet's memory. Unless it is taken apart by the graveyard, the domain inherits it, so that
-/// no reader is left when the vnet is freed.
-struct Owned {
-    vnet: Option<VnetRef>,
-    shared: Arc<Shared>,
-}
-
-impl Owned {
-    fn new(vnet: Vnet, shared: &Arc<Shared>) -> Self {
-        Self { vnet: Some(Arc::new(vnet)), shared: Arc::clone(shared) }
-    }
-
-    fn get(&self) -> &VnetRef {
-        self.vnet
-            .as_ref()
-            .expect("an owned vnet is taken when it is freed, which consumes the owner")
-    }
-
-    /// Whether there is no other handle.
-    fn is_last(&mut self) -> bool {
-        self.vnet.as_mut().is_some_and(|vnet| Arc::get_mut(vnet).is_some())
-    }
-
-    /// Frees the vnet: the caller has waited for all handles and readers.
-    fn free(mut self) {
-        drop(self.vnet.take());
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        let vnet = self.vnet.take().map(|vnet| Box::new(vnet) as Box<dyn Send>);
-        self.shared.adopt(vnet);
-    }
 }
 
 impl Vnets {
@@ -274,44 +241,6 @@ impl Vnets {
     ) -> Result<(), (&'static ModuleDef, AttachFailure)> {
         let modules: Vec<_> = self.registry.modules().collect();
         attach(control, vnet, &modules)
-    }
-}
-
-/// Attaches `modules` in this order, or none of them.
-fn attach(
-    control: &mut Control,
-    vnet: &VnetRef,
-    modules: &[&'static ModuleDef],
-) -> Result<(), (&'static ModuleDef, AttachFailure)> {
-    for (done, module) in modules.iter().enumerate() {
-        if let Err(failure) = attach_one(control, vnet, module) {
-            detach(control, vnet, modules[..done].iter().rev().copied());
-            return Err((module, failure));
-        }
-    }
-    Ok(())
-}
-
-fn attach_one(
-    control: &mut Control,
-    vnet: &VnetRef,
-    module: &'static ModuleDef,
-) -> Result<(), AttachFailure> {
-    vnet.data.add(module)?;
-    if let Some(attach) = module.parts().attach {
-        curvnet::with_control(control, vnet, |control| attach(vnet, control))?;
-    }
-    Ok(())
-}
-
-/// Calls the detach hooks of `modules` in this order.
-fn detach(
-    control: &mut Control,
-    vnet: &VnetRef,
-    modules: impl Iterator<Item = &'static ModuleDef>,
-) {
-    for hook in modules.filter_map(|module| module.parts().detach) {
-        curvnet::with_control(control, vnet, |control| hook(vnet, control));
     }
 }
 

@@ -118,7 +118,7 @@ proptest! {
         let refused: Vec<RegisterError> =
             order.iter().filter_map(|module| registry.register(module).err()).collect();
         prop_assert_eq!(refused.len(), 1);
-        let RegisterError::Cycle { path, .. } = &refused[0] else { panic!("{:?}", refused) };
+        let RegisterError::Cycle { path, .. } = &refused[0] else { panic!("{refused:?}") };
         prop_assert_eq!(path.first(), path.last());
         prop_assert_eq!(path.len(), 4);
         let text = refused[0].to_string();

@@ -14,6 +14,24 @@ use crate::sync::{Ordering, fence};
 /// A reader stays on the thread that made it (neither `Send` nor `Sync`). It begins online; grace periods wait for
 /// online readers to call [`quiescent`](Self::quiescent), so a worker calls it once in each iteration. Dropping the
 /// reader gives its slot back.
+///
+/// Nothing that was loaded can be kept across a quiescent state:
+///
+/// ```compile_fail,E0502
+/// fn keeps(reader: &mut vnet::Reader, cell: &vnet::Published<u32>) {
+///     let value = cell.load(reader);
+///     reader.quiescent();
+///     println!("{value:?}");
+/// }
+/// ```
+///
+/// nor can a reader leave its thread:
+///
+/// ```compile_fail,E0277
+/// fn leaves(reader: vnet::Reader) {
+///     let _thread = std::thread::spawn(move || drop(reader));
+/// }
+/// ```
 pub struct Reader {
     shared: Arc<Shared>,
     slot: usize,

@@ -2,12 +2,14 @@
 
 mod def;
 mod error;
+mod oid;
 mod tree;
 mod value;
 mod vars;
 
 pub use def::{Flags, Handler, Kind, Procedure, Request, SysctlDef, SysctlVar};
 pub use error::SysctlError;
-pub use tree::{Oid, Tree, VSubs, resolve_v_arg1};
+pub use oid::{Oid, VSubs, resolve_v_arg1};
+pub use tree::Tree;
 pub use value::Value;
 pub use vars::{SysctlI64, SysctlInt, SysctlOpaque, SysctlStr, SysctlU64, SysctlUint};
