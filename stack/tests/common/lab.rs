@@ -1,0 +1,377 @@
+//! A worker and a control thread with their vnets, on one thread and in virtual time.
+
+use std::alloc::System;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+use pmd::{Burst, MAX_BURST, Mbuf, MbufPool, PortId, test_support};
+use stack::control::{InterfaceSpec, Stack};
+use stack::drops::DropReason;
+use stack::inet::control::RouteTarget;
+use stack::net::{IfSlot, Ifnet};
+use stack::time::Nanos;
+use stack::wire::MacAddr;
+use stack::worker::{Datapath, DatapathParts, Inject, Output, PortDrops, TxPort, WorkerQueues};
+use vnet::testing::Turn;
+use vnet::{Domain, Value, VnetRef, Vnets};
+
+use super::Mac;
+
+/// Ports of the laboratory: 0 to 3.
+pub const PORTS: u16 = 4;
+/// Buffers of a laboratory's pool.
+const MBUFS: u32 = 8191;
+/// Frames that may wait to be taken.
+const WIRE: usize = 8191;
+/// Between two looks of the control thread while time passes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A frame that left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub at: Nanos,
+    pub port: u16,
+    pub frame: Vec<u8>,
+}
+
+/// One worker, its control thread and their vnets.
+pub struct Lab {
+    pub now: Nanos,
+    pub pool: MbufPool,
+    pub queues: WorkerQueues,
+    // Gone before the stack ends, so that nobody waits for this reader.
+    datapath: Option<Datapath>,
+    stack: Option<Stack>,
+    /// Where frames go that leave, from all ports, in order.
+    wire: Arc<ArrayQueue<Inject>>,
+    port_drops: Arc<PortDrops>,
+    offered: u64,
+    taken: u64,
+    /// What `offered` and `taken` do not count.
+    base: (u64, u64),
+    _turn: Turn,
+}
+
+/// Pools that no laboratory uses at the moment: to make one takes longer than most tests.
+static POOLS: Mutex<Vec<MbufPool>> = Mutex::new(Vec::new());
+
+fn pool() -> MbufPool {
+    static NAMES: AtomicU32 = AtomicU32::new(0);
+    let used = POOLS.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    used.unwrap_or_else(|| {
+        let name = format!("lab{}", NAMES.fetch_add(1, Ordering::Relaxed));
+        test_support::own_pool(&name, MBUFS)
+    })
+}
+
+impl Lab {
+    /// An empty laboratory, one second after midnight.
+    pub fn new() -> Self {
+        let turn = vnet::testing::turn();
+        let domain = Domain::new(1);
+        let control = domain.control().unwrap();
+        let vnets = Vnets::new(Stack::modules().unwrap(), &control, &System);
+        let (queues, pool) = (WorkerQueues::default(), pool());
+        let stack = Stack::new(vnets, control, vec![queues.clone()], pool.clone());
+        let wire = Arc::new(ArrayQueue::new(WIRE));
+        let port = |port| TxPort::handover(PortId(port), Arc::clone(&wire));
+        let datapath = Datapath::new(DatapathParts {
+            reader: domain.reader(0).unwrap(),
+            interfaces: stack.interfaces(),
+            queues: queues.clone(),
+            pool: pool.clone(),
+            out: Output::new((0..PORTS).map(port)),
+        });
+        Self {
+            now: Nanos::from_seconds(1),
+            pool,
+            queues,
+            port_drops: datapath.drops(),
+            datapath: Some(datapath),
+            stack: Some(stack),
+            wire,
+            offered: 0,
+            taken: 0,
+            base: (0, 0),
+            _turn: turn,
+        }
+    }
+
+    pub fn stack(&self) -> &Stack {
+        self.stack.as_ref().unwrap()
+    }
+
+    pub fn datapath(&mut self) -> &mut Datapath {
+        self.datapath.as_mut().unwrap()
+    }
+
+    /// Does what the control thread does, which may wait for the worker.
+    pub fn control<R>(&mut self, work: impl FnOnce(&mut Stack) -> R) -> R {
+        self.datapath().offline();
+        let result = work(self.stack.as_mut().unwrap());
+        self.datapath().online();
+        result
+    }
+
+    // --- what operators do ---------------------------------------------------------------------
+
+    /// The vnet of this name; makes it when there is none.
+    pub fn vnet(&mut self, name: &str) -> VnetRef {
+        if let Some(vnet) = self.stack().vnets().by_name(name) {
+            return vnet.clone();
+        }
+        self.control(|stack| stack.create_vnet(name)).unwrap()
+    }
+
+    /// Makes an interface with an MTU of 1500 and these addresses.
+    pub fn interface(
+        &mut self,
+        vnet: &str,
+        name: &str,
+        port: u16,
+        vlan: Option<u16>,
+        mac: Mac,
+        addresses: &[&str],
+    ) -> IfSlot {
+        let vnet = self.vnet(vnet);
+        let spec = InterfaceSpec {
+            name: name.to_owned(),
+            port: PortId(port),
+            vlan,
+            mac: MacAddr(mac),
+            mtu: 1500,
+        };
+        self.control(|stack| {
+            let slot = stack.create_interface(&vnet, spec).unwrap();
+            for address in addresses {
+                stack.add_address(slot, address.parse().unwrap()).unwrap();
+            }
+            slot
+        })
+    }
+
+    pub fn ifnet(&mut self, vnet: &str, name: &str) -> Arc<Ifnet> {
+        let vnet = self.vnet(vnet);
+        self.stack().find(&vnet, name).unwrap_or_else(|| panic!("no interface {name}"))
+    }
+
+    pub fn neighbor(&mut self, vnet: &str, interface: &str, addr: &str, mac: Mac) {
+        let slot = self.ifnet(vnet, interface).slot;
+        let vnet = self.vnet(vnet);
+        self.control(|stack| stack.add_neighbor(&vnet, slot, addr.parse().unwrap(), MacAddr(mac)));
+    }
+
+    pub fn route(&mut self, vnet: &str, prefix: &str, target: RouteTarget) {
+        let vnet = self.vnet(vnet);
+        let route = (prefix.parse().unwrap(), target);
+        self.control(|stack| stack.add_routes(&vnet, [route])).unwrap();
+    }
+
+    /// A route through these gateways.
+    pub fn via(&mut self, vnet: &str, prefix: &str, gateways: &[&str]) {
+        let gateways: Vec<Ipv4Addr> = gateways.iter().map(|addr| addr.parse().unwrap()).collect();
+        self.route(vnet, prefix, RouteTarget::Via(gateways));
+    }
+
+    pub fn sysctl(&mut self, vnet: &str, name: &str, value: i32) {
+        let vnet = self.vnet(vnet);
+        self.control(|stack| stack.set_sysctl(&vnet, name, Value::Int(value))).unwrap();
+    }
+
+    // --- packets and time ----------------------------------------------------------------------
+
+    /// A packet as a port receives it.
+    pub fn mbuf(&self, frame: &[u8]) -> Mbuf {
+        self.pool.from_bytes(frame).unwrap()
+    }
+
+    /// A packet in segments of these lengths, the last one with the rest.
+    pub fn segmented(&self, frame: &[u8], lengths: &[usize]) -> Mbuf {
+        let mut segments = Vec::new();
+        let mut rest = frame;
+        for &length in lengths {
+            let (segment, after) = rest.split_at(length.min(rest.len()));
+            segments.push(segment);
+            rest = after;
+        }
+        segments.push(rest);
+        self.pool.from_segments(&segments).unwrap()
+    }
+
+    /// One iteration of the worker, in which `port` received these packets.
+    pub fn iterate(&mut self, port: u16, packets: impl IntoIterator<Item = Mbuf>) {
+        let mut burst = Burst::new();
+        packets.into_iter().for_each(|mbuf| burst.push(mbuf).unwrap());
+        let received = burst.len();
+        self.offered += received as u64;
+        let now = self.now;
+        let datapath = self.datapath();
+        let _timed: bool = datapath.begin(now);
+        if received > 0 {
+            datapath.receive(PortId(port), &mut burst);
+        }
+        datapath.finish(received);
+    }
+
+    /// Lets worker and control thread finish what they have for each other.
+    pub fn settle(&mut self) {
+        for _round in 0..1000 {
+            let now = self.now;
+            // Never waits for the worker: no need to take it offline.
+            self.stack.as_mut().unwrap().tick(now);
+            let busy = !self.queues.inject.is_empty();
+            self.iterate(0, []);
+            if !busy && self.queues.punt.is_empty() {
+                // Once more for what a vnet sent to itself in the last iteration.
+                return self.iterate(0, []);
+            }
+        }
+        panic!("worker and control thread do not come to rest");
+    }
+
+    /// Frames that left since the last call, of which `foreign` ones came from no vnet: those that were handed to this
+    /// worker. The vnets' own.
+    pub fn take_foreign(&mut self, foreign: usize) -> Vec<Sent> {
+        let own = self.take().split_off(foreign);
+        self.taken -= foreign as u64;
+        own
+    }
+
+    /// Frames that left since the last call.
+    pub fn take(&mut self) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        while let Some(frame) = self.wire.pop() {
+            let Inject::Handover { port, mbuf } = frame else { panic!("not a finished frame") };
+            let frame: Vec<u8> = mbuf.segments().collect::<Vec<_>>().concat();
+            assert_eq!(frame.len(), mbuf.pkt_len() as usize);
+            sent.push(Sent { at: self.now, port: port.0, frame });
+        }
+        self.taken += sent.len() as u64;
+        sent
+    }
+
+    /// Receives packets in full bursts; what left in consequence.
+    pub fn send_mbufs(&mut self, port: u16, packets: Vec<Mbuf>) -> Vec<Sent> {
+        let mut packets = packets.into_iter();
+        while packets.len() > 0 {
+            self.iterate(port, packets.by_ref().take(MAX_BURST));
+        }
+        self.settle();
+        self.take()
+    }
+
+    /// Receives frames, each in as few segments as it takes; what left in consequence.
+    pub fn send(&mut self, port: u16, frames: &[Vec<u8>]) -> Vec<Sent> {
+        let packets = frames.iter().map(|frame| self.mbuf(frame)).collect();
+        self.send_mbufs(port, packets)
+    }
+
+    /// Lets time pass; what left meanwhile.
+    pub fn pass(&mut self, time: Duration) -> Vec<Sent> {
+        let end = self.now + time;
+        let mut sent = Vec::new();
+        while self.now < end {
+            self.now = (self.now + TICK).min(end);
+            self.settle();
+            sent.extend(self.take());
+        }
+        sent
+    }
+
+    // --- books ---------------------------------------------------------------------------------
+
+    /// Drops of one vnet by reason, those that are not zero.
+    pub fn drops(&mut self, vnet: &str) -> BTreeMap<&'static str, u64> {
+        let vnet = self.vnet(vnet);
+        self.stack().books_of(&vnet).drops.into_iter().collect()
+    }
+
+    /// Frames that no vnet took.
+    pub fn port_drops(&self, reason: DropReason) -> u64 {
+        self.port_drops.get(reason)
+    }
+
+    /// One of FreeBSD's counters.
+    pub fn stat(&mut self, vnet: &str, name: &str) -> u64 {
+        let vnet = self.vnet(vnet);
+        let all = self.stack().statistics_of(&vnet);
+        all.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
+    }
+
+    /// Frames that came in, with those that no vnet took, and that left.
+    fn ethernet_totals(&self) -> (u64, u64) {
+        use DropReason::{MbufLayout, NoInterface, VlanUnknown};
+        let unclaimed =
+            [MbufLayout, NoInterface, VlanUnknown].map(|reason| self.port_drops(reason));
+        let (mut received, mut sent) = (unclaimed.iter().sum(), 0);
+        let vnets = self.stack().vnets().iter();
+        for ifp in vnets.flat_map(|vnet| self.stack().interfaces_of(vnet)) {
+            if ifp.port().is_some() {
+                let total: BTreeMap<_, _> = ifp.total().into_iter().collect();
+                received += total["ipackets"];
+                sent += total["opackets"];
+            }
+        }
+        (received, sent)
+    }
+
+    /// Asserts that every packet ended in exactly one place and that no buffer is lost.
+    pub fn check(&mut self) {
+        let stack = self.stack();
+        let mut held = 0;
+        for vnet in stack.vnets().iter() {
+            let books = stack.books_of(vnet);
+            assert!(books.balance(), "the books of {}: {books:?}", vnet.name());
+            let waiting = stack.with_inet(vnet, |inet| inet.arp.held()).unwrap();
+            assert_eq!(books.in_flight, waiting as u64, "{}: {books:?}", vnet.name());
+            held += waiting;
+        }
+        let (received, sent) = self.ethernet_totals();
+        assert_eq!(self.offered, received - self.base.0, "frames that came in");
+        assert_eq!(self.taken + self.wire.len() as u64, sent - self.base.1, "frames that left");
+        assert!(self.queues.punt.is_empty() && self.queues.inject.is_empty());
+        // A packet that waits may be in several pieces.
+        assert!(self.pool.in_use() as usize >= held + self.wire.len(), "buffers in use");
+    }
+
+    /// Begins the counts of frames anew, for a vnet that takes its own counts with it; how many frames came in.
+    pub fn forget(&mut self) -> u64 {
+        let offered = std::mem::take(&mut self.offered);
+        self.base = self.ethernet_totals();
+        self.taken = 0;
+        offered
+    }
+
+    /// Ends everything and asserts that nothing is left.
+    pub fn end(mut self) {
+        self.settle();
+        let _rest = self.take();
+        self.check();
+        drop(self.datapath.take());
+        let mut stack = self.stack.take().unwrap();
+        let frames = stack.drain(self.now);
+        assert_eq!(frames, 0, "finished frames in the queue of the only worker");
+        for (name, books) in stack.books() {
+            assert!(books.balance() && books.in_flight == 0, "{name}: {books:?}");
+        }
+        assert_eq!(stack.shutdown(), 0, "a vnet that could not be freed");
+        drop(stack);
+        assert_eq!(self.pool.in_use(), 0, "buffers that nobody gave back");
+        POOLS.lock().unwrap_or_else(PoisonError::into_inner).push(self.pool.clone());
+    }
+}
+
+impl Drop for Lab {
+    /// For tests that end otherwise.
+    fn drop(&mut self) {
+        drop(self.datapath.take());
+        if let Some(mut stack) = self.stack.take() {
+            let _frames = stack.drain(self.now);
+            let _left = stack.shutdown();
+        }
+    }
+}
