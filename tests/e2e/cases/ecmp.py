@@ -45,6 +45,23 @@ def flows_are_spread_over_four_routers(lab: Lab):
 
 
 @case()
+def ports_alone_make_flows(lab: Lab):
+    left, right, routers = spread(lab, 2)
+    used = collections.Counter(ways(left, right, [flow(number, dst="198.18.0.1") for number in range(200)]))
+    equal(set(used), routers, "routers that were used")
+    that(min(used.values()) >= 60, f"uneven: {used}")
+
+
+@case()
+def addresses_alone_make_flows(lab: Lab):
+    left, right, routers = spread(lab, 2)
+    packets = [IP(src="10.1.0.2", dst=f"198.18.9.{last}") / UDP(sport=7, dport=9) for last in range(200)]
+    used = collections.Counter(ways(left, right, packets))
+    equal(set(used), routers, "routers that were used")
+    that(min(used.values()) >= 60, f"uneven: {used}")
+
+
+@case()
 def a_flow_stays_on_its_way(lab: Lab):
     left, right, _ = spread(lab, 4)
     flows = [flow(number) for number in range(40)]
