@@ -1,0 +1,110 @@
+//! Ethernet and 802.1Q: whose frame it is.
+
+use stack::drops::DropReason as D;
+
+use crate::cases::{Case, case, raw, run};
+use crate::common::crossroads::{EM, PEER_MAC, crossroads, host, through, to};
+use crate::common::frame::{BROADCAST, ethernet, mac};
+use crate::common::{Packet, crossroads::RED};
+
+pub(crate) fn cases() -> Vec<Case> {
+    let good = through(30);
+    let from_vlan = |tag| Packet { tag: Some(tag), ..good.clone() }.link(host(2, 2), EM[2]);
+    let far = |packet: &Packet| packet.forwarded(EM[1], host(1, 2), None);
+    let to_mac = |to| Packet { to, ..good.clone() };
+    let short = good.frame();
+    vec![
+        case("an ordinary packet", &good).leaves(1, &far(&good)).counts("ips_forward"),
+        raw("nothing", vec![]).drops(D::EtherRunt),
+        raw("13 bytes", short[..13].to_vec()).drops(D::EtherRunt),
+        raw("a bare link header", short[..14].to_vec()).drops(D::IpTooShort),
+        case("another station's", &to_mac(mac(0x77))).drops(D::EtherNotForUs),
+        case("another interface's", &to_mac(EM[1])).drops(D::EtherNotForUs),
+        case("from a group", &Packet { from: [3, 0, 0, 0, 0, 2], ..good.clone() })
+            .drops(D::EtherBadSource),
+        case("from everybody", &Packet { from: BROADCAST, ..good.clone() })
+            .drops(D::EtherBadSource),
+        case("IPv6", &Packet { ether_type: 0x86dd, ..good.clone() }).drops(D::EtherUnknownType),
+        case("802.3 with a length", &Packet { ether_type: 58, ..good.clone() })
+            .drops(D::EtherUnknownType),
+        case("as long as the MTU", &through(1472)).leaves(1, &far(&through(1472))),
+        case("a byte longer than the MTU", &through(1473)).drops(D::EtherOversize),
+        case("a port of nobody's", &good).on_port(3).drops(D::NoInterface),
+        case("untagged where all are tagged", &good).on_port(2).drops(D::NoInterface),
+        case("a VLAN", &from_vlan(100)).on_port(2).leaves(1, &far(&from_vlan(100))),
+        case("a VLAN with a priority", &from_vlan(0xe064))
+            .on_port(2)
+            .leaves(1, &far(&from_vlan(100))),
+        case("another VLAN of the port", &from_vlan(200)).on_port(2).drops(D::EtherNotForUs),
+        case("a VLAN of nobody's", &from_vlan(300)).on_port(2).drops(D::VlanUnknown),
+        case("a VLAN on a port without any", &Packet { tag: Some(100), ..good.clone() })
+            .drops(D::VlanUnknown),
+        // IEEE 802.1Q 6.9.1: VLAN 0 is no VLAN, just a priority.
+        case("a priority on a port without VLANs", &Packet { tag: Some(0x6000), ..good.clone() })
+            .leaves(1, &far(&good)),
+        case("a priority where all are tagged", &from_vlan(0)).on_port(2).drops(D::NoInterface),
+        raw("two tags", {
+            let inner = [&100u16.to_be_bytes()[..], &[0x08, 0x00], &good.ip()].concat();
+            ethernet(EM[2], host(2, 2), Some(100), 0x8100, &inner)
+        })
+        .on_port(2)
+        .drops(D::EtherUnknownType),
+        raw("a tag and nothing behind", {
+            let bare = ethernet(EM[2], host(2, 2), Some(100), 0x0800, &[]);
+            bare[..16].to_vec()
+        })
+        .on_port(2)
+        .drops(D::NoInterface),
+        case("out through a VLAN", &to("10.0.2.2", 30))
+            .leaves(2, &to("10.0.2.2", 30).forwarded(EM[2], host(2, 2), Some(100))),
+        case("from VLAN to VLAN of a port", &vlan_to_vlan())
+            .on_port(2)
+            .leaves(3, &vlan_to_vlan().forwarded(EM[3], host(3, 2), Some(200))),
+    ]
+}
+
+fn vlan_to_vlan() -> Packet {
+    let packet = to("10.0.3.2", 30);
+    Packet { tag: Some(100), ..packet }.link(host(2, 2), EM[2])
+}
+
+#[test]
+fn whose_frame_it_is() {
+    run(&cases());
+}
+
+/// A burst of all kinds is split into runs, and each frame finds its interface.
+#[test]
+fn a_mixed_burst_of_a_port_with_vlans() {
+    let mut lab = crossroads();
+    let tagged =
+        |tag, em: usize| Packet { tag, ..through(30) }.link(host(em as u8, 2), EM[em]).frame();
+    let kinds = [
+        tagged(Some(100), 2),
+        tagged(Some(100), 2),
+        tagged(Some(200), 3),
+        tagged(Some(4000), 2),
+        tagged(None, 2),
+        tagged(Some(200), 2),
+        tagged(Some(100), 3),
+    ];
+    let burst: Vec<Vec<u8>> = kinds.iter().cycle().take(7 * 36).cloned().collect();
+    let sent = lab.send(2, &burst);
+    assert_eq!(sent.len(), 3 * 36);
+    assert_eq!(lab.drops(RED), [("ether_not_for_us", 2 * 36)].into());
+    assert_eq!(lab.port_drops(D::VlanUnknown), 36);
+    assert_eq!(lab.port_drops(D::NoInterface), 36);
+    lab.end();
+}
+
+#[test]
+fn an_interface_that_is_down_takes_nothing() {
+    let mut lab = crossroads();
+    lab.ifnet(RED, "em0").set_up(false);
+    assert_eq!(lab.send(0, &[through(30).frame(), vec![1, 2, 3]]), []);
+    assert_eq!(lab.drops(RED), [("interface_down", 2)].into());
+    lab.ifnet(RED, "em0").set_up(true);
+    assert_eq!(lab.send(0, &[through(30).frame()]).len(), 1);
+    assert_eq!(PEER_MAC, host(0, 2));
+    lab.end();
+}

@@ -1,0 +1,32 @@
+//! The whole stack in virtual time: bursts go in, frames and named drops come out.
+//!
+//! | module | subject |
+//! |---|---|
+//! | `cases` | how one packet, its drop reason and its answers are written down |
+//! | `link`, `header`, `address`, `forward`, `options`, `icmp`, `arp` | what becomes of one packet |
+//! | `scarce` | full queues, full tables, empty pools |
+//! | `coverage` | that every drop reason is in one of these |
+//! | `fragments` | datagrams that are cut, and put together again |
+//! | `fast_path` | both paths do the same |
+//! | `vnets` | isolation of vnets, interfaces that come and go |
+//! | `peers` | smoltcp's hosts |
+//! | `live` | a worker thread under load while routes, neighbours and vnets change |
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod address;
+mod arp;
+mod cases;
+mod coverage;
+mod fast_path;
+mod forward;
+mod fragments;
+mod header;
+mod icmp;
+mod link;
+mod options;
+mod scarce;
+mod vnets;

@@ -1,0 +1,172 @@
+//! What becomes of packets when there is too little of something: buffers, room in a queue, room in a table.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use pmd::PortId;
+use stack::drops::DropReason;
+use stack::worker::{IN_FLIGHT_LIMIT, Inject, QUEUE_PACKETS};
+
+use crate::common::crossroads::{EM, OWN, PEER, RED, crossroads, host, through, to};
+use crate::common::frame::{Arp, BROADCAST, mac};
+use crate::common::{Lab, Packet, has_many_vnets};
+
+const LIMIT: u64 = IN_FLIGHT_LIMIT as u64;
+
+#[test]
+fn one_vnet_cannot_occupy_the_control_thread() {
+    let mut lab = crossroads();
+    let unknown: Vec<Vec<u8>> =
+        (0..400).map(|n| to(&format!("172.16.0.{}", n % 250), 8)).map(|p| p.frame()).collect();
+    assert_eq!(lab.send(0, &unknown).len(), 1, "one question for the one gateway");
+    // The control thread was asked after both bursts; of what it got it keeps as much as may wait for an address.
+    let drops = [("punt_limit", 400 - LIMIT), ("arp_hold_full", LIMIT - 16)];
+    assert_eq!(lab.drops(RED), drops.into());
+    assert_eq!(lab.stat(RED, "dropped"), LIMIT - 16);
+    lab.check();
+    // What waits occupies the vnet's share all the time.
+    lab.sysctl(RED, "net.link.ether.inet.maxhold", 256);
+    let _held = lab.send(0, &unknown[..LIMIT as usize]);
+    assert_eq!(lab.drops(RED)["punt_limit"], 400 - LIMIT + 16);
+    assert_eq!(lab.send(0, &[through(10).frame()]).len(), 1, "known ways are as open as before");
+    lab.end();
+}
+
+/// Vnets that flood the queue of their worker.
+#[test]
+fn the_queue_to_the_control_thread_is_full() {
+    if !has_many_vnets("scarce::the_queue_to_the_control_thread_is_full") {
+        return;
+    }
+    let mut lab = Lab::new();
+    const VNETS: usize = QUEUE_PACKETS / IN_FLIGHT_LIMIT as usize + 1;
+    let vlan = |n: usize| Some(10 + n as u16);
+    for n in 0..VNETS {
+        let name = format!("flooder{n}");
+        let _slot = lab.interface(&name, "em0", 0, vlan(n), EM[0], &["10.0.0.1/24"]);
+        lab.sysctl(&name, "net.inet.ip.forwarding", 1);
+    }
+    let flood = |n| {
+        let packet = Packet { tag: vlan(n), ..to("10.0.0.77", 8) };
+        vec![Packet { src: Ipv4Addr::new(10, 9, 9, 9), ..packet }.frame(); LIMIT as usize]
+    };
+    for n in 0..VNETS {
+        let burst: Vec<_> = flood(n).iter().map(|frame| lab.mbuf(frame)).collect();
+        lab.iterate(0, burst);
+    }
+    assert_eq!(lab.queues.punt.len(), QUEUE_PACKETS);
+    let last = format!("flooder{}", VNETS - 1);
+    assert_eq!(lab.drops(&last), [("punt_queue_full", LIMIT)].into());
+    lab.settle();
+    let _questions = lab.take();
+    lab.end();
+}
+
+/// Fills the worker's queue from the control thread.
+fn fill_inject(lab: &Lab, room: usize) {
+    for _ in 0..QUEUE_PACKETS - room {
+        let handover = Inject::Handover { port: PortId(3), mbuf: lab.mbuf(&[0; 60]) };
+        lab.queues.inject.push(handover).unwrap();
+    }
+}
+
+#[test]
+fn the_queue_from_the_control_thread_is_full() {
+    let mut lab = crossroads();
+    let waiting: Vec<Vec<u8>> = (0..5).map(|_| to("10.0.1.9", 8).frame()).collect();
+    let _question = lab.send(0, &waiting);
+    let gateway = Ipv4Addr::new(10, 0, 1, 9);
+    let answer = Arp::reply(host(1, 9), gateway, EM[1], OWN[1]).frame(EM[1], None);
+    let answer = lab.mbuf(&answer);
+    lab.iterate(1, [answer]);
+    fill_inject(&lab, 2);
+    let now = lab.now;
+    lab.control(|stack| stack.tick(now));
+    assert_eq!(lab.drops(RED), [("inject_queue_full", 3)].into());
+    while !lab.queues.inject.is_empty() {
+        lab.iterate(0, []);
+    }
+    let fillers = lab.take_foreign(QUEUE_PACKETS - 2);
+    assert_eq!(fillers.len(), 2, "the two that found room");
+    lab.end();
+}
+
+/// A finished frame from another worker, for a port that this one does not have either.
+#[test]
+fn a_frame_for_a_port_without_a_queue() {
+    let mut lab = crossroads();
+    let stray = Inject::Handover { port: PortId(77), mbuf: lab.mbuf(&[0; 60]) };
+    lab.queues.inject.push(stray).unwrap();
+    lab.settle();
+    assert_eq!(lab.port_drops(DropReason::HandoverFull), 1);
+    lab.end();
+}
+
+#[test]
+fn the_neighbour_table_is_full() {
+    let mut lab = crossroads();
+    // As many as the scene has static ones, and two more.
+    lab.sysctl(RED, "net.link.ether.inet.maxneighbors", 6 + 2);
+    let learn = |n: u8| Arp::request(mac(n), Ipv4Addr::new(10, 0, 0, n), OWN[0]);
+    let questions = [50, 51].map(|n| learn(n).frame(BROADCAST, None));
+    assert_eq!(lab.send(0, &questions).len(), 2);
+    // Known neighbours are worth more than a newcomer, and a newcomer still gets his answer.
+    assert_eq!(lab.send(0, &[learn(52).frame(BROADCAST, None)]).len(), 1);
+    assert_eq!(lab.send(0, &[to("10.0.1.9", 8).frame()]).len(), 0);
+    assert_eq!(lab.drops(RED), [("arp_table_full", 1)].into());
+    let known = Packet::udp(Ipv4Addr::new(198, 18, 0, 1), Ipv4Addr::new(10, 0, 0, 50), 8);
+    assert_eq!(lab.send(1, &[known.link(host(1, 2), EM[1]).frame()]).len(), 1);
+    lab.end();
+}
+
+#[test]
+fn no_buffers_are_left() {
+    let mut lab = crossroads();
+    let to_cut = lab.mbuf(&to("100.64.0.1", 1200).frame());
+    let expired = lab.mbuf(&Packet { ttl: 1, ..through(8) }.frame());
+    let echo = Packet::echo(PEER, OWN[0], 8).link(host(0, 2), EM[0]);
+    let echo = lab.mbuf(&echo.frame());
+    let ordinary = lab.mbuf(&through(8).frame());
+    let arp = Arp::request(host(0, 2), PEER, OWN[0]).frame(BROADCAST, None);
+    let arp = lab.mbuf(&arp);
+    let all: Vec<_> = std::iter::from_fn(|| lab.pool.alloc()).collect();
+    let sent = lab.send_mbufs(0, vec![to_cut, expired, echo, ordinary, arp]);
+    // The packets' own buffers come free one after the other: what ends first helps those behind it.
+    let drops = lab.drops(RED);
+    assert!(drops["no_mbuf"] == 1 && drops["ip_ttl_exceeded"] == 1, "{drops:?}");
+    assert!(sent.len() >= 2, "echo and ordinary packet need no buffer but their own");
+    drop(all);
+    assert_eq!(lab.send(0, &[to("100.64.0.1", 1200).frame()]).len(), 3);
+    lab.end();
+}
+
+/// Packets that wait for an address when the process ends are counted, too.
+#[test]
+fn what_waits_at_the_end() {
+    let mut lab = crossroads();
+    let _question = lab.send(0, &vec![to("10.0.1.9", 8).frame(); 7]);
+    let now = lab.now;
+    let frames = lab.control(|stack| stack.drain(now));
+    assert_eq!(frames, 0);
+    assert_eq!(lab.drops(RED), [("shutdown", 7)].into());
+    lab.check();
+    assert_eq!(lab.pool.in_use(), 0);
+    // Still with the worker's queues when it ends.
+    let mbufs: Vec<_> = (0..3).map(|_| lab.mbuf(&to("10.0.1.9", 8).frame())).collect();
+    lab.iterate(0, mbufs);
+    assert_eq!(lab.queues.punt.len(), 3);
+    let _frames = lab.control(|stack| stack.drain(now));
+    assert_eq!(lab.drops(RED), [("shutdown", 10)].into());
+    lab.end();
+}
+
+/// Nothing here waits for a clock but the answer's seconds.
+#[test]
+fn a_flood_ends_with_its_second() {
+    let mut lab = crossroads();
+    let flood = vec![to("10.0.0.1", 8).frame(); 256];
+    assert_eq!(lab.send(0, &flood).len(), 200);
+    let _second = lab.pass(Duration::from_secs(1));
+    assert_eq!(lab.send(0, &flood).len(), 200);
+    lab.end();
+}
