@@ -48,6 +48,9 @@ pub struct Cx<'a> {
 /// Packets of one vnet that may be with the control thread at a time; beyond it they are dropped by name, so that a
 /// flood in one vnet leaves the queue to the others.
 pub const IN_FLIGHT_LIMIT: u32 = 256;
+/// The same for ARP. Above the other, because packets that wait for an address stay with the control thread for
+/// seconds: a stranger who scans a network would otherwise keep out the answers that they wait for.
+pub const ARP_IN_FLIGHT_LIMIT: u32 = 2 * IN_FLIGHT_LIMIT;
 
 impl<'a> Cx<'a> {
     /// The drop counters of this vnet and worker.
@@ -93,7 +96,11 @@ impl<'a> Cx<'a> {
     #[cold]
     pub fn punt(&self, ingress: &Ifnet, reason: PuntReason, mbuf: Mbuf) {
         let in_flight = self.net.in_flight();
-        if !in_flight.enter(IN_FLIGHT_LIMIT) {
+        let limit = match reason {
+            PuntReason::Arp => ARP_IN_FLIGHT_LIMIT,
+            PuntReason::Unresolved { .. } => IN_FLIGHT_LIMIT,
+        };
+        if !in_flight.enter(limit) {
             return self.drop(DropReason::PuntLimit, mbuf);
         }
         if let Err(punt) = self.queues.punt.push(Punt { ingress: ingress.slot, reason, mbuf }) {

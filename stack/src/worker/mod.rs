@@ -7,7 +7,7 @@ mod output;
 mod poll;
 mod queues;
 
-pub use cx::{Cx, IN_FLIGHT_LIMIT};
+pub use cx::{ARP_IN_FLIGHT_LIMIT, Cx, IN_FLIGHT_LIMIT};
 pub use datapath::{Datapath, DatapathParts, LOOPBACK_PACKETS, PortDrops};
 pub use nodes::{Node, NodeCounters, NodeStats, SAMPLE_EVERY};
 pub use output::{Output, TxCounters, TxPort};
