@@ -1,5 +1,6 @@
 //! Packets that workers handed over: ARP, and what waits for its next hop.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,19 +23,27 @@ const TIMER_INTERVAL: Duration = Duration::from_millis(100);
 const ETHER_MIN_LEN: usize = 60;
 
 impl Stack {
-    /// Takes at most one queue length of packets from each worker.
+    /// Takes at most one queue length of packets from each worker, and publishes once for all of them what need not be
+    /// known earlier: strangers who scan a network, or change their addresses, make work for each packet otherwise.
     pub(super) fn take_punts(&mut self) {
+        let mut touched = BTreeMap::new();
         for worker in 0..self.queues.len() {
             for _ in 0..QUEUE_PACKETS {
                 let Some(punt) = self.queues[worker].punt.pop() else { break };
-                self.take_punt(punt);
+                if let Some(vnet) = self.take_punt(punt) {
+                    let _same = touched.insert(vnet.id(), vnet);
+                }
             }
+        }
+        for vnet in touched.into_values() {
+            self.publish_if_dirty(&vnet);
         }
     }
 
-    fn take_punt(&mut self, punt: Punt) {
+    /// Whose packet it was; none when the vnet is gone.
+    fn take_punt(&mut self, punt: Punt) -> Option<VnetRef> {
         let Punt { ingress, reason, mbuf } = punt;
-        let Some(ifp) = self.interface(ingress).cloned() else { return drop(mbuf) };
+        let ifp = self.interface(ingress).cloned()?;
         let vnet = ifp.vnet.clone();
         let mut actions = Vec::new();
         match reason {
@@ -50,7 +59,7 @@ impl Stack {
             }
         }
         self.act(&vnet, actions);
-        self.publish_if_dirty(&vnet);
+        Some(vnet)
     }
 
     fn arp_packet(
@@ -172,10 +181,12 @@ impl Stack {
     }
 
     /// Carries out what the neighbour table wants. Packets are released only after the adjacencies they wait for are
-    /// published.
+    /// published; other changes are published by the caller.
     pub(super) fn act(&mut self, vnet: &VnetRef, actions: Vec<ArpAction<HeldPacket>>) {
         if actions.iter().any(|action| matches!(action, ArpAction::Changed)) {
             let _there = self.with_inet(vnet, |inet| inet.dirty = true);
+        }
+        if actions.iter().any(|action| matches!(action, ArpAction::Release(_))) {
             self.publish_if_dirty(vnet);
         }
         for action in actions {
