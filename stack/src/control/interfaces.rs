@@ -168,8 +168,7 @@ impl Stack {
         let now = self.now;
         let _booked = self.with_inet(&vnet, |inet| inet.insert_address(&ifp, net));
         if let Err(error) = self.change_routes(&vnet, &plan) {
-            let _undone =
-                self.with_inet(&vnet, |inet| inet.addresses.retain(|address| address.net != net));
+            let _undone = self.with_inet(&vnet, |inet| inet.remove_address(&ifp, net));
             return Err(AddressError::Route(error).into());
         }
         if ifp.port().is_some() {
@@ -195,13 +194,13 @@ impl Stack {
             .cloned()
             .ok_or_else(|| DestroyVnetError::Unknown(name.to_owned()))?;
         let id = vnet.id();
-        let mut withdrawn = false;
-        for slot in &mut self.interfaces {
-            if slot.as_ref().is_some_and(|ifp| ifp.vnet.id() == id) {
-                withdrawn |= slot.take().is_some_and(|ifp| ifp.port().is_some());
-            }
-        }
-        if withdrawn {
+        // The base vnet is refused before anything is taken from it.
+        if self.vnets.vnet0().is_some_and(|vnet0| vnet0.id() != id) {
+            self.interfaces
+                .iter_mut()
+                .filter(|slot| slot.as_ref().is_some_and(|ifp| ifp.vnet.id() == id))
+                .for_each(|slot| *slot = None);
+            // Without a port, too: what is published keeps the vnet.
             self.publish_interfaces();
         }
         drop(vnet);

@@ -92,6 +92,16 @@ impl InetControl {
         self.dirty = true;
     }
 
+    /// Takes an address out of the books again, whose routes could not be made.
+    pub(crate) fn remove_address(&mut self, ifp: &Ifnet, net: Ipv4Net) {
+        self.addresses.retain(|address| address.net != net);
+        if ifp.primary_address() == net.addr().to_bits() {
+            let next = self.addresses.iter().find(|address| address.slot == ifp.slot);
+            ifp.set_primary_address(next.map_or(0, |address| address.net.addr().to_bits()));
+        }
+        self.dirty = true;
+    }
+
     /// The addresses of one interface.
     #[must_use]
     pub fn addresses_of(&self, slot: IfSlot) -> Vec<Ipv4Net> {
