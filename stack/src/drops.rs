@@ -47,7 +47,7 @@ drop_reasons! {
     IpBadHeaderLength = "ip_bad_header_length",
     /// The header checksum is wrong.
     IpBadChecksum = "ip_bad_checksum",
-    /// Total length below the header length.
+    /// Total length below the header length, or a fragment that has to be cut and ends behind the longest datagram.
     IpBadLength = "ip_bad_length",
     /// Total length beyond what the link layer received.
     IpTruncated = "ip_truncated",

@@ -18,9 +18,12 @@ pub enum IcmpClass {
     Redirect,
     /// Parameter problem.
     ParameterProblem,
+    /// Fragmentation needed. Apart from the other unreachables, so that a stranger who provokes those cannot blind
+    /// everybody's path MTU discovery (RFC 1191).
+    NeedsFragmentation,
 }
 
-const CLASSES: usize = 5;
+const CLASSES: usize = 6;
 
 /// The budgets of one vnet, shared by its workers.
 #[derive(Debug)]

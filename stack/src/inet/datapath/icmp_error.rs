@@ -9,7 +9,7 @@ use crate::inet::{IcmpClass, NextHopKind};
 use crate::net::Ifnet;
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IpHeader, checksum, icmp_type, ip_proto,
-    is_martian_source, is_multicast,
+    is_martian_source, is_multicast, unreach_code,
 };
 use crate::worker::Cx;
 
@@ -36,6 +36,7 @@ impl IcmpError {
             icmp_type::TIME_EXCEEDED => IcmpClass::TimeExceeded,
             icmp_type::REDIRECT => IcmpClass::Redirect,
             icmp_type::PARAMETER_PROBLEM => IcmpClass::ParameterProblem,
+            _ if self.code == unreach_code::NEEDS_FRAGMENTATION => IcmpClass::NeedsFragmentation,
             _ => IcmpClass::Unreach,
         }
     }
@@ -113,7 +114,7 @@ fn build(cx: &Cx<'_>, ifp: &Ifnet, about: &Mbuf, error: IcmpError) -> Option<Mbu
 
     let mut buffer = [0u8; MESSAGE_MAX];
     let (front, quote) = buffer.split_at_mut(ETHER_HDR_LEN + IP_HDR_LEN + ICMP_HDR_LEN);
-    let quoted = copy_packet(about, quote.get_mut(..quote_len)?);
+    let quoted = copy_bytes(about, ETHER_HDR_LEN, quote.get_mut(..quote_len)?);
     let total_len = IP_HDR_LEN + ICMP_HDR_LEN + quoted;
     let (_, front) = front.split_at_mut(ETHER_HDR_LEN);
     let (ip, icmp) = front.split_at_mut(IP_HDR_LEN);
@@ -141,9 +142,9 @@ fn source_address(cx: &Cx<'_>, ifp: &Ifnet, about: &Mbuf) -> Option<u32> {
     (own != 0).then_some(own)
 }
 
-/// Copies the IP packet's start into `to`, over as many segments as it takes; how many bytes there were.
-fn copy_packet(mbuf: &Mbuf, to: &mut [u8]) -> usize {
-    let mut skip = ETHER_HDR_LEN;
+/// Fills `to` with the bytes of the frame from `at` on, over as many segments as it takes; how many there were.
+pub(super) fn copy_bytes(mbuf: &Mbuf, at: usize, to: &mut [u8]) -> usize {
+    let mut skip = at;
     let mut filled = 0;
     for segment in mbuf.segments() {
         let from = segment.get(skip..).unwrap_or_default();
@@ -185,4 +186,16 @@ pub(super) fn write_ip_header(
     let sum = checksum(ip);
     ip[10..12].copy_from_slice(&sum.to_ne_bytes());
     debug_assert_eq!(ip.len(), size_of::<IpHeader>());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_mtu_discovery_has_a_budget_of_its_own() {
+        let class = |code| IcmpError::unreach(code).class();
+        assert_eq!(class(unreach_code::NEEDS_FRAGMENTATION), IcmpClass::NeedsFragmentation);
+        assert_eq!(class(unreach_code::PORT), IcmpClass::Unreach);
+    }
 }

@@ -3,6 +3,7 @@
 
 use pmd::Mbuf;
 
+use super::icmp_error::copy_bytes;
 use super::ip_input::header_of;
 use crate::drops::DropReason;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, IpHeader, IpOption, checksum};
@@ -11,16 +12,20 @@ use crate::worker::Cx;
 /// The longest header, bytes.
 const HEADER_MAX: usize = 60;
 
-/// Cuts the datagram into fragments of at most `mtu` bytes and gives each to `send`, in order. All or nothing: when
-/// the pool cannot give an mbuf for each of them, the datagram is dropped.
+/// Cuts the datagram into fragments of at most `mtu` bytes, and of at most one buffer, and gives each to `send`, in
+/// order. All or nothing: when the pool cannot give an mbuf for each of them, the datagram is dropped.
 #[cold]
 pub(super) fn ip_fragment(
     cx: &mut Cx<'_>,
-    mut mbuf: Mbuf,
+    mbuf: Mbuf,
     mtu: u16,
     mut send: impl FnMut(&mut Cx<'_>, Mbuf),
 ) {
-    let Some(cut) = Cut::new(&mut mbuf, mtu) else { return cx.drop(DropReason::MbufLayout, mbuf) };
+    let mtu = mtu.min(cx.pool.data_room().saturating_sub(ETHER_HDR_LEN as u16));
+    let cut = match Cut::new(&mbuf, mtu) {
+        Ok(cut) => cut,
+        Err(reason) => return cx.drop(reason, mbuf),
+    };
     let mut made = pmd::Burst::new();
     while let Some(piece) = cut.piece(made.len()) {
         let fragment = build(cx, &mbuf, &cut, piece);
@@ -65,26 +70,27 @@ struct Piece {
 }
 
 impl Cut {
-    /// `None` when the headers leave no room for eight bytes of data, or the packet is not in one piece.
-    fn new(mbuf: &mut Mbuf, mtu: u16) -> Option<Self> {
-        if mbuf.nb_segs() > 1 && !mbuf.linearize() {
-            return None;
-        }
-        let ip = header_of(mbuf)?;
+    fn new(mbuf: &Mbuf, mtu: u16) -> Result<Self, DropReason> {
+        let ip = header_of(mbuf).ok_or(DropReason::MbufLayout)?;
         let (header_len, total_len) = (ip.header_len(), usize::from(ip.total_len.get()));
         let (offset, more) = (ip.fragment_offset(), ip.fragment.get() & IpHeader::MF != 0);
+        // A fragment may claim to end behind the longest datagram: its later pieces' offsets would begin again at 0.
+        if usize::from(offset) * 8 + total_len > usize::from(u16::MAX) {
+            return Err(DropReason::IpBadLength);
+        }
+        Self::lay_out(mbuf, mtu, header_len, total_len)
+            .map(|cut| Self { offset, more, ..cut })
+            .ok_or(DropReason::MbufLayout)
+    }
+
+    /// `None` when the headers leave no room for eight bytes of data, or are spread over segments.
+    fn lay_out(mbuf: &Mbuf, mtu: u16, header_len: usize, total_len: usize) -> Option<Self> {
         let mut header = [0; HEADER_MAX];
-        let whole = mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + total_len)?;
-        header.get_mut(..header_len)?.copy_from_slice(whole.get(..header_len)?);
+        let from = mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + header_len)?;
+        header.get_mut(..header_len)?.copy_from_slice(from);
         let step = usize::from(mtu).checked_sub(header_len)? & !7;
-        (step > 0).then_some(Self {
-            header,
-            header_len,
-            data_len: total_len - header_len,
-            step,
-            offset,
-            more,
-        })
+        let data_len = total_len.checked_sub(header_len)?;
+        (step > 0).then_some(Self { header, header_len, data_len, step, offset: 0, more: false })
     }
 
     fn piece(&self, index: usize) -> Option<Piece> {
@@ -131,12 +137,11 @@ fn build(cx: &Cx<'_>, whole: &Mbuf, cut: &Cut, piece: Piece) -> Option<Mbuf> {
     let sum = checksum(&header[..header_len]);
     header[10..12].copy_from_slice(&sum.to_ne_bytes());
 
-    let from = ETHER_HDR_LEN + cut.header_len + piece.start;
-    let data = whole.data().get(from..from + piece.len)?;
     let mut fragment = cx.pool.alloc()?;
     let room = fragment.append(u16::try_from(ETHER_HDR_LEN).ok()? + total_len)?;
-    room[..ETHER_HDR_LEN].copy_from_slice(&whole.data()[..ETHER_HDR_LEN]);
+    room[..ETHER_HDR_LEN].copy_from_slice(whole.data().get(..ETHER_HDR_LEN)?);
     room[ETHER_HDR_LEN..ETHER_HDR_LEN + header_len].copy_from_slice(&header[..header_len]);
-    room[ETHER_HDR_LEN + header_len..].copy_from_slice(data);
-    Some(fragment)
+    let data = &mut room[ETHER_HDR_LEN + header_len..];
+    let copied = copy_bytes(whole, ETHER_HDR_LEN + cut.header_len + piece.start, data);
+    (copied == piece.len).then_some(fragment)
 }
