@@ -108,9 +108,11 @@ impl Mbuf {
         field!(self.0, CV_MBUF_OL_FLAGS, u64)
     }
 
-    /// Sets `ol_flags`.
+    /// Sets `ol_flags`. Those that say whose memory the data lies in stay as they are: freeing goes by them.
     #[inline(always)]
     pub fn set_ol_flags(&mut self, flags: u64) {
+        let owner = self.ol_flags() & ffi::CV_MBUF_ATTACHED;
+        let flags = flags & !ffi::CV_MBUF_ATTACHED | owner;
         field!(self.0, CV_MBUF_OL_FLAGS, u64, flags);
     }
 

@@ -101,7 +101,7 @@ where
     let (ready, is_ready) = mpsc::sync_channel(1);
     let body = {
         let name = owned();
-        move || match Registered::new(&name, cpu) {
+        move || match Registered::new(&name, cpu, eal.clone()) {
             Ok(registered) => {
                 let _ = ready.send(Ok(()));
                 Some(f(registered.context(cpu, eal)))
@@ -121,17 +121,20 @@ where
 }
 
 /// The calling thread is known to EAL while this lives.
-struct Registered;
+struct Registered {
+    /// Dropped after the thread is unregistered: `f` may have dropped the last other handle.
+    _eal: Eal,
+}
 
 impl Registered {
-    fn new(name: &str, cpu: CpuId) -> Result<Registered, WorkerError> {
+    fn new(name: &str, cpu: CpuId, eal: Eal) -> Result<Registered, WorkerError> {
         affinity::pin(cpu).map_err(|source| WorkerError::Pin { name: name.to_owned(), source })?;
         // SAFETY: EAL is initialised (the caller holds a handle); the thread is not registered yet.
         if unsafe { ffi::rte_thread_register() } != 0 {
             let (name, reason) = (name.to_owned(), last_error());
             return Err(WorkerError::Register { name, reason, max: ffi::RTE_MAX_LCORE });
         }
-        Ok(Registered)
+        Ok(Registered { _eal: eal })
     }
 
     fn context(&self, cpu: CpuId, eal: Eal) -> WorkerCtx {
@@ -144,7 +147,7 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        // SAFETY: the thread is registered.
+        // SAFETY: the thread is registered, and EAL runs as long as there is a handle.
         unsafe { ffi::rte_thread_unregister() };
     }
 }

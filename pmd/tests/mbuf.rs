@@ -79,6 +79,18 @@ fn an_empty_pool_gives_nothing_and_loses_nothing() {
     assert_eq!(pool.from_bytes(&[1; 7 * 2048]).expect("all of them").nb_segs(), 7);
 }
 
+/// A packet that claimed to lie in somebody else's memory would not be freed, or free what is not there.
+#[test]
+fn no_flag_changes_whose_memory_it_is() {
+    let pool = test_support::own_pool("flags", 7);
+    let mut packet = pool.from_bytes(b"ours").expect("a buffer");
+    packet.set_ol_flags(u64::MAX);
+    // RTE_MBUF_F_EXTERNAL and RTE_MBUF_F_INDIRECT.
+    assert_eq!(packet.ol_flags(), u64::MAX & !(1 << 61 | 1 << 62));
+    drop(packet);
+    assert_eq!(pool.in_use(), 0);
+}
+
 #[test]
 fn a_packet_may_outlive_the_pools_handle() {
     let pool = test_support::own_pool("outlived", 7);

@@ -61,6 +61,7 @@ enum cv_mbuf_layout {
 };
 
 /* mbuf.ol_flags */
+static const uint64_t CV_MBUF_ATTACHED = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 static const uint64_t CV_RX_VLAN_STRIPPED = RTE_MBUF_F_RX_VLAN_STRIPPED;
 static const uint64_t CV_RX_RSS_HASH = RTE_MBUF_F_RX_RSS_HASH;
 static const uint64_t CV_RX_IP_CKSUM_MASK = RTE_MBUF_F_RX_IP_CKSUM_MASK;
