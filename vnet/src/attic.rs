@@ -2,7 +2,8 @@
 //!
 //! The static arms have one set of variables for the whole process. When a second [`Vnets`](crate::Vnets) of the
 //! process takes them over, readers of the first may still look at the old values, and nothing waits for them. So the
-//! old values are kept: a few kilobytes, in tests.
+//! old values are kept: a few kilobytes, in tests. So are slots of a [`PerWorker`](crate::PerWorker) that was enlarged, and
+//! vnets that were in the bench's process-wide pointer.
 
 use std::any::Any;
 use std::sync::{Mutex, MutexGuard, PoisonError};
