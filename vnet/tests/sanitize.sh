@@ -11,8 +11,8 @@
 # * --target: without it, build scripts and procedural macros would be built with the sanitizer, too, and not run.
 # * -Cunsafe-allow-abi-mismatch=sanitizer: the standard library of a stable toolchain is not instrumented, and there are
 #   no sources to build one from. So ThreadSanitizer does not see what the library's own code orders, nor what a fence
-#   orders, and reports too much, never too little. What the test harness and threads do is suppressed below. A test of
-#   ours joins its threads by `join()` (the end of a scope alone is not seen), and only then drops what they shared.
+#   orders, and reports too much; what the library's compiled code itself reads and writes it does not see. What the test
+#   harness and threads do is suppressed below. A test of ours joins its threads by `join()` (the end of a scope alone is not seen), and only then drops what they shared.
 # * Fences of our own are checked by loom (loom.rs).
 set -u
 
