@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 import time
 from pathlib import Path
 
@@ -25,11 +23,12 @@ DRIVERS = {
 
 
 class Lab:
-    """`prefix` begins the names of its namespaces; `cpu` is where its curvnet's worker runs."""
+    """`prefix` begins the names of its namespaces; `cpu` is where its curvnet's worker runs; `directory`, which is
+    made here and removed with what contains it, takes its files."""
 
-    def __init__(self, prefix: str, cpu: int):
-        self.prefix, self.cpu = prefix, cpu
-        self.directory = Path(tempfile.mkdtemp(prefix="curvnet-e2e-"))
+    def __init__(self, prefix: str, cpu: int, directory: Path):
+        self.prefix, self.cpu, self.directory = prefix, cpu, directory
+        self.directory.mkdir()
         self.namespaces: list[Namespace] = []
         self.wires: list[Wire] = []
         self.peers: list[Peer] = []
@@ -154,7 +153,6 @@ class Lab:
             wire.close()
         for namespace in self.namespaces:
             namespace.delete()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def end_child(pid: int):

@@ -43,6 +43,9 @@ def main() -> int:
         runner = Runner(options, Path(directory))
         try:
             runner.run(selected)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
         finally:
             runner.end()
     counts = [runner.results.count(result) for result in (PASSED, FAILED, SKIPPED)]
@@ -154,7 +157,7 @@ def child(case: cases.TestCase, prefix: str, number: int, output: Path, verbose:
     os.dup2(file, 2)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     cpus = sorted(os.sched_getaffinity(0))
-    lab = Lab(prefix, cpus[-1 - number % len(cpus)])
+    lab = Lab(prefix, cpus[-1 - number % len(cpus)], output.with_suffix(""))
     try:
         case.function(lab)
         lab.finish()
