@@ -105,9 +105,9 @@ impl Stack {
         mac: MacAddr,
         mtu: u16,
     ) -> Result<IfSlot, InterfaceError> {
-        let free =
-            self.interfaces.iter().position(Option::is_none).unwrap_or(self.interfaces.len());
-        let slot = IfSlot(u32::try_from(free).map_err(|_| InterfaceError::TooMany)?);
+        let used = self.free_slots.last().copied();
+        let slot =
+            used.or_else(|| IfSlot::first(self.interfaces.len())).ok_or(InterfaceError::TooMany)?;
         let slots = self.control.slots();
         let list = vnet_net::init(vnet).interfaces();
         let ifp = list.with(&self.control, |list| {
@@ -121,10 +121,11 @@ impl Stack {
             list.list.push(Arc::clone(&ifp));
             Ok::<_, InterfaceError>(ifp)
         })?;
-        if free == self.interfaces.len() {
-            self.interfaces.push(None);
+        match used {
+            Some(_) => drop(self.free_slots.pop()),
+            None => self.interfaces.push(None),
         }
-        self.interfaces[free] = Some(Arc::clone(&ifp));
+        self.interfaces[slot.place()] = Some(Arc::clone(&ifp));
         let _there = self.with_inet(vnet, |inet| {
             inet.interfaces.push(ifp);
             inet.dirty = true;
@@ -145,7 +146,7 @@ impl Stack {
     /// The interface in `slot`.
     #[must_use]
     pub fn interface(&self, slot: IfSlot) -> Option<&Arc<Ifnet>> {
-        self.interfaces.get(slot.0 as usize)?.as_ref()
+        self.interfaces.get(slot.place())?.as_ref().filter(|ifp| ifp.slot == slot)
     }
 
     /// The interfaces of one vnet.
@@ -196,10 +197,9 @@ impl Stack {
         let id = vnet.id();
         // The base vnet is refused before anything is taken from it.
         if self.vnets.vnet0().is_some_and(|vnet0| vnet0.id() != id) {
-            self.interfaces
-                .iter_mut()
-                .filter(|slot| slot.as_ref().is_some_and(|ifp| ifp.vnet.id() == id))
-                .for_each(|slot| *slot = None);
+            let theirs = |ifp: &mut Arc<Ifnet>| ifp.vnet.id() == id;
+            let gone = self.interfaces.iter_mut().filter_map(|slot| slot.take_if(theirs));
+            self.free_slots.extend(gone.map(|ifp| ifp.slot.next()));
             // Without a port, too: what is published keeps the vnet.
             self.publish_interfaces();
         }
@@ -217,6 +217,7 @@ impl Stack {
     pub fn shutdown(&mut self) -> usize {
         self.control.publish(&self.published, None);
         self.interfaces.clear();
+        self.free_slots.clear();
         self.vnets.shutdown(&mut self.control)
     }
 }

@@ -24,7 +24,7 @@ use vnet::{Control, CreateError, Published, RegisterError, Registry, VnetRef, Vn
 
 use crate::inet::control::InetControl;
 use crate::inet::vnet_inet;
-use crate::net::{Ifnet, Interfaces};
+use crate::net::{IfSlot, Ifnet, Interfaces};
 use crate::time::Nanos;
 use crate::worker::WorkerQueues;
 
@@ -39,8 +39,10 @@ const LOG_LINES: usize = 10;
 pub struct Stack {
     vnets: Vnets,
     control: Control,
-    /// By slot.
+    /// By place.
     interfaces: Vec<Option<Arc<Ifnet>>>,
+    /// Places that were used before and that nobody has.
+    free_slots: Vec<IfSlot>,
     published: Arc<Published<Interfaces>>,
     /// By worker.
     queues: Vec<WorkerQueues>,
@@ -62,6 +64,7 @@ impl Stack {
             vnets,
             control,
             interfaces: Vec::new(),
+            free_slots: Vec::new(),
             published: Arc::new(Published::empty()),
             queues,
             pool,

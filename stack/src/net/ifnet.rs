@@ -14,9 +14,31 @@ use crate::wire::MacAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfIndex(pub u16);
 
-/// Place of an interface in the process-wide table that workers and control name it by.
+/// Names an interface to workers and control: its place in the process-wide table in the lower 20 bits, and above it
+/// how often the place was used before. So a packet that waits in a queue when its vnet dies finds nobody, rather than
+/// the vnet that has the place by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfSlot(pub u32);
+
+impl IfSlot {
+    const PLACE_BITS: u32 = 20;
+
+    /// The first use of a place; `None` beyond 2^20 of them.
+    pub(crate) fn first(place: usize) -> Option<Self> {
+        u32::try_from(place).ok().filter(|place| place >> Self::PLACE_BITS == 0).map(Self)
+    }
+
+    /// The same place for the next interface.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.wrapping_add(1 << Self::PLACE_BITS))
+    }
+
+    /// The place in the table.
+    #[inline]
+    pub(crate) const fn place(self) -> usize {
+        (self.0 & ((1 << Self::PLACE_BITS) - 1)) as usize
+    }
+}
 
 /// What an interface sends to and receives from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

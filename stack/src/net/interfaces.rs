@@ -37,7 +37,7 @@ impl Interfaces {
     }
 
     fn insert(&mut self, ifp: &Arc<Ifnet>) {
-        let slot = ifp.slot.0 as usize;
+        let slot = ifp.slot.place();
         if self.slots.len() <= slot {
             self.slots.resize(slot + 1, None);
         }
@@ -60,11 +60,11 @@ impl Interfaces {
         self.ports.get(usize::from(port.0))
     }
 
-    /// The interface in `slot`.
+    /// The interface in `slot`; none when another has its place by now.
     #[inline]
     #[must_use]
     pub fn get(&self, slot: IfSlot) -> Option<&Arc<Ifnet>> {
-        self.slots.get(slot.0 as usize)?.as_ref()
+        self.slots.get(slot.place())?.as_ref().filter(|ifp| ifp.slot == slot)
     }
 
     /// All interfaces, by slot.
