@@ -5,7 +5,7 @@ use std::path::Path;
 use config::Config;
 use pmd::budget::{Budget, Demand, PortDemand};
 
-use crate::cli::{Failure, color, complain};
+use crate::cli::{Failure, color, complain, print};
 use crate::host;
 
 /// Mbufs when the configuration names no number.
@@ -70,9 +70,9 @@ pub(crate) fn arithmetic(path: &Path, config: &Config) -> Result<Budget, Failure
 pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     let config = load(path)?;
     let budget = arithmetic(path, &config)?;
-    println!("{}: good", path.display());
-    println!(
-        "{} on {} for {} in {}",
+    print(format_args!("{}: good\n", path.display()))?;
+    print(format_args!(
+        "{} on {} for {} in {}\n",
         count(config.workers.cpus.len(), "worker"),
         config
             .workers
@@ -83,11 +83,11 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
             .join(", "),
         count(config.vnets.len(), "vnet"),
         count(config.ports.len(), "port"),
-    );
-    println!("{budget}");
+    ))?;
+    print(format_args!("{budget}\n"))?;
     for vnet in &config.vnets {
-        println!(
-            "vnet {}: {}, {}, {}, {}",
+        print(format_args!(
+            "vnet {}: {}, {}, {}, {}\n",
             vnet.name.as_str(),
             count(vnet.interfaces.len(), "interface"),
             count(
@@ -96,7 +96,7 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
             ),
             count(vnet.routes.len(), "route"),
             count(vnet.neighbors.len(), "static neighbor"),
-        );
+        ))?;
     }
     Ok(())
 }

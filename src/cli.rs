@@ -1,10 +1,12 @@
 //! The command line, and what its exit codes mean: 0 done, 1 run-time failure, 2 bad configuration or usage.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::{build, check, doctor, run};
@@ -79,6 +81,12 @@ pub(crate) fn main() -> ExitCode {
 pub(crate) fn complain(text: &str) {
     use std::io::Write;
     let _nobody_listens = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Writes to standard output; that it is closed is an error like any other.
+pub(crate) fn print(text: fmt::Arguments<'_>) -> anyhow::Result<()> {
+    use std::io::Write;
+    std::io::stdout().write_fmt(text).context("standard output")
 }
 
 /// Whether messages may be coloured.

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use vnet::{Domain, Vnets};
 
 use crate::check;
-use crate::cli::Failure;
+use crate::cli::{Failure, print};
 use crate::setup::{self, PortFacts};
 use crate::summary::Summary;
 use crate::table::Table;
@@ -40,9 +40,10 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
         .context("SIGINT and SIGTERM")?;
     let summary = Process::start(&config)?.serve(&stop, duration, json)?;
     if json {
-        println!("{}", serde_json::to_string(&summary).context("the summary as JSON")?);
+        let text = serde_json::to_string(&summary).context("the summary as JSON")?;
+        print(format_args!("{text}\n"))?;
     } else {
-        print!("{summary}");
+        print(format_args!("{summary}"))?;
     }
     summary.verdict().map_err(|text| Failure::Runtime(anyhow!(text)))
 }
@@ -286,10 +287,17 @@ fn start_workers(config: &Config, ports: &mut [Port], common: &Common) -> Result
         workers::deal(&mut shares, id, rx, tx);
         owners.push((id, 0));
     }
-    let start = |(slot, (cpu, share)): (usize, (&config::CpuId, Queues))| {
-        Worker::start(slot, CpuId(cpu.0), share, &owners, common)
-    };
-    config.workers.cpus.iter().zip(shares).enumerate().map(start).collect()
+    let mut started = Vec::new();
+    for (slot, (cpu, share)) in config.workers.cpus.iter().zip(shares).enumerate() {
+        match Worker::start(slot, CpuId(cpu.0), share, &owners, common) {
+            Ok(worker) => started.push(worker),
+            Err(error) => {
+                let _queues = workers::stop(started, &common.stop);
+                return Err(error);
+            }
+        }
+    }
+    Ok(started)
 }
 
 fn stop_ports(ports: Vec<Port>, shares: Vec<Queues>) -> Result<()> {

@@ -155,8 +155,9 @@ fn gauges_of(cpu: CpuId, poll: &mut Poll) -> Gauges {
     }
 }
 
-/// Tells the workers to end, and waits for all of them.
+/// Tells the workers to end, and waits for all of them, also when one of them failed.
 pub(crate) fn stop(workers: Vec<Worker>, stop: &AtomicBool) -> Result<Vec<Queues>> {
     stop.store(true, Ordering::Relaxed);
-    workers.into_iter().map(Worker::join).collect()
+    let ended: Vec<Result<Queues>> = workers.into_iter().map(Worker::join).collect();
+    ended.into_iter().collect()
 }
