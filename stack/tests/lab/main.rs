@@ -28,5 +28,6 @@ mod header;
 mod icmp;
 mod link;
 mod options;
+mod peers;
 mod scarce;
 mod vnets;
