@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The machinery of test.sh: runs named steps, keeps their logs, prints the table. Sourced after lib.sh.
 #
-#     step NAME [--root] [--needs FILE]... [VARIABLE=VALUE]... COMMAND [ARGUMENT]...
+#     step NAME [--root] [--needs FILE]... [--other-builds WHY] [VARIABLE=VALUE]... COMMAND [ARGUMENT]...
 #
 # A step passes when COMMAND exits 0. It is skipped when it needs root and there is none. A FILE that is
 # not there is a failure: the list in test.sh says what the repository has to hold.
@@ -20,6 +20,7 @@ SELECTED=()  # globs of the steps to run; empty is all
 LIST_ONLY=   # print the names, run nothing
 TABLE=()     # lines of the final table
 SKIPS=()     # "step: what: why" of everything that was skipped
+ELSEWHERE=() # the same of tests for other builds
 PASSED=0 FAILED=0 SKIPPED=0
 CHILD=       # process of the running step
 
@@ -77,7 +78,7 @@ show_failure() { # LOG
 }
 
 step() {
-    local name=$1 needs_root='' file log start seconds status=0 note='' line before=${#SKIPS[@]}
+    local name=$1 needs_root='' other_builds='' file log start seconds status=0 note='' line before=${#SKIPS[@]}
     shift
     selected "$name" || return 0
     if [[ -n $LIST_ONLY ]]; then
@@ -87,6 +88,10 @@ step() {
     while :; do
         case $1 in
         --root) needs_root=1 ;;
+        --other-builds)
+            other_builds=$2
+            shift
+            ;;
         --needs)
             file=$2
             shift
@@ -114,7 +119,11 @@ step() {
     limited "$log" "${prefix[@]}" env "$@" || status=$?
     seconds=$((SECONDS - start))
     while IFS= read -r line; do
-        SKIPS+=("$name: $line")
+        if [[ -n $other_builds && $line =~ $other_builds ]]; then
+            ELSEWHERE+=("$name: $line")
+        else
+            SKIPS+=("$name: $line")
+        fi
     done < <(sed -n 's/^ *skipped[: ] *//p' "$log" | sort -u)
     local tests_skipped=$((${#SKIPS[@]} - before))
     ((tests_skipped == 0)) || note="$tests_skipped skipped inside"
@@ -145,6 +154,10 @@ finish() {
     if [[ ${#SKIPS[@]} -gt 0 ]]; then
         printf '\nskipped:\n'
         for line in "${SKIPS[@]}"; do printf '  %s\n' "$line"; done
+    fi
+    if [[ ${#ELSEWHERE[@]} -gt 0 ]]; then
+        printf '\nfor other builds, where they run:\n'
+        for line in "${ELSEWHERE[@]}"; do printf '  %s\n' "$line"; done
     fi
     printf '\n%s minutes, logs in %s\n' "$((SECONDS / 60))" "$LOGS"
     echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"

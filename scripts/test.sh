@@ -61,8 +61,8 @@ step clippy-section  "${CLIPPY[@]}" "${SECTION[@]}" -- -D warnings
 
 # --- unit and property tests, in the four builds ------------------------------------------------------
 step test-vimage     "${TEST[@]}" --workspace "${VIMAGE[@]}" "${TEST_OPTIONS[@]}"
-step test-none       "${TEST[@]}" "${ARM_CRATES[@]}" "${NONE[@]}" "${TEST_OPTIONS[@]}"
-step test-globals    "${TEST[@]}" "${ARM_CRATES[@]}" "${GLOBALS[@]}" "${TEST_OPTIONS[@]}"
+step test-none       --other-builds "has one vnet" "${TEST[@]}" "${ARM_CRATES[@]}" "${NONE[@]}" "${TEST_OPTIONS[@]}"
+step test-globals    --other-builds "has one vnet" "${TEST[@]}" "${ARM_CRATES[@]}" "${GLOBALS[@]}" "${TEST_OPTIONS[@]}"
 step test-section    "${TEST[@]}" "${ARM_CRATES[@]}" "${SECTION[@]}" "${TEST_OPTIONS[@]}"
 step doc-tests       cargo test --workspace --doc
 step docs            RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --document-private-items --keep-going
@@ -79,7 +79,7 @@ step sanitize-pmd    --needs vnet/tests/sanitize.sh CARGO_TARGET_DIR="$TARGET_DI
                      vnet/tests/sanitize.sh -p pmd --tests
 
 # --- the corpus again, then a minute of new inputs -----------------------------------------------------
-step fuzz            --needs fuzz/run.sh fuzz/run.sh
+step fuzz            --needs fuzz/run.sh FUZZ_TARGET_DIR="$TARGET_DIR/fuzz" fuzz/run.sh
 
 # --- the real program, with the kernel and scapy as its peers ------------------------------------------
 step build           cargo build --release --bins
