@@ -35,9 +35,9 @@ impl<'a> Input<'a> {
 }
 
 /// Plays one input.
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let mut input = Input(data);
-    let mut lab = crossroads::crossroads();
+    let mut lab = crossroads();
     let mut packets = 0;
     while !input.0.is_empty() && packets < PACKETS_MAX {
         match input.byte() % 4 {
