@@ -86,7 +86,7 @@ fn no_flag_changes_whose_memory_it_is() {
     let mut packet = pool.from_bytes(b"ours").expect("a buffer");
     packet.set_ol_flags(u64::MAX);
     // RTE_MBUF_F_EXTERNAL and RTE_MBUF_F_INDIRECT.
-    assert_eq!(packet.ol_flags(), u64::MAX & !(1 << 61 | 1 << 62));
+    assert_eq!(packet.ol_flags(), !(1u64 << 61 | 1 << 62));
     drop(packet);
     assert_eq!(pool.in_use(), 0);
 }
