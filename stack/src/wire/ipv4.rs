@@ -36,7 +36,7 @@ pub struct IpHeader {
     pub ttl: u8,
     /// Protocol of the data.
     pub protocol: u8,
-    /// Header checksum, as stored (see [`crate::wire::checksum`]).
+    /// Header checksum, as stored (see [`crate::wire::checksum()`]).
     pub checksum: [u8; 2],
     /// Source.
     pub src: U32,
