@@ -1,6 +1,10 @@
 //! For tests, here and in the crates above: one EAL without hugepages for all threads of a test
 //! binary, and a pool to make packets from.
 
+mod counting;
+
+pub use counting::Counting;
+
 use std::sync::OnceLock;
 
 use crate::{Eal, EalConfig, Hugepages, Mbuf, MbufPool, SocketId};

@@ -1,6 +1,6 @@
 //! A worker and a control thread with their vnets, on one thread and in virtual time.
 
-use std::alloc::System;
+use std::alloc::{GlobalAlloc, System};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -71,10 +71,15 @@ fn pool() -> MbufPool {
 impl Lab {
     /// An empty laboratory, one second after midnight.
     pub fn new() -> Self {
+        Self::with_containers_from(&System)
+    }
+
+    /// One whose vnets have their variables from this allocator.
+    pub fn with_containers_from(allocator: &'static (dyn GlobalAlloc + Sync)) -> Self {
         let turn = vnet::testing::turn();
         let domain = Domain::new(1);
         let control = domain.control().unwrap();
-        let vnets = Vnets::new(Stack::modules().unwrap(), &control, &System);
+        let vnets = Vnets::new(Stack::modules().unwrap(), &control, allocator);
         let (queues, pool) = (WorkerQueues::default(), pool());
         let stack = Stack::new(vnets, control, vec![queues.clone()], pool.clone());
         let wire = Arc::new(ArrayQueue::new(WIRE));
@@ -206,13 +211,18 @@ impl Lab {
     pub fn iterate(&mut self, port: u16, packets: impl IntoIterator<Item = Mbuf>) {
         let mut burst = Burst::new();
         packets.into_iter().for_each(|mbuf| burst.push(mbuf).unwrap());
+        self.cycle(port, &mut burst);
+    }
+
+    /// What of an iteration is the stack's: from its beginning to the quiescent state.
+    pub fn cycle(&mut self, port: u16, burst: &mut Burst) {
         let received = burst.len();
         self.offered += received as u64;
         let now = self.now;
         let datapath = self.datapath();
         let _timed: bool = datapath.begin(now);
         if received > 0 {
-            datapath.receive(PortId(port), &mut burst);
+            datapath.receive(PortId(port), burst);
         }
         datapath.finish(received);
     }

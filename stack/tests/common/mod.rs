@@ -2,7 +2,7 @@
 //!
 //! Frames are built and read here byte by byte, by code that shares nothing with `stack::wire`.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
