@@ -12,12 +12,12 @@ use pmd::{Burst, MAX_BURST, Mbuf, MbufPool, PortId, test_support};
 use stack::control::{InterfaceSpec, Stack};
 use stack::drops::DropReason;
 use stack::inet::control::RouteTarget;
-use stack::net::{IfSlot, Ifnet};
+use stack::net::{IfSlot, Ifnet, Interfaces};
 use stack::time::Nanos;
 use stack::wire::MacAddr;
 use stack::worker::{Datapath, DatapathParts, Inject, Output, PortDrops, TxPort, WorkerQueues};
 use vnet::testing::Turn;
-use vnet::{Domain, Value, VnetRef, Vnets};
+use vnet::{Domain, Published, Value, VnetRef, Vnets};
 
 use super::Mac;
 
@@ -38,17 +38,41 @@ pub struct Sent {
     pub frame: Vec<u8>,
 }
 
+/// What a thread needs to be the worker.
+#[derive(Clone)]
+pub struct Worker {
+    pub queues: WorkerQueues,
+    pub pool: MbufPool,
+    /// Where frames go that leave, from all ports, in order.
+    pub wire: Arc<ArrayQueue<Inject>>,
+    domain: Domain,
+    interfaces: Arc<Published<Interfaces>>,
+}
+
+impl Worker {
+    /// The calling thread's stack.
+    pub fn datapath(self) -> Datapath {
+        let Self { queues, pool, wire, domain, interfaces } = self;
+        let port = |port| TxPort::handover(PortId(port), Arc::clone(&wire));
+        let out = Output::new((0..PORTS).map(port));
+        let reader = domain.reader(0).unwrap();
+        Datapath::new(DatapathParts { reader, interfaces, queues, pool, out })
+    }
+}
+
 /// One worker, its control thread and their vnets.
 pub struct Lab {
     pub now: Nanos,
     pub pool: MbufPool,
     pub queues: WorkerQueues,
-    // Gone before the stack ends, so that nobody waits for this reader.
+    /// Gone before the stack ends, so that nobody waits for this reader.
     datapath: Option<Datapath>,
     stack: Option<Stack>,
     /// Where frames go that leave, from all ports, in order.
     wire: Arc<ArrayQueue<Inject>>,
-    port_drops: Arc<PortDrops>,
+    /// Of the worker, and of those before it.
+    port_drops: Vec<Arc<PortDrops>>,
+    domain: Domain,
     offered: u64,
     taken: u64,
     /// What `offered` and `taken` do not count.
@@ -83,27 +107,48 @@ impl Lab {
         let (queues, pool) = (WorkerQueues::default(), pool());
         let stack = Stack::new(vnets, control, vec![queues.clone()], pool.clone());
         let wire = Arc::new(ArrayQueue::new(WIRE));
-        let port = |port| TxPort::handover(PortId(port), Arc::clone(&wire));
-        let datapath = Datapath::new(DatapathParts {
-            reader: domain.reader(0).unwrap(),
-            interfaces: stack.interfaces(),
-            queues: queues.clone(),
-            pool: pool.clone(),
-            out: Output::new((0..PORTS).map(port)),
-        });
-        Self {
+        let mut lab = Self {
             now: Nanos::from_seconds(1),
             pool,
             queues,
-            port_drops: datapath.drops(),
-            datapath: Some(datapath),
+            port_drops: Vec::new(),
+            datapath: None,
+            domain,
             stack: Some(stack),
             wire,
             offered: 0,
             taken: 0,
             base: (0, 0),
             _turn: turn,
+        };
+        lab.work_here();
+        lab
+    }
+
+    /// The worker is this thread, as it is at the beginning.
+    pub fn work_here(&mut self) {
+        let datapath = self.worker().datapath();
+        self.port_drops.push(datapath.drops());
+        self.datapath = Some(datapath);
+    }
+
+    /// Ends the worker of this thread; what another thread needs to be one.
+    pub fn worker(&mut self) -> Worker {
+        drop(self.datapath.take());
+        Worker {
+            domain: self.domain.clone(),
+            interfaces: self.stack().interfaces(),
+            queues: self.queues.clone(),
+            pool: self.pool.clone(),
+            wire: Arc::clone(&self.wire),
         }
+    }
+
+    /// Counts what a worker on another thread did.
+    pub fn account(&mut self, offered: u64, taken: u64, port_drops: Arc<PortDrops>) {
+        self.offered += offered;
+        self.taken += taken;
+        self.port_drops.push(port_drops);
     }
 
     pub fn stack(&self) -> &Stack {
@@ -114,11 +159,15 @@ impl Lab {
         self.datapath.as_mut().unwrap()
     }
 
-    /// Does what the control thread does, which may wait for the worker.
+    /// Does what the control thread does, which may wait for the worker: not for one on this thread.
     pub fn control<R>(&mut self, work: impl FnOnce(&mut Stack) -> R) -> R {
-        self.datapath().offline();
+        if let Some(datapath) = &mut self.datapath {
+            datapath.offline();
+        }
         let result = work(self.stack.as_mut().unwrap());
-        self.datapath().online();
+        if let Some(datapath) = &mut self.datapath {
+            datapath.online();
+        }
         result
     }
 
@@ -302,7 +351,7 @@ impl Lab {
 
     /// Frames that no vnet took.
     pub fn port_drops(&self, reason: DropReason) -> u64 {
-        self.port_drops.get(reason)
+        self.port_drops.iter().map(|drops| drops.get(reason)).sum()
     }
 
     /// One of FreeBSD's counters.

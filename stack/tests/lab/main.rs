@@ -27,6 +27,7 @@ mod fragments;
 mod header;
 mod icmp;
 mod link;
+mod live;
 mod options;
 mod peers;
 mod scarce;
