@@ -2,7 +2,6 @@
 
 #![no_main]
 
-#[allow(unused_imports, reason = "the scenario uses a part of it")]
 #[path = "../../stack/tests/common/mod.rs"]
 mod common;
 #[path = "../scenario.rs"]

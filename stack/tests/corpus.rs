@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[allow(unused_imports, reason = "the scenario uses a part of it")]
 mod common;
 #[path = "../../fuzz/scenario.rs"]
 mod scenario;
