@@ -49,6 +49,7 @@ const TYPES: &[&str] = &[
 fn main() {
     println!("cargo:rerun-if-changed=csrc/shim.h");
     println!("cargo:rerun-if-changed=csrc/shim.c");
+    println!("cargo:rerun-if-changed=csrc/fib.c");
     println!("cargo:rerun-if-changed=build.rs");
 
     let library = pkg_config::Config::new()
@@ -79,7 +80,8 @@ fn compiler_flags() -> Vec<String> {
 
 fn build_shim(includes: &[PathBuf], flags: &[String]) {
     let mut build = cc::Build::new();
-    let _ = build.file("csrc/shim.c").includes(includes).opt_level(3).warnings(false);
+    let _ =
+        build.files(["csrc/shim.c", "csrc/fib.c"]).includes(includes).opt_level(3).warnings(false);
     // DPDK marks what it may still change as experimental; the shim uses none of it on purpose.
     for flag in flags {
         let _ = build.flag(flag);

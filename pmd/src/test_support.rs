@@ -2,8 +2,10 @@
 //! binary, and a pool to make packets from.
 
 mod counting;
+mod rte_fib;
 
 pub use counting::Counting;
+pub use rte_fib::RteFib;
 
 use std::sync::OnceLock;
 

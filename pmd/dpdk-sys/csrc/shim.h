@@ -156,4 +156,12 @@ int cv_port_configure(uint16_t port, const struct cv_port_conf *conf);
 int cv_port_link(uint16_t port, struct cv_link *link);
 uint32_t cv_version(void);
 
+/* DPDK's own longest-prefix match (fib.c), against which tests hold ours: 4-byte next hops, 0 is none. */
+struct cv_fib;
+struct cv_fib *cv_fib_create(const char *name, int max_routes, uint32_t num_tbl8);
+void cv_fib_free(struct cv_fib *fib);
+int cv_fib_add(struct cv_fib *fib, uint32_t prefix, uint8_t depth, uint64_t next_hop);
+int cv_fib_delete(struct cv_fib *fib, uint32_t prefix, uint8_t depth);
+int cv_fib_lookup_bulk(struct cv_fib *fib, uint32_t *addresses, uint64_t *next_hops, int count);
+
 #endif
