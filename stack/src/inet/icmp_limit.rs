@@ -36,6 +36,10 @@ const SENT_BITS: u32 = 24;
 
 impl vnet::Field for IcmpLimit {
     const INIT: Self = Self { windows: [const { AtomicU64::new(0) }; CLASSES] };
+
+    fn restart(&self, _initial: &Self) {
+        self.windows.iter().for_each(|window| window.store(0, Ordering::Relaxed));
+    }
 }
 
 impl IcmpLimit {

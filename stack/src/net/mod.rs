@@ -52,6 +52,10 @@ pub struct InFlight(AtomicU32);
 
 impl vnet::Field for InFlight {
     const INIT: Self = Self(AtomicU32::new(0));
+
+    fn restart(&self, _initial: &Self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 impl InFlight {
