@@ -2,15 +2,27 @@
 //!
 //! | command | what it measures |
 //! |---|---|
+//! | `accessor` | one access to a vnet's variable |
+//! | `forward` | the datapath, packet by packet |
+//! | `compare` | builds against each other, by the two above |
+//! | `pktgen` | another process or machine, from outside |
 //! | `vnet` | creating and destroying vnets, and what an idle one costs |
 
 #![forbid(unsafe_code)]
 
+mod accessor;
+mod compare;
+mod forward;
+pub mod machine;
+mod pktgen;
+pub mod report;
 mod vnet;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::report::Build;
 
 /// Measures curvnet.
 #[derive(Parser, Debug)]
@@ -22,25 +34,22 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Creates and destroys vnets; prints the time of each and the memory of an idle one.
-    Vnet {
-        /// Vnets to create; the median of their times is printed.
-        #[arg(long, default_value_t = 1000)]
-        count: usize,
-        /// Workers that the vnets keep counters for.
-        #[arg(long, default_value_t = 4)]
-        workers: usize,
-        /// Print one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    Accessor(accessor::Args),
+    Forward(forward::Args),
+    Compare(compare::Args),
+    Pktgen(pktgen::Args),
+    Vnet(vnet::Args),
 }
 
-/// Runs `curvnet-bench`. Exit codes: 0 done, 1 run-time failure, 2 bad usage.
+/// Runs `curvnet-bench` as `build`. Exit codes: 0 done, 1 run-time failure, 2 bad usage.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(build: Build) -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Vnet { count, workers, json } => vnet::run(count, workers, json),
+        Command::Accessor(args) => accessor::run(&args, build),
+        Command::Forward(args) => forward::run(&args, build),
+        Command::Compare(args) => compare::run(&args, build),
+        Command::Pktgen(args) => pktgen::run(&args, build),
+        Command::Vnet(args) => vnet::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,6 +12,20 @@ use stack::control::Stack;
 use stack::time::Nanos;
 use stack::worker::WorkerQueues;
 
+/// Creates and destroys vnets; prints the time of each and the memory of an idle one.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Vnets to create; the median of their times is printed.
+    #[arg(long, default_value_t = 1000)]
+    count: usize,
+    /// Workers that the vnets keep counters for.
+    #[arg(long, default_value_t = 4)]
+    workers: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Serialize)]
 struct Report {
     arm: &'static str,
@@ -42,7 +56,8 @@ impl Quantiles {
 }
 
 /// Creates `count` vnets with lo0 and the counters of `workers` workers, then destroys them.
-pub(crate) fn run(count: usize, workers: usize, json: bool) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let Args { count, workers, json } = *args;
     ensure!(
         Vnets::MAX_VNETS > 1,
         "the build {} has one vnet: build with the feature vimage or vimage-section",
