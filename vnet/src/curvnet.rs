@@ -3,6 +3,9 @@
 //! Each [`Reader`] has a current vnet. On a thread with one reader (every worker, and the control thread) it is also
 //! in a thread-local pointer, so that a node reaches it with one `fs:`-relative load. A thread with several readers,
 //! which only tests have, keeps the thread-local empty and asks the reader.
+//!
+//! Where there is one vnet nobody needs to know which it is: the static arms keep track of curvnet in debug builds alone
+//! ([`TRACKED`]), so that setting and restoring it costs nothing, as in FreeBSD without `options VIMAGE`.
 
 pub mod global;
 
@@ -10,7 +13,14 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 
-use crate::{Reader, Vnet};
+use crate::{Reader, Vnet, arm};
+
+/// Whether [`set`] takes note of the vnet. Otherwise it does nothing, and [`get`] knows the vnet in hooks and sysctl
+/// procedures alone (FreeBSD: without `VIMAGE`, `CURVNET_SET` is empty and `curvnet` is `NULL`).
+///
+/// True with several vnets; in the static arms true in debug builds, so that those find forgotten guards and vnets of
+/// other domains in every arm.
+pub const TRACKED: bool = arm::MAX_VNETS > 1 || cfg!(debug_assertions);
 
 /// Stands for "no vnet": it has no containers, so that the fast path needs no check of its own.
 static LIMBO: Vnet = Vnet::LIMBO;
@@ -72,14 +82,23 @@ pub struct CurvnetGuard<'a> {
     saved_setter: Option<&'static Location<'static>>,
 }
 
-/// Makes `vnet` current until the guard is dropped (`CURVNET_SET`).
+/// Makes `vnet` current until the guard is dropped (`CURVNET_SET`), where curvnet is [`TRACKED`].
 ///
 /// # Panics
 ///
-/// If `vnet` belongs to another [`Domain`](crate::Domain) than `reader`, whose readers nobody would wait for.
+/// If curvnet is tracked and `vnet` belongs to another [`Domain`](crate::Domain) than `reader`, whose readers nobody
+/// would wait for.
 #[inline(always)]
 #[cfg_attr(debug_assertions, track_caller)]
 pub fn set<'a>(reader: &'a Reader, vnet: &'a Vnet) -> CurvnetGuard<'a> {
+    if !TRACKED {
+        return CurvnetGuard {
+            reader,
+            saved: &raw const LIMBO,
+            #[cfg(debug_assertions)]
+            saved_setter: None,
+        };
+    }
     reader.ensure_online();
     // One comparison for both: a dying vnet belongs to no domain. The reader cannot overlook that: if it has
     // already reported for the vnet's last grace period, it has seen what came before.
@@ -97,7 +116,7 @@ pub fn set<'a>(reader: &'a Reader, vnet: &'a Vnet) -> CurvnetGuard<'a> {
     guard
 }
 
-/// The current vnet.
+/// The current vnet, where it is [`TRACKED`].
 #[inline(always)]
 #[must_use]
 pub fn get(reader: &Reader) -> Option<&Vnet> {
@@ -156,6 +175,9 @@ fn note_setter(saved: *const Vnet, vnet: &Vnet) -> Option<&'static Location<'sta
 impl Drop for CurvnetGuard<'_> {
     #[inline(always)]
     fn drop(&mut self) {
+        if !TRACKED {
+            return;
+        }
         // The saved vnet was current when the guard was made, and its reader had no quiescent state since, because
         // the guard borrows it: the invariant of `Current` holds.
         self.reader.curvnet.set(self.saved);

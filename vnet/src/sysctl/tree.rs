@@ -54,7 +54,22 @@ impl Tree {
         vnet: Option<&VnetRef>,
         name: &str,
     ) -> Result<Value, SysctlError> {
-        self.access(control, vnet, self.find(name)?, None)
+        self.get_oid(control, vnet, self.find(name)?)
+    }
+
+    /// [`get`](Self::get) of an OID that [`find`](Self::find) has found (FreeBSD: `sysctl(3)` after
+    /// `sysctlnametomib(3)`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get), but that it is known.
+    pub fn get_oid(
+        &self,
+        control: &mut Control,
+        vnet: Option<&VnetRef>,
+        oid: &Oid,
+    ) -> Result<Value, SysctlError> {
+        self.access(control, vnet, oid, None)
     }
 
     /// Changes the value of an OID: in `vnet`, or of the process if it is global and no vnet is given. Returns the
@@ -70,7 +85,22 @@ impl Tree {
         name: &str,
         value: Value,
     ) -> Result<Value, SysctlError> {
-        self.write(control, vnet, name, value, Phase::Running)
+        self.set_oid(control, vnet, self.find(name)?, value)
+    }
+
+    /// [`set`](Self::set) of an OID that [`find`](Self::find) has found.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set), but that it is known.
+    pub fn set_oid(
+        &self,
+        control: &mut Control,
+        vnet: Option<&VnetRef>,
+        oid: &Oid,
+        value: Value,
+    ) -> Result<Value, SysctlError> {
+        self.write(control, vnet, oid, value, Phase::Running)
     }
 
     /// Like [`set`](Self::set), for the configuration of a new vnet, which may also set tunables.
@@ -85,7 +115,7 @@ impl Tree {
         name: &str,
         value: Value,
     ) -> Result<Value, SysctlError> {
-        self.write(control, vnet, name, value, Phase::Tuning)
+        self.write(control, vnet, self.find(name)?, value, Phase::Tuning)
     }
 
     /// Whether an OID of that name could take `value` from the configuration; nothing is changed.
@@ -103,11 +133,10 @@ impl Tree {
         &self,
         control: &mut Control,
         vnet: Option<&VnetRef>,
-        name: &str,
+        oid: &Oid,
         value: Value,
         phase: Phase,
     ) -> Result<Value, SysctlError> {
-        let oid = self.find(name)?;
         if let (VSubs::Global, Some(vnet)) = (oid.v_subs, vnet) {
             return Err(SysctlError::GlobalOnly { name: oid.name(), vnet: vnet.name().to_owned() });
         }
