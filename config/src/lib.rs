@@ -35,6 +35,7 @@ mod decode;
 mod defaults;
 mod diagnostic;
 mod error;
+mod flat;
 mod host;
 mod load;
 mod model;
@@ -49,6 +50,7 @@ pub use defaults::{
 };
 pub use diagnostic::{Diagnostic, Label, Rule, Severity};
 pub use error::{ConfigErrors, Report};
+pub use flat::Flat;
 pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
 pub use load::{load, parse};
 pub use model::{

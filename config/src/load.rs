@@ -46,7 +46,7 @@ pub fn parse(file_name: &str, text: &str, host: &Host) -> Result<Config, ConfigE
     if wrong { Err(ConfigErrors(report)) } else { Ok(Config { warnings: report, ..config }) }
 }
 
-fn read(path: &Path) -> Result<String, Diagnostic> {
+pub(crate) fn read(path: &Path) -> Result<String, Diagnostic> {
     let unreadable = |message: String, cure: &str| {
         Diagnostic::general(
             Rule::Unreadable,
@@ -75,7 +75,7 @@ fn read(path: &Path) -> Result<String, Diagnostic> {
 }
 
 /// The parser's errors, the first of each line: those behind it are its consequences.
-fn syntax_errors(text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
+pub(crate) fn syntax_errors(text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
     let mut lines = std::collections::BTreeSet::new();
     let mut found = Vec::new();
     for error in errors {

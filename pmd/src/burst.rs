@@ -226,6 +226,24 @@ impl Burst {
         self.len += n;
     }
 
+    /// Forgets the first `n` packets, which somebody else owns now; the others move to the front.
+    ///
+    /// # Safety
+    /// `n` is at most the length, and the first `n` packets were given away through
+    /// [`Burst::slots_ptr`].
+    #[inline(always)]
+    pub(crate) unsafe fn forget_front(&mut self, n: usize) {
+        debug_assert!(n <= self.len);
+        let rest = self.len - n;
+        // SAFETY: slots[n..len] are initialised and stay inside the array; those before them are not
+        // owned any more.
+        unsafe {
+            let slots = self.slots.as_mut_ptr();
+            slots.copy_from(slots.add(n), rest);
+        }
+        self.len = rest;
+    }
+
     /// Gives the packets away: the pointers stay in the slots, the burst is empty.
     #[inline(always)]
     pub(crate) fn release(&mut self) -> (*mut *mut ffi::rte_mbuf, usize) {

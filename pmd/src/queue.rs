@@ -119,6 +119,25 @@ impl TxQueue {
         sent
     }
 
+    /// Sends the first packets of the burst, as many as the queue takes at once. The others stay in the
+    /// burst, in order, for a later call: a packet generator must not lose what it has numbered. Returns
+    /// how many were sent. Only a chain that neither the driver nor one buffer can take is dropped, and
+    /// counted by [`TxQueue::dropped`].
+    #[inline]
+    pub fn tx_some(&mut self, burst: &mut Burst) -> usize {
+        if !self.multi_segments {
+            self.linearize(burst);
+        }
+        // SAFETY: the burst owns its packets, at most MAX_BURST, which fits; the driver takes the first
+        // ones of them, as many as it returns, and the burst forgets exactly those.
+        unsafe {
+            let (count, packets) = (burst.len() as u16, burst.slots_ptr().cast());
+            let sent = usize::from(ffi::cv_tx_burst(self.port, self.queue, packets, count));
+            burst.forget_front(sent);
+            sent
+        }
+    }
+
     /// Packets that were given to [`TxQueue::tx`] and not sent, since the port was opened.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -172,6 +191,46 @@ mod tests {
 
     fn chain(pool: &MbufPool, first: usize, second: usize) -> crate::Mbuf {
         pool.from_segments(&[&vec![1; first], &vec![2; second]]).expect("two buffers")
+    }
+
+    #[test]
+    fn what_a_full_queue_does_not_take_stays_in_order() {
+        /// `net_ring` makes rings of 1024, of which one place stays free.
+        const RING: usize = 1023;
+        let pool = test_support::own_pool("tx_some", 2047);
+        let config = PortConfig {
+            name: "full".to_owned(),
+            device: "net_ring6".to_owned(),
+            ..PortConfig::default()
+        };
+        let mut port = Port::open(&test_support::eal(), &config, &pool).expect("a ring port");
+        let (mut rx, mut tx) = port.start().expect("started");
+        let (mut burst, mut back) = (Burst::new(), Burst::new());
+        let mut numbers = 0..1100_u32;
+        let mut sent = 0;
+        while burst.is_empty() {
+            for number in numbers.by_ref().take(100) {
+                let packet = pool.from_bytes(&number.to_be_bytes()).expect("a buffer");
+                burst.push(packet).expect("room");
+            }
+            sent += tx[0].tx_some(&mut burst);
+        }
+        assert_eq!((sent, burst.len()), (RING, 1100 - RING));
+        assert_eq!(tx[0].tx_some(&mut burst), 0, "still full");
+        assert_eq!(rx[0].rx(&mut back, 100), 100);
+        assert_eq!(tx[0].tx_some(&mut burst), 1100 - RING);
+        for expected in 0..1100_u32 {
+            if back.is_empty() {
+                let _ = rx[0].rx(&mut back, 250);
+            }
+            assert_eq!(back[0].data(), expected.to_be_bytes());
+            let mut first = [0; crate::MAX_BURST / 64];
+            first[0] = 1;
+            let _ = back.extract(&first, &mut Burst::new());
+        }
+        assert_eq!(tx[0].dropped(), 0);
+        port.stop(rx, tx).expect("stopped");
+        assert_eq!(pool.in_use(), 0);
     }
 
     #[test]
