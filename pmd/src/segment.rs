@@ -38,9 +38,10 @@ impl Segment {
 
     #[inline(always)]
     pub(crate) fn data_start(self) -> *mut u8 {
-        let buffer = field!(self.0, CV_MBUF_BUF_ADDR, *mut u8);
+        // Every mbuf of a pool has a buffer; the type saves a test for null wherever a header is read.
+        let buffer = field!(self.0, CV_MBUF_BUF_ADDR, NonNull<u8>);
         // SAFETY: data_off is at most buf_len, the length of the buffer.
-        unsafe { buffer.add(usize::from(self.data_off())) }
+        unsafe { buffer.add(usize::from(self.data_off())) }.as_ptr()
     }
 
     pub(crate) fn tailroom(self) -> u16 {

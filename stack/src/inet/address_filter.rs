@@ -2,32 +2,63 @@
 
 /// Slots, a power of two: half a kilobyte.
 const SLOTS: usize = 4096;
+/// Slots of the sketches, a power of two: a vector register.
+const SKETCH_SLOTS: usize = 256;
 /// Bits of a word.
-const WORD: usize = u64::BITS as usize;
+const WORD: usize = u32::BITS as usize;
 
 /// A set of addresses that may hold a few more than it was given, never fewer (a Bloom filter with one hash). Who finds
 /// an address here has to make sure.
+///
+/// Two sketches of it fit into registers. An address that is missing from one of them is not in the set: that settles
+/// nearly all without a load.
 #[derive(Clone, Debug)]
-pub struct AddressFilter([u64; SLOTS / WORD]);
+pub struct AddressFilter {
+    slots: [u32; SLOTS / WORD],
+    sketches: [[u32; SKETCH_SLOTS / WORD]; 2],
+}
 
 impl Default for AddressFilter {
     fn default() -> Self {
-        Self([0; SLOTS / WORD])
+        Self { slots: [0; SLOTS / WORD], sketches: [[0; SKETCH_SLOTS / WORD]; 2] }
     }
 }
 
 impl AddressFilter {
-    /// An address's slot. The multiplier is odd, so two addresses that differ in one byte only, as those of a small
-    /// network do, never meet.
+    /// An address's slot is the upper bits of its product with this number. It is odd, so two addresses that differ in one
+    /// byte only, as those of a small network do, never meet.
+    pub(in crate::inet) const MULTIPLIER: u32 = 0x9e37_79b1;
+    /// How far the product is shifted for a slot.
+    pub(in crate::inet) const SHIFT: u32 = u32::BITS - SLOTS.ilog2();
+    /// How far, and with ones above cut off, for a slot of each sketch: bits of the product that share little.
+    pub(in crate::inet) const SKETCH_SHIFTS: [u32; 2] = [24, 14];
+
+    /// The bits, slot 0 in bit 0 of the first word.
+    #[inline(always)]
+    pub(in crate::inet) const fn words(&self) -> &[u32; SLOTS / WORD] {
+        &self.slots
+    }
+
+    /// The sketches' bits, likewise.
+    #[inline(always)]
+    pub(in crate::inet) const fn sketches(&self) -> &[[u32; SKETCH_SLOTS / WORD]; 2] {
+        &self.sketches
+    }
+
     #[inline(always)]
     fn slot(loaded: u32) -> usize {
-        (loaded.wrapping_mul(0x9e37_79b1) >> (u32::BITS - SLOTS.ilog2())) as usize
+        (loaded.wrapping_mul(Self::MULTIPLIER) >> Self::SHIFT) as usize
     }
 
     /// Adds an address, host byte order.
     pub fn insert(&mut self, addr: u32) {
-        let slot = Self::slot(addr.swap_bytes());
-        self.0[slot / WORD] |= 1 << (slot % WORD);
+        let loaded = addr.swap_bytes();
+        let slot = Self::slot(loaded);
+        self.slots[slot / WORD] |= 1 << (slot % WORD);
+        for (sketch, shift) in self.sketches.iter_mut().zip(Self::SKETCH_SHIFTS) {
+            let slot = (loaded.wrapping_mul(Self::MULTIPLIER) >> shift) as usize % SKETCH_SLOTS;
+            sketch[slot / WORD] |= 1 << (slot % WORD);
+        }
     }
 
     /// 1 when the set may hold the address, else 0; `loaded` is the address as a little-endian load of a header's bytes
@@ -36,7 +67,7 @@ impl AddressFilter {
     #[must_use]
     pub fn may_hold(&self, loaded: u32) -> u64 {
         let slot = Self::slot(loaded);
-        self.0[slot / WORD] >> (slot % WORD) & 1
+        u64::from(self.slots[slot / WORD] >> (slot % WORD) & 1)
     }
 }
 

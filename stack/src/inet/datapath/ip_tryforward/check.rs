@@ -1,0 +1,152 @@
+//! First pass of `ip_tryforward`: which packets are not ordinary, where all want to go, and what their TTL will be.
+
+use pmd::Mbuf;
+
+use super::{CHUNK, HEADERS, Rules, exception, load32, load64};
+use crate::inet::AddressFilter;
+use crate::net::Ifnet;
+use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_checksum_right};
+
+/// Packets that are checked side by side.
+pub(super) const GROUP: usize = 8;
+
+/// What the first pass read of the packets of a chunk, a column each. What belongs to an exception means nothing.
+pub(super) struct Columns {
+    /// Destinations, host byte order.
+    pub(super) dst: [u32; CHUNK],
+    /// The header's word of TTL, protocol and checksum as it will be after one hop, little-endian.
+    pub(super) ttl: [u32; CHUNK],
+    /// Bytes of the packet.
+    pub(super) pkt_len: [u32; CHUNK],
+}
+
+impl Columns {
+    pub(super) fn new() -> Self {
+        Self { dst: [0; CHUNK], ttl: [0; CHUNK], pkt_len: [0; CHUNK] }
+    }
+}
+
+/// What makes a packet ordinary, in the form in which it is compared.
+pub(super) struct Ordinary<'a> {
+    /// The interface's address, the lower 48 bits.
+    pub(super) mac: u64,
+    /// The longest frame.
+    pub(super) longest: i32,
+    /// Sources that need a second look.
+    pub(super) not_sources: &'a AddressFilter,
+}
+
+impl<'a> Ordinary<'a> {
+    pub(super) fn on(ifp: &Ifnet, rules: &'a Rules<'_>) -> Self {
+        Self {
+            mac: ifp.mac.key(),
+            longest: ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32) as i32,
+            not_sources: rules.forwarding.not_sources(),
+        }
+    }
+}
+
+/// The bits of the packets that are not ordinary. With `OFFLOAD` the port has verified the header's checksum; a packet
+/// that it does not call good is an exception, and is summed there.
+#[inline(never)]
+pub(super) fn check<const OFFLOAD: bool>(
+    rules: &Rules<'_>,
+    chunk: &[Mbuf],
+    columns: &mut Columns,
+) -> u64 {
+    let ordinary = Ordinary::on(rules.ifp, rules);
+    let (groups, rest) = chunk.as_chunks::<GROUP>();
+    let (mut exceptions, mut start) = (0u64, 0);
+    for group in groups {
+        exceptions |= check_group::<OFFLOAD>(&ordinary, group, columns, start) << start;
+        start += GROUP;
+    }
+    if !rest.is_empty() {
+        exceptions |= check_each::<OFFLOAD>(&ordinary, rest, columns, start) << start;
+    }
+    exceptions
+}
+
+#[cfg(target_feature = "avx2")]
+#[inline(always)]
+fn check_group<const OFFLOAD: bool>(
+    ordinary: &Ordinary<'_>,
+    group: &[Mbuf; GROUP],
+    columns: &mut Columns,
+    start: usize,
+) -> u64 {
+    super::check_avx2::check_group::<OFFLOAD>(ordinary, group, columns, start)
+        .unwrap_or_else(|| check_each::<OFFLOAD>(ordinary, group, columns, start))
+}
+
+#[cfg(not(target_feature = "avx2"))]
+use check_each as check_group;
+
+/// One packet after the other: the rest of a burst, groups with a frame that is too short to have headers, and CPUs
+/// without the instructions for more.
+#[cold]
+#[inline(never)]
+pub(super) fn check_each<const OFFLOAD: bool>(
+    ordinary: &Ordinary<'_>,
+    packets: &[Mbuf],
+    columns: &mut Columns,
+    start: usize,
+) -> u64 {
+    let mut exceptions = 0;
+    for (bit, mbuf) in packets.iter().enumerate() {
+        let Some(h) = mbuf.data().first_chunk::<HEADERS>() else {
+            exceptions = exception(exceptions, bit);
+            continue;
+        };
+        let at = start + bit;
+        columns.dst[at] = load32(h, 30).swap_bytes();
+        columns.ttl[at] = decrement_ttl(load32(h, 22));
+        columns.pkt_len[at] = mbuf.pkt_len();
+        if !is_ordinary::<OFFLOAD>(ordinary, mbuf, h) {
+            exceptions = exception(exceptions, bit);
+        }
+    }
+    exceptions
+}
+
+/// Whether an address of the link header says no to the fast path: not for us, from a group, or not IPv4.
+#[inline(always)]
+pub(super) fn link_difference(mac: u64, h: &[u8; HEADERS]) -> u64 {
+    /// Bytes 6 to 13, rotated by two: the EtherType, and above it the group bit of the source.
+    const LINK_MASK: u64 = 0x1_ffff;
+    const LINK: u64 = u64::from_le_bytes([0x08, 0x00, 0, 0, 0, 0, 0, 0]);
+    ((load64(h, 0) ^ mac) << 16) | ((load64(h, 6).rotate_left(16) & LINK_MASK) ^ LINK)
+}
+
+/// The headers are read in five loads. What would make a packet extraordinary is gathered: differences that should be
+/// zero are OR-ed, and so are numbers that should not be negative.
+#[inline(always)]
+fn is_ordinary<const OFFLOAD: bool>(
+    ordinary: &Ordinary<'_>,
+    mbuf: &Mbuf,
+    h: &[u8; HEADERS],
+) -> bool {
+    /// Version 4 and five words of header.
+    const VERSION_IHL: u64 = 0x45;
+    let first = load64(h, 14);
+    let second = load64(h, 22);
+    let last = load32(h, 30);
+    let pkt_len = mbuf.pkt_len() as i32;
+    let total_len = (u32::from((first >> 16) as u16).swap_bytes() >> 16) as i32;
+    let differences = link_difference(ordinary.mac, h)
+        | ((first ^ VERSION_IHL) & 0xff)
+        // Every destination that is not martian and not a group would also be a fit source.
+        | u64::from(MARTIAN[(second >> 32) as u8 as usize] | MARTIAN[last as u8 as usize])
+        | ordinary.not_sources.may_hold((second >> 32) as u32);
+    // Packets are shorter than 2^31 bytes, so no difference wraps.
+    let negative = (total_len - IP_HDR_LEN as i32)
+        | pkt_len.wrapping_sub(total_len + ETHER_HDR_LEN as i32)
+        | ordinary.longest.wrapping_sub(pkt_len)
+        | ((second & 0xff) as i32 - 2);
+    let checksum_right = if OFFLOAD {
+        mbuf.rx_ip_cksum_good()
+    } else {
+        is_header_checksum_right((first, second, last))
+    };
+    differences == 0 && negative >= 0 && checksum_right
+}

@@ -1,0 +1,268 @@
+//! First pass of `ip_tryforward`, eight packets at a time: a packet is a lane, a word of the IPv4 header a register.
+//!
+//! The one file of the stack with unsafe code: the loads and the gather of AVX2 take pointers.
+#![expect(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use pmd::Mbuf;
+
+use super::check::{Columns, GROUP, Ordinary, link_difference};
+use super::{HEADERS, load32};
+use crate::inet::AddressFilter;
+use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN};
+
+/// The bits of the packets that are not ordinary. `None` when a frame is too short to have headers: then nothing was
+/// decided.
+#[inline(always)]
+pub(super) fn check_group<const OFFLOAD: bool>(
+    ordinary: &Ordinary<'_>,
+    group: &[Mbuf; GROUP],
+    columns: &mut Columns,
+    start: usize,
+) -> Option<u64> {
+    // SAFETY: this file is part of builds whose target has AVX2.
+    unsafe { check_lanes::<OFFLOAD>(ordinary, group, columns, start) }
+}
+
+/// What of a frame's first 16 bytes is compared: the destination, the source's group bit, EtherType, version and length
+/// of the IPv4 header.
+const LINK_MASK: [u8; 16] = [255, 255, 255, 255, 255, 255, 1, 0, 0, 0, 0, 0, 255, 255, 255, 0];
+
+/// For `_mm256_shuffle_epi8`: nothing, a zero byte.
+const NONE: i8 = -1;
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn check_lanes<const OFFLOAD: bool>(
+    ordinary: &Ordinary<'_>,
+    group: &[Mbuf; GROUP],
+    columns: &mut Columns,
+    start: usize,
+) -> Option<u64> {
+    let all = |n: i32| _mm256_set1_epi32(n);
+    let link = link_of(ordinary.mac);
+    let mut differences = _mm_setzero_si128();
+    let mut rows = [_mm_setzero_si128(); GROUP];
+    let (mut first, mut lengths) = ([0i32; GROUP], [0i32; GROUP]);
+    let mut sums_unknown = 0;
+    for lane in 0..GROUP {
+        let mbuf = &group[lane];
+        let h = mbuf.data().first_chunk::<HEADERS>()?;
+        differences = _mm_or_si128(differences, _mm_xor_si128(load128::<0>(h), link));
+        first[lane] = load32(h, 14) as i32;
+        rows[lane] = load128::<18>(h);
+        lengths[lane] = mbuf.pkt_len() as i32;
+        if OFFLOAD {
+            sums_unknown |= u64::from(!mbuf.rx_ip_cksum_good()) << lane;
+        }
+    }
+    let first = lanes(first);
+    let pkt_len = lanes(lengths);
+    let [second, third, src, dst] = transpose(rows);
+
+    let total_len = _mm256_shuffle_epi8(first, each_lane([3, 2, NONE, NONE]));
+    let to_host = each_lane([3, 2, 1, 0]);
+    let dst_host = _mm256_shuffle_epi8(dst, to_host);
+    let ttl = _mm256_and_si256(third, all(0xff));
+    // A negative lane is an exception. Packets are shorter than 2^31 bytes, so no difference wraps.
+    let mut negative = _mm256_sub_epi32(total_len, all(IP_HDR_LEN as i32));
+    for not_negative in [
+        _mm256_sub_epi32(pkt_len, _mm256_add_epi32(total_len, all(ETHER_HDR_LEN as i32))),
+        _mm256_sub_epi32(all(ordinary.longest), pkt_len),
+        _mm256_sub_epi32(ttl, all(2)),
+        martians(_mm256_srli_epi32::<24>(dst_host)),
+        martians(_mm256_and_si256(src, all(0xff))),
+        not_sources(ordinary.not_sources, src),
+    ] {
+        negative = _mm256_or_si256(negative, not_negative);
+    }
+    if !OFFLOAD {
+        negative = _mm256_or_si256(negative, wrong_sums([first, second, third, src, dst]));
+    }
+    let mut exceptions = u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(negative)) as u8);
+    exceptions |= sums_unknown;
+    if _mm_testz_si128(differences, bytes(LINK_MASK)) == 0 {
+        exceptions |= link_exceptions(ordinary.mac, group);
+    }
+
+    store(&mut columns.dst, start, dst_host)?;
+    store(&mut columns.ttl, start, decrement_ttl(third))?;
+    store(&mut columns.pkt_len, start, pkt_len)?;
+    Some(exceptions)
+}
+
+/// Which of the packets are not ordinary for what stands before the addresses.
+#[cold]
+#[inline(never)]
+fn link_exceptions(mac: u64, group: &[Mbuf; GROUP]) -> u64 {
+    const VERSION_IHL: u8 = 0x45;
+    let mut exceptions = 0;
+    for (lane, mbuf) in group.iter().enumerate() {
+        let ordinary = mbuf
+            .data()
+            .first_chunk::<HEADERS>()
+            .is_some_and(|h| link_difference(mac, h) == 0 && h[ETHER_HDR_LEN] == VERSION_IHL);
+        exceptions |= u64::from(!ordinary) << lane;
+    }
+    exceptions
+}
+
+/// What an ordinary frame's first 16 bytes are, where [`LINK_MASK`] looks.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn link_of(mac: u64) -> __m128i {
+    let [a, b, c, d, e, f, ..] = mac.to_le_bytes();
+    bytes([a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0x08, 0x00, 0x45, 0])
+}
+
+/// 16 bytes of a header.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load128<const AT: usize>(h: &[u8; HEADERS]) -> __m128i {
+    const { assert!(AT + 16 <= HEADERS) };
+    // SAFETY: the 16 bytes lie inside the header; the load may be unaligned.
+    unsafe { _mm_loadu_si128(h.as_ptr().add(AT).cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn bytes(bytes: [u8; 16]) -> __m128i {
+    // SAFETY: 16 bytes; the load may be unaligned.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn lanes([a, b, c, d, e, f, g, h]: [i32; GROUP]) -> __m256i {
+    _mm256_setr_epi32(a, b, c, d, e, f, g, h)
+}
+
+/// A shuffle that does the same to the four bytes of every lane.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn each_lane([a, b, c, d]: [i8; 4]) -> __m256i {
+    let at = |byte: i8, word: i8| if byte == NONE { NONE } else { byte + 4 * word };
+    let half = _mm_setr_epi8(
+        at(a, 0),
+        at(b, 0),
+        at(c, 0),
+        at(d, 0),
+        at(a, 1),
+        at(b, 1),
+        at(c, 1),
+        at(d, 1),
+        at(a, 2),
+        at(b, 2),
+        at(c, 2),
+        at(d, 2),
+        at(a, 3),
+        at(b, 3),
+        at(c, 3),
+        at(d, 3),
+    );
+    _mm256_broadcastsi128_si256(half)
+}
+
+/// From a row of four words for each packet to a column of packets for each word.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn transpose(rows: [__m128i; GROUP]) -> [__m256i; 4] {
+    let pair = |n: usize| _mm256_set_m128i(rows[n + 4], rows[n]);
+    let (a, b, c, d) = (pair(0), pair(1), pair(2), pair(3));
+    let (ab_low, ab_high) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let (cd_low, cd_high) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+    [
+        _mm256_unpacklo_epi64(ab_low, cd_low),
+        _mm256_unpackhi_epi64(ab_low, cd_low),
+        _mm256_unpacklo_epi64(ab_high, cd_high),
+        _mm256_unpackhi_epi64(ab_high, cd_high),
+    ]
+}
+
+/// Negative where an address with this first byte is in 0/8 or 127/8 or above 223/8.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn martians(top: __m256i) -> __m256i {
+    let all = |n: i32| _mm256_set1_epi32(n);
+    let is = |n: i32| _mm256_sub_epi32(_mm256_xor_si256(top, all(n)), all(1));
+    _mm256_or_si256(_mm256_or_si256(is(0), is(127)), _mm256_sub_epi32(all(223), top))
+}
+
+/// Negative where the filter may hold the source.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn not_sources(filter: &AddressFilter, src: __m256i) -> __m256i {
+    const SHIFTS: [u32; 2] = AddressFilter::SKETCH_SHIFTS;
+    let multiplier = _mm256_set1_epi32(AddressFilter::MULTIPLIER.cast_signed());
+    let product = _mm256_mullo_epi32(src, multiplier);
+    let [first, second] = filter.sketches();
+    let both = _mm256_and_si256(
+        in_sketch(first, _mm256_srli_epi32::<{ SHIFTS[0] as i32 }>(product)),
+        in_sketch(second, _mm256_srli_epi32::<{ SHIFTS[1] as i32 }>(product)),
+    );
+    if _mm256_movemask_ps(_mm256_castsi256_ps(both)) == 0 {
+        return both;
+    }
+    let slots = _mm256_srli_epi32::<{ AddressFilter::SHIFT as i32 }>(product);
+    let words = _mm256_srli_epi32::<5>(slots);
+    // SAFETY: a slot is less than SLOTS, so its word is one of the filter's.
+    let words = unsafe { _mm256_i32gather_epi32::<4>(filter.words().as_ptr().cast(), words) };
+    bit_as_sign(words, slots)
+}
+
+/// Negative where the sketch has the slot; of a slot, the lower eight bits count.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn in_sketch(sketch: &[u32; GROUP], slots: __m256i) -> __m256i {
+    // SAFETY: eight words; the load may be unaligned.
+    let sketch = unsafe { _mm256_loadu_si256(sketch.as_ptr().cast()) };
+    // The instruction looks at the lower three bits of a lane.
+    bit_as_sign(_mm256_permutevar8x32_epi32(sketch, _mm256_srli_epi32::<5>(slots)), slots)
+}
+
+/// Makes a word's bit, whose number is in the lower five bits of the slot, its sign.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn bit_as_sign(words: __m256i, slots: __m256i) -> __m256i {
+    _mm256_sllv_epi32(words, _mm256_andnot_si256(slots, _mm256_set1_epi32(31)))
+}
+
+/// All ones where the ones' complement sum of a header is not 0xffff.
+///
+/// Ten words of 16 bits sum to less than 2^20, so one fold brings a multiple of 0xffff to 0xffff; the header is not zero.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn wrong_sums(header: [__m256i; 5]) -> __m256i {
+    let low = |words: __m256i| _mm256_and_si256(words, _mm256_set1_epi32(0xffff));
+    let mut sum = _mm256_setzero_si256();
+    for words in header {
+        let both = _mm256_add_epi32(low(words), _mm256_srli_epi32::<16>(words));
+        sum = _mm256_add_epi32(sum, both);
+    }
+    let folded = _mm256_add_epi32(low(sum), _mm256_srli_epi32::<16>(sum));
+    let right = _mm256_cmpeq_epi32(folded, _mm256_set1_epi32(0xffff));
+    _mm256_xor_si256(right, _mm256_set1_epi32(-1))
+}
+
+/// [`crate::wire::decrement_ttl`] in every lane.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn decrement_ttl(words: __m256i) -> __m256i {
+    let one = _mm256_set1_epi32(1);
+    let checksum = _mm256_add_epi32(_mm256_srli_epi32::<16>(words), one);
+    let carry = _mm256_srli_epi32::<16>(_mm256_add_epi32(checksum, one));
+    let checksum = _mm256_slli_epi32::<16>(_mm256_add_epi32(checksum, carry));
+    // Only the checksum's half differs by a borrow, and a TTL that is not zero borrows nothing.
+    _mm256_blend_epi16::<0b1010_1010>(_mm256_sub_epi32(words, one), checksum)
+}
+
+/// Writes eight lanes of a column; `None` beyond its end.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn store<const N: usize>(column: &mut [u32; N], start: usize, lanes: __m256i) -> Option<()> {
+    let place = column.get_mut(start..)?.first_chunk_mut::<GROUP>()?;
+    // SAFETY: the place has room for eight words; the store may be unaligned.
+    unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), lanes) };
+    Some(())
+}
