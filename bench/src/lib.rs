@@ -41,7 +41,7 @@ enum Command {
     Vnet(vnet::Args),
 }
 
-/// Runs `curvnet-bench` as `build`. Exit codes: 0 done, 1 run-time failure, 2 bad usage.
+/// Runs `curvnet-bench` as `build`. Exit codes: 0 done, 1 run-time failure, 2 bad usage or manifest.
 #[must_use]
 pub fn main(build: Build) -> ExitCode {
     let done = match Cli::parse().command {
@@ -56,7 +56,7 @@ pub fn main(build: Build) -> ExitCode {
         Err(error) => {
             use std::io::Write;
             let _nobody_listens = writeln!(std::io::stderr(), "curvnet-bench: {error:#}");
-            ExitCode::from(1)
+            ExitCode::from(if error.is::<compare::BadManifest>() { 2 } else { 1 })
         }
     }
 }

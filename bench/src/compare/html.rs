@@ -1,0 +1,4 @@
+//! placeholder
+pub(crate) fn page(_c: &super::result::Comparison) -> String {
+    String::new()
+}
