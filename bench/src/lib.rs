@@ -24,6 +24,18 @@ use clap::{Parser, Subcommand};
 
 use crate::report::Build;
 
+/// What is wrong with the usage or a file: the complete text for people. Exit code 2.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.trim_end())
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// Measures curvnet.
 #[derive(Parser, Debug)]
 #[command(name = "curvnet-bench", version, about)]
@@ -55,6 +67,10 @@ pub fn main(build: Build) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             use std::io::Write;
+            if let Some(usage) = error.downcast_ref::<Usage>() {
+                let _nobody_listens = writeln!(std::io::stderr(), "{usage}");
+                return ExitCode::from(2);
+            }
             let _nobody_listens = writeln!(std::io::stderr(), "curvnet-bench: {error:#}");
             ExitCode::from(if error.is::<compare::BadManifest>() { 2 } else { 1 })
         }

@@ -1,0 +1,291 @@
+//! Every key, once: it is a flag of the command line and a key of the file, and flags win.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::Flat;
+
+use super::rate::split_number;
+use crate::Usage;
+
+/// What is wrong with a value, and what would be right.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    what: String,
+    cure: String,
+}
+
+impl Wrong {
+    pub(crate) fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { what: what.into(), cure: cure.into() }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+macro_rules! keys {
+    ($($group:literal { $($(#[doc = $doc:literal])+ $field:ident $name:literal $value:literal $($switch:ident)?;)+ })+) => {
+        /// Generates packets and receives what comes back.
+        ///
+        /// Every flag is also a key of the TOML file; flags win.
+        #[derive(clap::Args, Debug)]
+        pub(crate) struct Args {
+            /// Settings as KEY = VALUE lines, TOML; see bench/examples.
+            file: Option<PathBuf>,
+            /// One argument for DPDK's EAL; may be repeated.
+            #[arg(long = "eal-arg", value_name = "ARG", allow_hyphen_values = true, help_heading = "Machine")]
+            eal_arg: Vec<String>,
+            $($(
+                $(#[doc = $doc])+
+                #[arg(long = $name, value_name = $value, help_heading = $group, $(num_args = keys!(@switch $switch), require_equals = true, default_missing_value = "true")?)]
+                $field: Option<String>,
+            )+)+
+        }
+
+        /// The keys that a file may have.
+        pub(crate) const KEYS: &[&str] = &["eal-arg", $($($name,)+)+];
+
+        impl Args {
+            /// The flags that were given.
+            fn flags(&self) -> BTreeMap<&'static str, Vec<String>> {
+                let mut flags = BTreeMap::new();
+                $($(if let Some(value) = &self.$field {
+                    let _new = flags.insert($name, vec![value.clone()]);
+                })+)+
+                if !self.eal_arg.is_empty() {
+                    let _new = flags.insert("eal-arg", self.eal_arg.clone());
+                }
+                flags
+            }
+        }
+    };
+    (@switch switch) => { 0..=1 };
+}
+
+keys! {
+    "Ports" {
+        /// Where packets leave: a PCI address or a vdev string, as in a [[port]] of curvnet.
+        tx_device "tx-device" "DEVICE";
+        /// Where they come back; the same device if not given.
+        rx_device "rx-device" "DEVICE";
+        /// Only send: nothing is received.
+        tx_only "tx-only" "BOOL" switch;
+        /// The line's speed, for shares of it; else what the device says, else 10Gbit/s.
+        line_rate "line-rate" "SPEED";
+        /// Descriptors of each queue [1024].
+        descriptors "descriptors" "N";
+        /// How long to wait for both links to come up [10s].
+        link_timeout "link-timeout" "TIME";
+    }
+    "Traffic" {
+        /// Rate: 1Mpps, 2.5Gbit/s, 50% (of the line), max [1kpps].
+        rate "rate" "RATE";
+        /// Frame size with FCS: 64, imix, 64,512,1518, or with shares 64*7,1518 [64].
+        size "size" "SIZES";
+        /// udp, tcp-syn or icmp [udp].
+        proto "proto" "PROTOCOL";
+        /// Source addresses, IPv4 or IPv6 [198.18.0.0/16].
+        src "src" "PREFIX";
+        /// Destination addresses [198.19.0.0/16].
+        dst "dst" "PREFIX";
+        /// Source ports [1024-65535].
+        sport "sport" "A-B";
+        /// Destination ports [1-49151].
+        dport "dport" "A-B";
+        /// random or sequential addresses and ports [random].
+        order "order" "ORDER";
+        /// VLAN of the packets; two are a service tag and a customer tag.
+        vlan "vlan" "N[,N]";
+        /// Time to live, or hop limit [64].
+        ttl "ttl" "N";
+        /// Source MAC address; else the sending device's.
+        src_mac "src-mac" "MAC";
+        /// MAC address of the device under test; else ask for --gateway, else the receiving device's.
+        dst_mac "dst-mac" "MAC";
+        /// Random fields repeat with the same seed [1].
+        seed "seed" "N";
+    }
+    "ARP" {
+        /// Answer ARP requests for --tx-address, --rx-address, --src and --dst [true].
+        arp "arp" "BOOL" switch;
+        /// Our IPv4 address on the sending port.
+        tx_address "tx-address" "ADDRESS";
+        /// Our IPv4 address on the receiving port: the next hop of the device under test.
+        rx_address "rx-address" "ADDRESS";
+        /// The device under test's IPv4 address at the sending port, for which --tx-address asks by ARP.
+        gateway "gateway" "ADDRESS";
+    }
+    "Run" {
+        /// Send for this time: 500ms, 10s, 2m [10s, or until --count].
+        duration "duration" "TIME";
+        /// Send this many packets.
+        count "count" "N";
+        /// Wait at most this long for the last packets [2s, RFC 2544 section 23].
+        drain "drain" "TIME";
+        /// What was due in a pause is caught up with for this time; more is not sent [1ms].
+        catch_up "catch-up" "TIME";
+        /// Check the checksums above IP of what comes back [true].
+        verify "verify" "BOOL" switch;
+        /// Print one JSON object.
+        json "json" "BOOL" switch;
+    }
+    "Non-drop rate" {
+        /// Search the highest rate without loss (RFC 2544 section 26.1).
+        ndr "ndr" "BOOL" switch;
+        /// The lowest rate of the search [1% of the highest].
+        ndr_min "ndr-min" "RATE";
+        /// The highest rate, tried first [100%].
+        ndr_max "ndr-max" "RATE";
+        /// End when the answer is known to this share [1%].
+        resolution "resolution" "SHARE";
+        /// Length of one trial [5s].
+        trial "trial" "TIME";
+        /// Loss that still counts as none [0%].
+        loss "loss" "SHARE";
+    }
+    "Machine" {
+        /// CPU of the thread that sends and receives [the first].
+        cpu "cpu" "N";
+        /// CPU of a second thread, which receives; needs --rx-device.
+        rx_cpu "rx-cpu" "N";
+        /// Packets made at once, 1 to 256 [32].
+        burst "burst" "N";
+        /// Packet buffers [16383].
+        mbufs "mbufs" "N";
+        /// auto, required or none [auto].
+        hugepages "hugepages" "WHEN";
+    }
+}
+
+/// What was given, wherever.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    file: Flat,
+    flags: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Settings {
+    /// Reads the file if there is one.
+    pub(crate) fn read(args: &Args) -> Result<Self, Usage> {
+        let file = match &args.file {
+            Some(path) => Flat::load(path, KEYS).map_err(|errors| Usage(errors.render(color())))?,
+            None => Flat::default(),
+        };
+        Ok(Self { file, flags: args.flags() })
+    }
+
+    /// All values of a key: several only for an array of the file and for `--eal-arg`.
+    pub(crate) fn all(&self, key: &str) -> Option<&[String]> {
+        self.flags.get(key).map(Vec::as_slice).or_else(|| self.file.get(key))
+    }
+
+    /// The value of a key, read by `parse`; an array is read as a list with commas.
+    pub(crate) fn get<T>(
+        &self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+    ) -> Result<Option<T>, Usage> {
+        let Some(texts) = self.all(key) else { return Ok(None) };
+        parse(&texts.join(",")).map(Some).map_err(|wrong| self.wrong(key, &wrong))
+    }
+
+    /// An error about a key, pointing to where it was given.
+    pub(crate) fn wrong(&self, key: &str, wrong: &Wrong) -> Usage {
+        let Wrong { what, cure } = wrong;
+        if !self.flags.contains_key(key) && self.file.get(key).is_some() {
+            return Usage(self.file.error(key, what, cure).render(color()));
+        }
+        Usage(format!("error: --{key}: {what}\nhelp: {cure}"))
+    }
+}
+
+fn color() -> bool {
+    use std::io::IsTerminal;
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// `true` or `false`.
+pub(crate) fn parse_bool(text: &str) -> Result<bool, Wrong> {
+    text.parse()
+        .map_err(|_| Wrong::new(format!("'{text}' is neither true nor false"), "write one of them"))
+}
+
+/// A whole number of a range.
+pub(crate) fn parse_number(text: &str, range: std::ops::RangeInclusive<u64>) -> Result<u64, Wrong> {
+    let number = text.replace('_', "").parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| {
+        let what = format!("'{text}' is out of range, or no whole number");
+        Wrong::new(what, format!("write a number from {} to {}", range.start(), range.end()))
+    })
+}
+
+/// `500ms`, `10s`, `2m`, `100us`; a bare number is seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, Wrong> {
+    let wrong =
+        || Wrong::new(format!("'{text}' is not a time"), "write it like 100us, 500ms, 10s or 2m");
+    let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "us" => number / 1e6,
+        "ms" => number / 1e3,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+/// `02:00:00:00:00:01`.
+pub(crate) fn parse_mac(text: &str) -> Result<[u8; 6], Wrong> {
+    let wrong = || {
+        Wrong::new(format!("'{text}' is not a MAC address"), "write six bytes: 02:00:00:00:00:01")
+    };
+    let mut mac = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut mac {
+        let part = parts.next().filter(|part| part.len() == 2).ok_or_else(wrong)?;
+        *byte = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
+    }
+    if parts.next().is_some() { Err(wrong()) } else { Ok(mac) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values() {
+        assert_eq!(parse_mac("02:00:00:00:00:ff").expect("a MAC"), [2, 0, 0, 0, 0, 255]);
+        for text in
+            ["", "02:00:00:00:00", "02:00:00:00:00:ff:00", "02:00:00:00:00:g0", "2:0:0:0:0:1"]
+        {
+            assert!(parse_mac(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_duration("100us").expect("a time"), Duration::from_micros(100));
+        assert_eq!(parse_duration("1.5").expect("a time"), Duration::from_millis(1500));
+        assert!(parse_duration("1x").is_err() && parse_duration("").is_err());
+        assert_eq!(parse_number("1_000", 1..=1000).expect("a number"), 1000);
+        assert!(parse_number("0", 1..=9).is_err() && parse_number("10", 1..=9).is_err());
+        assert!(parse_bool("yes").is_err());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = Flat::parse("a.toml", "rate = 5\nsize = [64, 128]\n", KEYS).expect("right");
+        let flags = BTreeMap::from([("rate", vec!["7".to_owned()])]);
+        let settings = Settings { file, flags };
+        let text = |key| settings.get(key, |text| Ok(text.to_owned())).expect("right");
+        assert_eq!(text("rate").as_deref(), Some("7"));
+        assert_eq!(text("size").as_deref(), Some("64,128"));
+        assert_eq!(text("dst"), None);
+        let wrong = Wrong::new("what", "cure");
+        assert!(settings.wrong("size", &wrong).0.contains("a.toml:2:8"));
+        assert!(settings.wrong("rate", &wrong).0.contains("--rate: what"));
+    }
+}
