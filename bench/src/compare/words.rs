@@ -118,3 +118,8 @@ fn largest_sentence(scenario: &ComparedScenario, measured: &Measured, of: usize)
 fn distance(measured: &Measured) -> f64 {
     measured.ratio.map_or(0.0, |ratio| ratio.value.ln().abs())
 }
+
+/// A number of unknown meaning: whole numbers as they are, others with four digits.
+pub(crate) fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value}") } else { digits(value) }
+}

@@ -1,4 +1,0 @@
-//! placeholder
-pub(crate) fn page(_c: &super::result::Comparison) -> String {
-    String::new()
-}
