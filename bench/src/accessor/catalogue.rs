@@ -2,7 +2,7 @@
 
 use vnet::Vnets;
 
-use super::scenarios::{self as code, Operator, Worker};
+use super::scenarios::{self as code, Drain, Operator, Worker};
 
 /// Something to measure.
 #[derive(Clone, Debug)]
@@ -31,9 +31,9 @@ pub(super) enum Code {
     Control(Request),
 }
 
-/// A block of a worker's code; returns the sum of what it read.
+/// A block of a worker's code; returns the sum of what it read, or 0.
 pub(super) type Block = fn(&Worker<'_>) -> u32;
-/// A block of the control thread's code; returns the sum of what it read.
+/// A block of the control thread's code; returns the sum of what it read, or 0.
 pub(super) type Request = fn(&mut Operator<'_>) -> u32;
 
 /// How many vnets are visited in turn.
@@ -58,19 +58,19 @@ pub(super) fn all() -> Vec<Scenario> {
 fn fixed() -> [(&'static str, &'static str, Code); 16] {
     use Code::{Control, InGlobal, InVnet, Outside};
     [
-        ("read-hoisted", "read; the base is taken once", InVnet(code::read_hoisted)),
+        ("read-hoisted", "read; the base is taken once", InVnet(code::read_hoisted::<Drain>)),
         (
             "read-cur-each",
             "read; curvnet -> base -> variable each time",
-            InVnet(code::read_cur_each),
+            InVnet(code::read_cur_each::<Drain>),
         ),
         (
             "init-read-1",
             "INIT, then 1 read (the code of read-cur-each)",
-            InVnet(code::read_cur_each),
+            InVnet(code::read_cur_each::<Drain>),
         ),
-        ("init-read-4", "INIT, then 4 reads; per read", InVnet(code::init_read_4)),
-        ("init-read-16", "INIT, then 16 reads; per read", InVnet(code::init_read_16)),
+        ("init-read-4", "INIT, then 4 reads; per read", InVnet(code::init_read_4::<Drain>)),
+        ("init-read-16", "INIT, then 16 reads; per read", InVnet(code::init_read_16::<Drain>)),
         ("write-hoisted", "write; the base is taken once", InVnet(code::write_hoisted)),
         (
             "write-cur-each",
@@ -92,7 +92,7 @@ fn fixed() -> [(&'static str, &'static str, Code); 16] {
         (
             "curvnet-global",
             "read-cur-each with a plain global curvnet (not thread-local)",
-            InGlobal(code::read_global_each),
+            InGlobal(code::read_global_each::<Drain>),
         ),
         ("sysctl-read-name", "sysctl read by name", Control(code::sysctl_read_name)),
         ("sysctl-read-oid", "sysctl read by an OID found before", Control(code::sysctl_read_oid)),

@@ -17,6 +17,9 @@ pub(super) struct Lab {
     /// Of which the first is `red`.
     ring: Vec<VnetRef>,
     at: Cell<usize>,
+    /// A place to warm up at, which is not in the ring: vnet0, unless that is red.
+    elsewhere: Vec<VnetRef>,
+    elsewhere_at: Cell<usize>,
 }
 
 impl Lab {
@@ -27,8 +30,17 @@ impl Lab {
         registry.register(&lab::MODULE)?;
         // Not EAL's hugepages: the lab needs no EAL, and FreeBSD's vnets are in ordinary memory as well.
         let vnets = Vnets::new(registry, &control, &std::alloc::System);
-        let mut lab = Self { control, vnets, ring: Vec::new(), at: Cell::new(0) };
+        let mut lab = Self {
+            control,
+            vnets,
+            ring: Vec::new(),
+            at: Cell::new(0),
+            elsewhere: Vec::new(),
+            elsewhere_at: Cell::new(0),
+        };
         lab.grow(1)?;
+        let vnet0 = lab.vnets.vnet0().filter(|vnet0| vnet0.id() != lab.ring[0].id());
+        lab.elsewhere = vnet0.cloned().into_iter().collect();
         Ok(lab)
     }
 
@@ -69,6 +81,12 @@ impl Lab {
         Worker { reader, red, ring, at: &self.at }
     }
 
+    /// What a worker has at hand that visits none of the ring's vnets: another one, or none if there is no other.
+    pub(super) fn worker_elsewhere(&self) -> Worker<'_> {
+        let (reader, red) = (self.control.reader(), &self.ring[0]);
+        Worker { reader, red, ring: &self.elsewhere, at: &self.elsewhere_at }
+    }
+
     /// What the control thread has at hand.
     pub(super) fn operator(&mut self) -> Result<Operator<'_>> {
         let tree = self.vnets.registry().sysctl();
@@ -80,6 +98,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         self.ring.clear();
+        self.elsewhere.clear();
         let _kept_by_the_global_curvnet = self.vnets.shutdown(&mut self.control);
     }
 }

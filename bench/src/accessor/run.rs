@@ -31,16 +31,17 @@ fn baseline(lab: &Lab, block: Block, samples: usize) -> u64 {
 #[derive(Debug)]
 pub(super) enum Bench<'a, 'b> {
     Hot(Block, &'a Worker<'b>),
-    Cold(Block, &'a Worker<'b>),
+    /// And what to warm up with after the caches were emptied.
+    Cold(Block, &'a Worker<'b>, &'a Worker<'b>),
     Control(Request, &'a mut Operator<'b>),
 }
 
 impl<'a> Bench<'a, '_> {
-    /// One block, which returns the sum of what it read. All blocks are called in the same way, whatever the compiler
+    /// One block, which returns the sum of what it read, or 0. All blocks are called in the same way, whatever the compiler
     /// knows of them.
     pub(super) fn block(self) -> Box<dyn FnMut() -> u32 + 'a> {
         match self {
-            Self::Hot(block, worker) | Self::Cold(block, worker) => {
+            Self::Hot(block, worker) | Self::Cold(block, worker, _) => {
                 let block = black_box(block);
                 Box::new(move || block(worker))
             }
@@ -53,13 +54,14 @@ impl<'a> Bench<'a, '_> {
 
     /// Times `samples` blocks; fewer if each needs the caches emptied.
     fn time(self, samples: usize) -> Vec<u64> {
-        let Self::Cold(block, worker) = self else { return time(samples, self.block(), || ()) };
+        let Self::Cold(block, _, elsewhere) = self else {
+            return time(samples, self.block(), || ());
+        };
         let evictor = Evictor::new();
-        let nowhere = Worker { ring: &[], ..*worker };
         let before = || {
             evictor.evict();
-            // The code and the reader are not what is to be cold. The place stays as it is.
-            let _nothing = black_box(block(&nowhere));
+            // The code and the reader are not what is to be cold.
+            let _sum = black_box(block(elsewhere));
         };
         time(samples.div_ceil(COLD_SHARE), self.block(), before)
     }
@@ -86,7 +88,9 @@ pub(super) fn in_place(
         }
         Code::Outside(block) => f(Bench::Hot(block, &lab.worker(vnets))),
         Code::Hot(_) => f(Bench::Hot(scenarios::round_robin, &lab.worker(vnets))),
-        Code::Cold(_) => f(Bench::Cold(scenarios::chase, &lab.worker(vnets))),
+        Code::Cold(_) => {
+            f(Bench::Cold(scenarios::chase, &lab.worker(vnets), &lab.worker_elsewhere()));
+        }
         Code::Control(block) => f(Bench::Control(block, &mut lab.operator()?)),
     }
     Ok(())

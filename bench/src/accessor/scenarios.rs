@@ -1,9 +1,12 @@
 //! What is measured: every scenario's code, as the compiler gets it.
 //!
 //! A block is 256 accesses in a row: 16 passes of 16, so that the loop adds two instructions to 16 accesses; a block of
-//! as many passes without accesses is measured too and subtracted. Four sums take turns, so that an access waits for
-//! no earlier one: what is measured is throughput. The chases measure latency: there the place of each access is what
-//! the one before has read.
+//! as many passes without accesses is measured too and subtracted. No access waits for another: what is measured is
+//! throughput. The chases measure latency: there the place of each access is what the one before has read.
+//!
+//! What is read is dropped, or else it would be measured how the compiler stores or adds it up. The loads stay: all
+//! variables are atomics, whose relaxed loads no optimizer removes, and `--instructions` would show it. The tests run
+//! the same code with a [`Sink`] that sums up.
 
 use std::cell::Cell;
 use std::sync::atomic::{Ordering, compiler_fence};
@@ -55,62 +58,79 @@ fn apart() {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// 256 accesses, four expressions in turn; with `base = init;` in front, `init` runs before every 16.
+/// Where values go.
+pub(super) trait Sink: Default {
+    /// Takes what an access has read.
+    fn take(&mut self, value: u32);
+    /// What the block returns.
+    fn sum(self) -> u32;
+}
+
+/// Forgets: what is timed.
+#[derive(Debug, Default)]
+pub(super) struct Drain;
+
+impl Sink for Drain {
+    #[inline(always)]
+    fn take(&mut self, _value: u32) {}
+
+    #[inline(always)]
+    fn sum(self) -> u32 {
+        0
+    }
+}
+
+/// 256 accesses, four expressions in turn, whose values go into `S`; with `base = init;` in front, `init` runs before
+/// every 16.
 macro_rules! accesses {
-    ($a:expr, $b:expr, $c:expr, $d:expr) => {
-        accesses!(_base = (); $a, $b, $c, $d)
+    ($S:ty; $a:expr, $b:expr, $c:expr, $d:expr) => {
+        accesses!($S; _base = (); $a, $b, $c, $d)
     };
-    ($base:ident = $init:expr; $a:expr, $b:expr, $c:expr, $d:expr) => {{
-        let mut sums = [0u32; 4];
+    ($S:ty; $base:ident = $init:expr; $a:expr, $b:expr, $c:expr, $d:expr) => {{
+        let mut sink = <$S>::default();
         for _pass in 0..PASSES {
             let $base = $init;
-            accesses!(@round sums, $a, $b, $c, $d);
-            accesses!(@round sums, $a, $b, $c, $d);
-            accesses!(@round sums, $a, $b, $c, $d);
-            accesses!(@round sums, $a, $b, $c, $d);
+            accesses!(@four sink; $a, $b, $c, $d);
+            accesses!(@four sink; $a, $b, $c, $d);
+            accesses!(@four sink; $a, $b, $c, $d);
+            accesses!(@four sink; $a, $b, $c, $d);
         }
-        sums.into_iter().fold(0, u32::wrapping_add)
+        sink.sum()
     }};
-    (@round $sums:ident, $a:expr, $b:expr, $c:expr, $d:expr) => {
-        accesses!(@one $sums[0], $a);
-        accesses!(@one $sums[1], $b);
-        accesses!(@one $sums[2], $c);
-        accesses!(@one $sums[3], $d);
-    };
-    (@one $sum:expr, $access:expr) => {
-        $sum = $sum.wrapping_add($access);
-        apart();
+    (@four $sink:ident; $($access:expr),*) => {
+        $(
+            $sink.take($access);
+            apart();
+        )*
     };
 }
 
 /// 256 times the same statement.
 macro_rules! statements {
-    ($statement:expr) => {
-        accesses!(
-            {
-                $statement;
-                0
-            },
-            {
-                $statement;
-                0
-            },
-            {
-                $statement;
-                0
-            },
-            {
-                $statement;
-                0
-            }
-        )
+    (@four $statement:expr) => {
+        accesses!(@four Drain; none($statement), none($statement), none($statement), none($statement))
     };
+    ($statement:expr) => {{
+        for _pass in 0..PASSES {
+            statements!(@four $statement);
+            statements!(@four $statement);
+            statements!(@four $statement);
+            statements!(@four $statement);
+        }
+        0
+    }};
+}
+
+/// What a statement without a value gives to a sink.
+#[inline(always)]
+fn none((): ()) -> u32 {
+    0
 }
 
 /// The passes alone.
 #[inline(never)]
 pub(super) fn empty(_worker: &Worker<'_>) -> u32 {
-    accesses!(0, 0, 0, 0)
+    accesses!(Drain; 0, 0, 0, 0)
 }
 
 /// The call alone.
@@ -122,23 +142,23 @@ pub(super) fn call(_worker: &Worker<'_>) -> u32 {
 
 /// The base taken once in a block: what is left is the load of the variable.
 #[inline(never)]
-pub(super) fn read_hoisted(worker: &Worker<'_>) -> u32 {
+pub(super) fn read_hoisted<S: Sink>(worker: &Worker<'_>) -> u32 {
     let base = lab::cur(worker.reader);
-    accesses!(base.first().get(), base.second().get(), base.third().get(), base.fourth().get())
+    accesses!(S; base.first().get(), base.second().get(), base.third().get(), base.fourth().get())
 }
 
 /// curvnet, base and variable for every read.
 #[inline(never)]
-pub(super) fn read_cur_each(worker: &Worker<'_>) -> u32 {
+pub(super) fn read_cur_each<S: Sink>(worker: &Worker<'_>) -> u32 {
     let cur = || lab::cur(worker.reader);
-    accesses!(cur().first().get(), cur().second().get(), cur().third().get(), cur().fourth().get())
+    accesses!(S; cur().first().get(), cur().second().get(), cur().third().get(), cur().fourth().get())
 }
 
 /// One base for four reads.
 #[inline(never)]
-pub(super) fn init_read_4(worker: &Worker<'_>) -> u32 {
+pub(super) fn init_read_4<S: Sink>(worker: &Worker<'_>) -> u32 {
     let mut base;
-    accesses!(
+    accesses!(S;
         {
             base = lab::cur(worker.reader);
             base.first().get()
@@ -151,8 +171,8 @@ pub(super) fn init_read_4(worker: &Worker<'_>) -> u32 {
 
 /// One base for 16 reads.
 #[inline(never)]
-pub(super) fn init_read_16(worker: &Worker<'_>) -> u32 {
-    accesses!(base = lab::cur(worker.reader);
+pub(super) fn init_read_16<S: Sink>(worker: &Worker<'_>) -> u32 {
+    accesses!(S; base = lab::cur(worker.reader);
         base.first().get(), base.second().get(), base.third().get(), base.fourth().get())
 }
 
@@ -199,9 +219,9 @@ pub(super) fn set_restore(worker: &Worker<'_>) -> u32 {
 
 /// `read-cur-each` with the curvnet of 2009: a plain global instead of a thread-local.
 #[inline(never)]
-pub(super) fn read_global_each(worker: &Worker<'_>) -> u32 {
+pub(super) fn read_global_each<S: Sink>(worker: &Worker<'_>) -> u32 {
     let cur = || lab::init(curvnet::global::fast(worker.reader));
-    accesses!(cur().first().get(), cur().second().get(), cur().third().get(), cur().fourth().get())
+    accesses!(S; cur().first().get(), cur().second().get(), cur().third().get(), cur().fourth().get())
 }
 
 /// Enters a vnet, reads a variable and leaves, as for a run of packets.
