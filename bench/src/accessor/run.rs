@@ -7,7 +7,7 @@ use vnet::curvnet;
 
 use super::catalogue::{Block, Code, Request, Scenario};
 use super::lab::Lab;
-use super::measure::{Cost, Evictor, median, time};
+use super::measure::{Cost, Evictor, median, time, time_prepared};
 use super::scenarios::{self, Operator, Worker};
 
 /// A cold block takes a hundred times as long as another, nearly all of it to empty the caches; so there are fewer.
@@ -54,16 +54,15 @@ impl<'a> Bench<'a, '_> {
 
     /// Times `samples` blocks; fewer if each needs the caches emptied.
     fn time(self, samples: usize) -> Vec<u64> {
-        let Self::Cold(block, _, elsewhere) = self else {
-            return time(samples, self.block(), || ());
-        };
+        let Self::Cold(block, worker, elsewhere) = self else { return time(samples, self.block()) };
         let evictor = Evictor::new();
-        let before = || {
+        let evict = || {
             evictor.evict();
-            // The code and the reader are not what is to be cold.
-            let _sum = black_box(block(elsewhere));
+            // The worker's own state is not what is to be cold.
+            let _warm = black_box((*worker, worker.at.get()));
         };
-        time(samples.div_ceil(COLD_SHARE), self.block(), before)
+        let block = black_box(block);
+        time_prepared(samples.div_ceil(COLD_SHARE), elsewhere, worker, evict, block)
     }
 }
 
