@@ -14,6 +14,8 @@ mod rounds;
 mod statistics;
 mod svg;
 mod table;
+#[cfg(test)]
+mod tests;
 mod time;
 mod words;
 
@@ -56,7 +58,7 @@ pub(crate) struct Args {
     /// Measured time of a run of forward
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     seconds: Option<f64>,
-    /// Run what an earlier comparison built
+    /// Run what an earlier --build-only or comparison has built
     #[arg(long)]
     no_build: bool,
     /// Build, and do not measure
@@ -88,14 +90,28 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, _build: Build) -> Result<()> {
-    let here = std::env::current_dir()?;
-    let workspace = Workspace::find(&here, args.target_dir.as_deref());
+    process::catch_interrupts()?;
+    let Some(comparison) = compare(args, &std::env::current_dir()?)? else { return Ok(()) };
+    write_files(args, &comparison)?;
+    std::io::stdout()
+        .write_all(table::render(&comparison).as_bytes())
+        .context("standard output")?;
+    let against = comparison.against.as_ref();
+    match against.map_or(0, |against| against.regressions().count()) {
+        0 => Ok(()),
+        1 => bail!("one regression beyond {}", words::percent(args.tolerance.0)),
+        count => bail!("{count} regressions beyond {}", words::percent(args.tolerance.0)),
+    }
+}
+
+/// Builds and measures; nothing for `--build-only`. Relative paths are from `here`.
+fn compare(args: &Args, here: &Path) -> Result<Option<Comparison>> {
+    let workspace = Workspace::find(here, args.target_dir.as_deref());
     let (manifest, plan) = chosen(args, &workspace)?;
     let earlier = earlier(args, &plan)?;
-    process::catch_interrupts()?;
     let ready = ready(args, &manifest, workspace)?;
     if args.build_only {
-        return Ok(());
+        return Ok(None);
     }
     let started = time::now();
     let measurements = rounds::measure(&ready, &plan)?;
@@ -103,7 +119,7 @@ pub(crate) fn run(args: &Args, _build: Build) -> Result<()> {
     if let Some((file, earlier)) = &earlier {
         comparison.against = Some(Against::new(&comparison, earlier, file, args.tolerance));
     }
-    write(args, &comparison)
+    Ok(Some(comparison))
 }
 
 /// The manifest with only the builds that are wanted, and what to measure: the command line's word before the manifest's.
@@ -185,19 +201,14 @@ fn say(text: &str) {
     let _nobody_listens = writeln!(std::io::stderr(), "-- {text}");
 }
 
-fn write(args: &Args, comparison: &Comparison) -> Result<()> {
+fn write_files(args: &Args, comparison: &Comparison) -> Result<()> {
     if let Some(path) = &args.json {
         write_file(path, &comparison.json()?)?;
     }
     if let Some(path) = &args.html {
         write_file(path, &html::page(comparison))?;
     }
-    std::io::stdout().write_all(table::render(comparison).as_bytes()).context("standard output")?;
-    match comparison.against.as_ref().map_or(0, |against| against.regressions().count()) {
-        0 => Ok(()),
-        1 => bail!("one regression beyond {}", words::percent(args.tolerance.0)),
-        count => bail!("{count} regressions beyond {}", words::percent(args.tolerance.0)),
-    }
+    Ok(())
 }
 
 /// Writes all or nothing: a reader never sees half a file.

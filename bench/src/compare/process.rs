@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// How often a child is looked at; this is all that we do while it measures.
-const LOOK: Duration = Duration::from_millis(50);
+/// The longest pause between two looks at a child. Looking is all that we do while it measures.
+const LOOK_MAX: Duration = Duration::from_millis(50);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -53,6 +53,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Done> {
 
 fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
     let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
             // Ctrl-C reaches the child as well; then its exit is no result.
@@ -67,7 +68,8 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
         if start.elapsed() > limit {
             bail!("it did not end within {} s", limit.as_secs());
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LOOK_MAX);
     }
 }
 

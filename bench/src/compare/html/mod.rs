@@ -122,7 +122,7 @@ fn curves(comparison: &Comparison) -> String {
     });
     let about = "Medians; the thin bar at a point goes from the smallest to the largest round. A build that has a single \
                  point has a dashed line, to compare the others with.";
-    section("Cost against the number of vnets", about, &figures.collect::<String>())
+    section("By the number of vnets", about, &figures.collect::<String>())
 }
 
 fn series_over_points(comparison: &Comparison, scenarios: &[&ComparedScenario]) -> Vec<Series> {

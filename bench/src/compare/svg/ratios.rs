@@ -2,13 +2,17 @@
 
 use super::scale::Scale;
 use super::{Drawing, STYLES, WIDTH};
-use crate::compare::result::{ComparedScenario, Comparison, Measured};
+use crate::compare::result::{ComparedScenario, Comparison, Measured, Verdict};
 use crate::compare::statistics::Ratio;
 use crate::compare::words;
 
 /// Height of a build's part: a line of text, and the bar below it.
 const ROW: f64 = 42.0;
-const AXIS: f64 = 24.0;
+const AXIS: f64 = 20.0;
+/// Width of a ratio with its interval.
+const NUMBER: f64 = 146.0;
+/// Longer names would run into the verdict; the legend and the tables have them in full.
+const NAME_MAX: usize = 17;
 const BAR: f64 = 12.0;
 /// However alike the builds are, the axis shows at least so much to both sides: less is beyond what can be measured.
 const LEAST: f64 = 0.02;
@@ -32,28 +36,37 @@ pub(crate) fn ratios(comparison: &Comparison, scenario: &ComparedScenario) -> Op
     let bottom = ROW * rows.len() as f64 + 4.0;
     let mut drawing = Drawing::default();
     for (value, label) in scale.ticks() {
-        drawing.line("grid", (x(value), 0.0), (x(value), bottom));
-        drawing.text("tick", "middle", (x(value).clamp(16.0, WIDTH - 16.0), bottom + 16.0), &label);
+        drawing.text("tick", "middle", (x(value).clamp(16.0, WIDTH - 16.0), bottom + 14.0), &label);
     }
     for (row, (build, result, ratio)) in rows.iter().enumerate() {
         let top = ROW * row as f64;
-        drawing.text("name halo", "start", (2.0, top + 15.0), &comparison.builds[*build].name);
-        let text = format!("{:.3} ({})", ratio.value, words::interval(ratio));
-        drawing.text("number halo", "end", (WIDTH - 2.0, top + 15.0), &text);
-        bar(&mut drawing, *build, ratio, top + 21.0, &x);
-        // Beside the bar, on the side where there is room.
-        let verdict = result.verdict.words();
-        let (left, right) = (ratio.low.min(1.0), ratio.high.max(1.0));
-        let (anchor, at) = if x(left) > WIDTH - x(right) {
-            ("end", x(left) - 7.0)
-        } else {
-            ("start", x(right) + 7.0)
+        let name = shortened(&comparison.builds[*build].name);
+        drawing.text("name", "start", (2.0, top + 14.0), &name);
+        let class = match result.verdict {
+            Verdict::Better => "good",
+            Verdict::Worse => "bad",
+            _ => "verdict",
         };
-        drawing.text("verdict halo", anchor, (at, top + 21.0 + BAR - 2.0), verdict);
+        let text = format!("{:.3} ({})", ratio.value, words::interval(ratio));
+        drawing.text("number", "end", (WIDTH - 2.0, top + 14.0), &text);
+        drawing.text(class, "end", (WIDTH - NUMBER, top + 14.0), result.verdict.words());
+        // The lines end below the text, which they would cross out.
+        let band = (top + 18.0, top + ROW);
+        for (value, _) in scale.ticks() {
+            drawing.line("grid", (x(value), band.0), (x(value), band.1));
+        }
+        bar(&mut drawing, *build, ratio, top + 22.0, &x);
+        drawing.line("one", (x(1.0), band.0), (x(1.0), band.1));
     }
-    drawing.line("one", (x(1.0), 0.0), (x(1.0), bottom));
     let title = format!("Ratio to {} in {}", comparison.method.reference, scenario.full_name());
     Some(drawing.finish(bottom + AXIS, &title))
+}
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= NAME_MAX {
+        return name.to_owned();
+    }
+    name.chars().take(NAME_MAX - 1).chain(['\u{2026}']).collect()
 }
 
 fn axis<'a>(ratios: impl Iterator<Item = &'a Ratio> + Clone) -> Scale {
