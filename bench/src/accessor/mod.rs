@@ -71,14 +71,15 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
     if args.instructions {
         instructions::check()?;
     }
+    let tsc_hz = tsc::hz();
+    // A pinned thread would count one CPU.
+    let mut machine = machine::describe(tsc_hz);
     let cpu = pin(args.cpu)?;
     let quiet = Disturbance::now(cpu.0);
     let clock = measure::clock();
-    let tsc_hz = tsc::hz();
     print(args, || format!("{} build, CPU {}, TSC {} MHz", vnet::ARM, cpu.0, tsc_hz / 1_000_000))?;
     let results = measure_all(args, &scenarios, tsc_hz)?;
 
-    let mut machine = machine::describe(tsc_hz);
     machine.warnings.extend(drift(clock, measure::clock()));
     machine.warnings.extend(Disturbance::now(cpu.0).since(&quiet));
     if build.profile == "debug" {
