@@ -37,6 +37,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use self::field::Random;
 use self::live::Live;
 use self::ndr::{Bisection, Search, Step, TRIALS_MAX, Verdict};
 use self::plan::{Ndr, Plan};
@@ -55,6 +56,8 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
         .context("SIGINT and SIGTERM")?;
+    // EAL pins this thread, after which the machine looks like one CPU.
+    let machine = crate::machine::describe(pmd::tsc::hz());
     let mut session = Session::open(&plan, stop)?;
     let mut live = Live::new(plan.json);
     let before = crate::machine::Ticks::now();
@@ -62,7 +65,7 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
         None => (Some(single(&plan, &mut session, &mut live)?), None),
         Some(ndr) => (None, Some(search(&plan, ndr, &mut session, &mut live)?)),
     };
-    let mut report = Report::new(&plan, &session, build);
+    let mut report = Report::new(&plan, &session, build, machine);
     report.notes.extend(crate::machine::Ticks::now().steal_since(before));
     report.notes.extend(trial.as_ref().and_then(hint));
     report.trial = trial;
@@ -138,3 +141,6 @@ fn hint(trial: &Trial) -> Option<String> {
             .to_owned()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,7 +137,7 @@ pub(crate) struct Lost {
 
 impl Report {
     /// Everything but trial and search.
-    pub(crate) fn new(plan: &Plan, session: &Session, build: Build) -> Self {
+    pub(crate) fn new(plan: &Plan, session: &Session, build: Build, machine: Machine) -> Self {
         let traffic = &plan.traffic;
         let ends = |range: &std::ops::RangeInclusive<u16>| [*range.start(), *range.end()];
         let ports = session.port_facts().into_iter().map(|(name, driver, stats)| {
@@ -154,7 +154,7 @@ impl Report {
             schema: SCHEMA,
             command: "pktgen",
             build,
-            machine: crate::machine::describe(pmd::tsc::hz()),
+            machine: Machine { tsc_hz: pmd::tsc::hz(), ..machine },
             traffic: Traffic {
                 protocol: traffic.protocol,
                 sizes: traffic.sizes.text.clone(),

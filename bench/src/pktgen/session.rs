@@ -60,7 +60,7 @@ impl Session {
         for (device, name) in
             devices.into_iter().zip(["tx", "rx"]).filter_map(|(d, n)| Some((d?, n)))
         {
-            let (port, wire) = open(plan, &eal, &pool, device, name)?;
+            let (port, wire) = open(plan, &eal, &pool, device, name, &stop)?;
             ports.push(port);
             wires.push(wire);
         }
@@ -195,7 +195,35 @@ fn start_eal(plan: &Plan, cpus: &[CpuId]) -> Result<Eal> {
     .context("DPDK's EAL")
 }
 
-fn open(plan: &Plan, eal: &Eal, pool: &MbufPool, device: &str, name: &str) -> Result<(Port, Wire)> {
+/// Starts a port. A memif client whose server is not there yet fails to start, so that is tried again for as long as a
+/// link is waited for.
+fn start(port: &mut Port, patience: Duration, stop: &AtomicBool) -> Result<Wire> {
+    let began = Instant::now();
+    loop {
+        match port.start() {
+            Ok((mut rx, mut tx)) => match (rx.pop(), tx.pop()) {
+                (Some(rx), Some(tx)) => return Ok(Wire { rx, tx }),
+                _ => bail!("the device has no queues"),
+            },
+            Err(error) => {
+                let memif = port.driver_name() == "net_memif";
+                if !memif || began.elapsed() >= patience || stop.load(Ordering::Relaxed) {
+                    return Err(error.into());
+                }
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn open(
+    plan: &Plan,
+    eal: &Eal,
+    pool: &MbufPool,
+    device: &str,
+    name: &str,
+    stop: &AtomicBool,
+) -> Result<(Port, Wire)> {
     let largest = plan.traffic.sizes.shares.iter().map(|(size, _)| *size).max().unwrap_or(0);
     let config = PortConfig {
         name: name.to_owned(),
@@ -209,11 +237,9 @@ fn open(plan: &Plan, eal: &Eal, pool: &MbufPool, device: &str, name: &str) -> Re
     };
     let mut port =
         Port::open(eal, &config, pool).with_context(|| format!("{name} device {device}"))?;
-    let (mut rx, mut tx) = port.start().with_context(|| format!("{name} device {device}"))?;
-    match (rx.pop(), tx.pop()) {
-        (Some(rx), Some(tx)) => Ok((port, Wire { rx, tx })),
-        _ => bail!("{name} device {device} has no queues"),
-    }
+    let wire = start(&mut port, plan.ports.link_timeout, stop)
+        .with_context(|| format!("{name} device {device}"))?;
+    Ok((port, wire))
 }
 
 fn wait_for_links(ports: &[Port], timeout: Duration, stop: &AtomicBool) -> Result<()> {

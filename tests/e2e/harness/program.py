@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("CURVNET") or ROOT / "target/release/curvnet").absolute()
+# Its sibling, unless another is named: both are built by one cargo call.
+BENCH = Path(os.environ.get("CURVNET_BENCH") or BINARY.with_name("curvnet-bench")).absolute()
 STOP_S = 10.0
 PR_SET_PDEATHSIG = 1
 
@@ -23,6 +25,14 @@ def command(*arguments: str, timeout_s: float = 30.0, cwd=ROOT) -> subprocess.Co
     """Runs curvnet to its end."""
     line = [str(BINARY), *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, timeout=timeout_s, cwd=cwd, preexec_fn=die_with_parent)
+
+
+def bench(*arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess:
+    """Runs curvnet-bench to its end."""
+    if not BENCH.exists():
+        raise AssertionError(f"{BENCH} is missing: make build, or name another with CURVNET_BENCH=")
+    line = [str(BENCH), *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=timeout_s, preexec_fn=die_with_parent)
 
 
 def most_vnets(directory: Path) -> int:

@@ -1,0 +1,5 @@
+//! Tests of several files together.
+
+mod frames;
+mod ring;
+mod settings;
