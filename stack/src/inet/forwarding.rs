@@ -64,8 +64,8 @@ pub struct FastHop {
     /// The longest frame that can leave this way without a second look; 0 when the hop needs one: it is not a single
     /// resolved gateway on an untagged link.
     pub longest: u32,
-    /// The adjacency's place.
-    pub adjacency: u32,
+    /// What it is booked on; see [`Forwarding::egress`].
+    pub egress: u32,
     /// The port.
     pub port: PortId,
 }
@@ -73,9 +73,9 @@ pub struct FastHop {
 impl FastHop {
     /// Needs a second look, whatever the packet.
     pub const NONE: FastHop =
-        FastHop { link_start: [0; 8], link_end: [0; 8], longest: 0, adjacency: 0, port: PortId(0) };
+        FastHop { link_start: [0; 8], link_end: [0; 8], longest: 0, egress: 0, port: PortId(0) };
 
-    fn new(hop: NextHop, adjacencies: &[Adjacency]) -> Self {
+    fn new(hop: NextHop, adjacencies: &[Adjacency], egresses: &[u32]) -> Self {
         let single = hop.kind == NextHopKind::Gateway && hop.count == 1;
         let adjacency = adjacencies.get(hop.first as usize).filter(|adjacency| {
             single
@@ -90,7 +90,7 @@ impl FastHop {
             link_start: [a, b, c, d, e, f, g, h],
             link_end: [g, h, i, j, k, l, m, n],
             longest: u32::from(*mtu) + ETHER_HDR_LEN as u32,
-            adjacency: hop.first,
+            egress: egresses.get(hop.first as usize).copied().unwrap_or(hop.first),
             port: *port,
         }
     }
@@ -174,6 +174,13 @@ pub struct Resolved<'a> {
     pub next_hop: u32,
 }
 
+/// By adjacency, the first one that leaves through the same interface.
+fn egresses(adjacencies: &[Adjacency]) -> Box<[u32]> {
+    let mut first = HashMap::new();
+    let places = adjacencies.iter().zip(0..);
+    places.map(|(adjacency, place)| *first.entry(adjacency.slot).or_insert(place)).collect()
+}
+
 /// What one vnet's workers read.
 #[derive(Debug)]
 pub struct Forwarding {
@@ -181,6 +188,8 @@ pub struct Forwarding {
     next_hops: Box<[NextHop]>,
     fast_hops: Box<[FastHop]>,
     adjacencies: Box<[Adjacency]>,
+    /// By adjacency, the first one that leaves through the same interface.
+    egresses: Box<[u32]>,
     neighbors: HashMap<(IfSlot, u32), u32>,
     flow_key: u64,
     loopback: Option<IfSlot>,
@@ -219,11 +228,14 @@ impl Forwarding {
             loopback,
             not_sources,
         } = parts;
+        let egresses = egresses(&adjacencies);
+        let fast_hop = |hop: &NextHop| FastHop::new(*hop, &adjacencies, &egresses);
         Self {
             fib,
-            fast_hops: next_hops.iter().map(|hop| FastHop::new(*hop, &adjacencies)).collect(),
+            fast_hops: next_hops.iter().map(fast_hop).collect(),
             next_hops: next_hops.into(),
             adjacencies: adjacencies.into(),
+            egresses,
             neighbors,
             flow_key,
             loopback,
@@ -270,6 +282,14 @@ impl Forwarding {
     #[must_use]
     pub fn adjacency(&self, at: u32) -> Option<&Adjacency> {
         self.adjacencies.get(at as usize)
+    }
+
+    /// The place of the adjacency that stands for all that leave through the same interface as the one at `place`: packets
+    /// to many neighbours on one link are counted together.
+    #[inline(always)]
+    #[must_use]
+    pub fn egress(&self, place: u32) -> u32 {
+        self.egresses.get(place as usize).copied().unwrap_or(place)
     }
 
     /// Whether `addr` on `slot` is in the neighbour table, resolved or not.

@@ -33,6 +33,8 @@ pub struct TxCounters {
 pub struct TxPort {
     port: PortId,
     frames: Burst,
+    /// Whether the port is among those that wait.
+    waiting: bool,
     via: Via,
     counters: Arc<TxCounters>,
 }
@@ -57,7 +59,7 @@ impl TxPort {
     }
 
     fn new(port: PortId, via: Via) -> Self {
-        Self { port, frames: Burst::new(), via, counters: Arc::default() }
+        Self { port, frames: Burst::new(), waiting: false, via, counters: Arc::default() }
     }
 
     /// Appends one frame.
@@ -120,6 +122,9 @@ impl TxPort {
 #[derive(Debug, Default)]
 pub struct Output {
     ports: Vec<Option<TxPort>>,
+    /// Those with frames that wait, so that the end of an iteration costs nothing for the others. One place for each port:
+    /// it never grows.
+    waiting: Vec<PortId>,
 }
 
 impl Output {
@@ -134,13 +139,19 @@ impl Output {
             }
             output.ports[at] = Some(tx);
         }
+        output.waiting.reserve_exact(output.ports.len());
         output
     }
 
-    /// The frames for `port`.
+    /// The frames for `port`, to which the caller adds some.
     #[inline]
     pub fn port(&mut self, port: PortId) -> Option<&mut TxPort> {
-        self.ports.get_mut(usize::from(port.0))?.as_mut()
+        let tx = self.ports.get_mut(usize::from(port.0))?.as_mut()?;
+        if !tx.waiting {
+            tx.waiting = true;
+            self.waiting.push(port);
+        }
+        Some(tx)
     }
 
     /// Whether frames can leave through `port`.
@@ -174,8 +185,11 @@ impl Output {
     /// Hands all waiting frames to their ports.
     #[inline]
     pub fn flush(&mut self) {
-        for tx in self.ports.iter_mut().flatten() {
-            tx.flush();
+        for port in self.waiting.drain(..) {
+            if let Some(Some(tx)) = self.ports.get_mut(usize::from(port.0)) {
+                tx.waiting = false;
+                tx.flush();
+            }
         }
     }
 }

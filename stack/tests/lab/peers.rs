@@ -128,7 +128,8 @@ impl Host {
     fn pongs(&mut self) -> Vec<(Ipv4Addr, u16, Vec<u8>)> {
         let mut pongs = Vec::new();
         while self.icmp().can_recv() {
-            let (bytes, IpAddress::Ipv4(from)) = self.icmp().recv().unwrap();
+            let (bytes, from) = self.icmp().recv().unwrap();
+            let IpAddress::Ipv4(from) = from else { panic!("an answer from {from}") };
             let packet = Icmpv4Packet::new_checked(bytes).unwrap();
             match Icmpv4Repr::parse(&packet, &ChecksumCapabilities::default()).unwrap() {
                 Icmpv4Repr::EchoReply { ident: 77, seq_no, data } => {

@@ -266,3 +266,83 @@ fn store<const N: usize>(column: &mut [u32; N], start: usize, lanes: __m256i) ->
     unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), lanes) };
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use pmd::test_support;
+    use proptest::prelude::*;
+
+    use super::super::check::check_each;
+    use super::*;
+    use crate::wire::checksum;
+
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+    const OWN: [u32; 3] = [0x0a00_0001, 0x0a00_0000, 0x0a00_00ff];
+    const MTU: i32 = 100;
+
+    /// A frame whose fields are at their limits, or ordinary.
+    fn frame() -> impl Strategy<Value = Vec<u8>> {
+        let top = prop::sample::select(vec![0u8, 1, 10, 126, 127, 128, 223, 224, 239, 240, 255]);
+        let addr =
+            (top, any::<[u8; 3]>()).prop_map(|(top, [a, b, c])| u32::from_be_bytes([top, a, b, c]));
+        let src = prop_oneof![4 => addr.clone(), 1 => prop::sample::select(OWN.to_vec())];
+        let lens = vec![46u16, 46, 46, 20, 19, 0, 47, 0xffff];
+        let frame_lens = vec![60usize, 60, 60, 114, 115, 34, 33, 0];
+        let link = prop::option::weighted(0.05, (0usize..16, 0u32..8));
+        (
+            (src, addr, link),
+            prop::sample::select(lens),
+            prop::sample::select(vec![64u8, 64, 64, 0, 1, 2, 255]),
+            prop::sample::select(frame_lens),
+            (any::<u16>(), any::<u8>(), prop::bool::weighted(0.9)),
+        )
+            .prop_map(|((src, dst, link), total, ttl, len, (id, protocol, right))| {
+                let mut frame = vec![0; 34];
+                frame[..6].copy_from_slice(&MAC);
+                frame[12..16].copy_from_slice(&[8, 0, 0x45, 0]);
+                frame[16..18].copy_from_slice(&total.to_be_bytes());
+                frame[18..20].copy_from_slice(&id.to_be_bytes());
+                (frame[22], frame[23]) = (ttl, protocol);
+                frame[26..30].copy_from_slice(&src.to_be_bytes());
+                frame[30..34].copy_from_slice(&dst.to_be_bytes());
+                if let Some((at, bit)) = link {
+                    frame[at] ^= 1 << bit;
+                }
+                let sum = checksum(&frame[14..]).wrapping_add(u16::from(!right));
+                frame[24..26].copy_from_slice(&sum.to_ne_bytes());
+                frame.resize(len, 0);
+                frame
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn lanes_decide_as_packets_do(frames in prop::collection::vec(frame(), GROUP)) {
+            let pool = test_support::pool();
+            let group: Vec<Mbuf> =
+                frames.iter().filter_map(|frame| pool.from_bytes(frame)).collect();
+            let group = <&[Mbuf; GROUP]>::try_from(group.as_slice()).expect("eight mbufs");
+            let mut not_sources = AddressFilter::default();
+            OWN.iter().for_each(|addr| not_sources.insert(*addr));
+            let [a, b, c, d, e, f] = MAC;
+            let mac = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+            let longest = MTU + ETHER_HDR_LEN as i32;
+            let ordinary = Ordinary { mac, longest, not_sources: &not_sources };
+            let (mut lanes, mut each) = (Columns::new(), Columns::new());
+            let exceptions = check_each::<false>(&ordinary, group, &mut each, 8);
+            let Some(found) = check_group::<false>(&ordinary, group, &mut lanes, 8) else {
+                prop_assert!(frames.iter().any(|frame| frame.len() < HEADERS));
+                return Ok(());
+            };
+            prop_assert_eq!(found, exceptions);
+            for lane in (0..GROUP).filter(|lane| exceptions >> lane & 1 == 0) {
+                let at = 8 + lane;
+                prop_assert_eq!(lanes.dst[at], each.dst[at]);
+                prop_assert_eq!(lanes.ttl[at], each.ttl[at]);
+                prop_assert_eq!(lanes.pkt_len[at], each.pkt_len[at]);
+            }
+        }
+    }
+}

@@ -70,8 +70,7 @@ impl Pass<'_> {
         for (mbuf, ttl) in group.iter_mut().zip(ttls) {
             rewrite_fast(fast, mbuf, *ttl);
         }
-        self.booking
-            .add(fast.adjacency, Count { packets: GROUP as u32, bytes: lengths.iter().sum() });
+        self.booking.add(fast.egress, Count { packets: GROUP as u32, bytes: lengths.iter().sum() });
         true
     }
 
@@ -84,7 +83,7 @@ impl Pass<'_> {
             let place = match self.fast_hops.get(usize::from(hop)) {
                 Some(fast) if pkt_len <= fast.longest => {
                     rewrite_fast(fast, mbuf, self.columns.ttl[at]);
-                    fast.adjacency
+                    fast.egress
                 }
                 _ if self.exceptions >> at & 1 == 1 => continue,
                 _ => match rewrite_any(self.rules, mbuf, self.columns.dst[at], hop) {
@@ -106,7 +105,7 @@ fn of_group<T>(column: &[T; CHUNK], start: usize) -> Option<&[T; GROUP]> {
     column.get(start..)?.first_chunk()
 }
 
-/// The packets in a row that leave along one adjacency, so that it is looked at once.
+/// The packets in a row that leave through one interface, so that it is looked at once.
 struct Booking<'a> {
     cx: &'a Cx<'a>,
     tally: &'a mut Tally,
@@ -166,8 +165,8 @@ fn rewrite_fast(hop: &FastHop, mbuf: &mut Mbuf, ttl: u32) {
     h[22..26].copy_from_slice(&ttl.to_le_bytes());
 }
 
-/// Any packet: several paths, hosts of connected networks, VLAN tags. The adjacency's place; `None` leaves the packet as
-/// it was received.
+/// Any packet: several paths, hosts of connected networks, VLAN tags. What it is booked on; `None` leaves the packet as it
+/// was received.
 #[inline(never)]
 fn rewrite_any(rules: &Rules<'_>, mbuf: &mut Mbuf, dst: u32, hop: u16) -> Option<u32> {
     let hop = rules.forwarding.next_hop(hop);
@@ -187,7 +186,7 @@ fn rewrite_any(rules: &Rules<'_>, mbuf: &mut Mbuf, dst: u32, hop: u16) -> Option
     h[22..26].copy_from_slice(&decrement_ttl(u32::from_le_bytes(before)).to_le_bytes());
     if write_link_header(adjacency, mbuf) {
         mbuf.set_port(adjacency.port);
-        return Some(place);
+        return Some(rules.forwarding.egress(place));
     }
     // No room for a VLAN tag: put the TTL back, for the other path to find the packet as it was received.
     let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
