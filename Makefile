@@ -32,9 +32,9 @@ lint: deps ## formatting, clippy in all four builds, shellcheck, cargo-deny
 fmt: ## format the sources
 	$(CARGO) fmt --all
 
-bench: build ## compare with dpdk-testpmd on one core; ARGS='--rounds 3 --seconds 2'
+bench: build ## compare with dpdk-testpmd (ARGS='--rounds 3'), and the four builds (COMPARE_ARGS='--rounds 21')
 	@scripts/install-deps.sh build test
-	@scripts/bench.sh $(ARGS)
+	@COMPARE_ARGS="$(COMPARE_ARGS)" scripts/bench.sh $(ARGS)
 
 install: ## install programs and example configurations under DESTDIR/PREFIX
 	@for program in $(PROGRAMS); do test -x $(RELEASE)/$$program || exec $(MAKE) build; done

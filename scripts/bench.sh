@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The comparison with dpdk-testpmd, then what a vnet costs. `make bench` calls this after building.
-# Arguments go to bench/compare-testpmd.py.
+# The comparison with dpdk-testpmd, what a vnet costs, then the four builds of curvnet against each other. `make bench`
+# calls this after building. Arguments go to bench/compare-testpmd.py, those in COMPARE_ARGS to `curvnet-bench compare`.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -16,3 +16,13 @@ if "$program" --help 2>/dev/null | grep -q '^ *vnet\b'; then
     echo
     "${ROOT[@]}" "$program" vnet
 fi
+
+# The four accessor arms, in brief. Whoever we are builds; root measures, for its hugepages.
+read -ra compare_args <<<"${COMPARE_ARGS:-}"
+compare=(env "CARGO_TARGET_DIR=$TARGET_DIR" "$program" compare --short "${compare_args[@]}")
+echo
+say "curvnet's four builds; the first time, this builds each of them"
+"${compare[@]}" --build-only
+"${ROOT[@]}" "${compare[@]}" --no-build \
+    --json "$TARGET_DIR/bench/compare.json" --html "$TARGET_DIR/bench/compare.html"
+say "with plots: $TARGET_DIR/bench/compare.html; everything: $TARGET_DIR/bench/compare.json"

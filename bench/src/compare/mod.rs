@@ -26,11 +26,11 @@ use anyhow::{Context, Result, bail};
 
 use against::{Against, Tolerance};
 use builds::Workspace;
-pub(crate) use manifest::BadManifest;
 use manifest::{Manifest, Plan, ScenarioName, Source};
 use result::Comparison;
 use rounds::Ready;
 
+use crate::Usage;
 use crate::report::Build;
 
 /// Builds and runs several builds in turn and compares them.
@@ -38,7 +38,6 @@ use crate::report::Build;
 /// A manifest lists the builds: features, RUSTFLAGS, profile, git revision, or a program that is there. Every round runs
 /// every build; the ratios to the reference build come with an interval that holds them with 95 % confidence.
 #[derive(clap::Args, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// The builds to compare [default: bench/builds.toml of these sources]
     #[arg(long, value_name = "FILE")]
@@ -127,7 +126,7 @@ fn chosen(args: &Args, workspace: &Result<Workspace>) -> Result<(Manifest, Plan)
     let path = match (&args.manifest, workspace) {
         (Some(path), _) => path.clone(),
         (None, Ok(workspace)) => workspace.root.join("bench/builds.toml"),
-        (None, Err(error)) => bail!("{error:#}, or name a --manifest"),
+        (None, Err(error)) => return Err(Usage(format!("{error:#}, or name a --manifest")).into()),
     };
     let mut manifest = manifest::load(&path)?;
     keep(&mut manifest, &args.builds)?;
@@ -138,7 +137,9 @@ fn chosen(args: &Args, workspace: &Result<Workspace>) -> Result<(Manifest, Plan)
     plan.rounds = args.rounds.map_or(plan.rounds, usize::from);
     plan.seconds = args.seconds.unwrap_or(plan.seconds);
     if plan.scenarios.is_empty() && !args.build_only {
-        bail!("neither {} nor --scenarios says what to measure", path.display());
+        let path = path.display();
+        let text = format!("neither {path} nor --scenarios says what to measure");
+        return Err(Usage(text).into());
     }
     Ok((manifest, plan))
 }
@@ -146,7 +147,8 @@ fn chosen(args: &Args, workspace: &Result<Workspace>) -> Result<(Manifest, Plan)
 fn keep(manifest: &mut Manifest, wanted: &[String]) -> Result<()> {
     let names: Vec<String> = manifest.builds.iter().map(|build| build.name.clone()).collect();
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
-        bail!("the manifest has no build {unknown}; it has {}", names.join(", "));
+        let text = format!("the manifest has no build {unknown}; it has {}", names.join(", "));
+        return Err(Usage(text).into());
     }
     if !wanted.is_empty() {
         let reference = names[manifest.reference].clone();
@@ -161,7 +163,7 @@ fn earlier(args: &Args, plan: &Plan) -> Result<Option<(String, Comparison)>> {
     let Some(path) = &args.against else { return Ok(None) };
     let earlier = Comparison::read(path)?;
     if let Some(why) = against::too_few_rounds(plan.rounds, &earlier) {
-        bail!("{why}");
+        return Err(Usage(why).into());
     }
     Ok(Some((path.display().to_string(), earlier)))
 }

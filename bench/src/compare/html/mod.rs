@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::result::{ComparedScenario, Comparison};
-use super::svg::{self, Series, escape};
+use super::svg::{self, Series, SeriesPoint, escape};
 use super::words;
 
 const STYLE: &str = include_str!("style.css");
@@ -133,10 +133,14 @@ fn series_over_points(comparison: &Comparison, scenarios: &[&ComparedScenario]) 
                 let result = scenario.results[build].as_ref()?;
                 let low = result.values.iter().copied().fold(f64::INFINITY, f64::min);
                 let high = result.values.iter().copied().fold(0.0, f64::max);
-                Some((scenario.point.as_ref()?.x, result.median, Some((low, high))))
+                Some(SeriesPoint {
+                    x: scenario.point.as_ref()?.x,
+                    y: result.median,
+                    range: Some((low, high)),
+                })
             })
             .collect();
-        points.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+        points.sort_unstable_by(|one, other| one.x.total_cmp(&other.x));
         Series { build, points }
     };
     (0..comparison.builds.len()).map(of_build).filter(|one| !one.points.is_empty()).collect()
@@ -146,7 +150,8 @@ fn percentiles(comparison: &Comparison) -> String {
     let figures = comparison.scenarios.iter().filter_map(|scenario| {
         let of_build = |(build, result): (usize, &Option<super::result::Measured>)| {
             let percentiles = result.as_ref()?.percentiles.as_ref()?;
-            let points = percentiles.points.iter().map(|(rank, value)| (*rank, *value, None));
+            let points =
+                percentiles.points.iter().map(|(x, y)| SeriesPoint { x: *x, y: *y, range: None });
             Some(Series { build, points: points.collect() })
         };
         let series: Vec<Series> =

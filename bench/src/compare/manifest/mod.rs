@@ -10,8 +10,9 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 
 use decode::Table;
-pub(crate) use problem::BadManifest;
-use problem::Problem;
+use problem::{BadManifest, Problem};
+
+use crate::Usage;
 
 /// A manifest that can be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,12 +145,12 @@ const CARGO_KEYS: [&str; 4] = ["features", "profile", "rustflags", "revision"];
 ///
 /// # Errors
 ///
-/// The file cannot be read, or a [`BadManifest`] that holds everything that is wrong with it.
+/// The file cannot be read, or a [`Usage`] that tells everything that is wrong with it.
 pub(crate) fn load(path: &Path) -> Result<Manifest> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the manifest {}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    Ok(parse(&path.display().to_string(), &text, folder)?)
+    parse(&path.display().to_string(), &text, folder).map_err(|bad| Usage(bad.to_string()).into())
 }
 
 fn parse(file_name: &str, text: &str, folder: &Path) -> Result<Manifest, BadManifest> {

@@ -82,7 +82,7 @@ impl Problem {
 
 /// A manifest that cannot be used, as text: for each problem file:line:column, the line, a caret, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BadManifest(String);
+pub(super) struct BadManifest(String);
 
 impl BadManifest {
     pub(super) fn new(file_name: &str, text: &str, mut problems: Vec<Problem>) -> Self {

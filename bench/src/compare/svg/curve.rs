@@ -10,11 +10,11 @@ const LABEL_WIDTH: f64 = 36.0;
 /// Values over a logarithmic x axis; a bar at each point is the range of the rounds. A build with a single point, such as
 /// one that has only one vnet, gets a dashed line to compare the others with.
 pub(crate) fn curve(series: &[Series], axis: &str, title: &str) -> String {
-    let mut xs: Vec<f64> = series.iter().flat_map(|one| one.points.iter().map(|p| p.0)).collect();
+    let mut xs: Vec<f64> = series.iter().flat_map(|one| one.points.iter().map(|p| p.x)).collect();
     xs.sort_unstable_by(f64::total_cmp);
     xs.dedup();
     let frame = Frame { left: 52.0, right: WIDTH - 14.0, top: 10.0, bottom: HEIGHT - 46.0 };
-    let values = series.iter().flat_map(|one| one.points.iter().map(|point| point.1));
+    let values = series.iter().flat_map(|one| one.points.iter().map(|point| point.y));
     let scale = Scale::of_costs(values);
     let (first, last) = (xs.first().copied().unwrap_or(1.0), xs.last().copied().unwrap_or(1.0));
     let decades = (last / first).ln();
@@ -52,14 +52,14 @@ fn draw(
 ) {
     let class = format!("b{}", one.build % STYLES);
     let points: Vec<(f64, f64)> =
-        one.points.iter().map(|(at, value, _)| (x(*at), frame.y(scale, *value))).collect();
+        one.points.iter().map(|point| (x(point.x), frame.y(scale, point.y))).collect();
     if let [(at, y)] = points[..] {
         drawing.line(&format!("{class} curve dashed"), (at, y), (frame.right, y));
     }
     drawing.polyline(&format!("{class} curve"), &points);
-    for ((x, y), (.., range)) in points.iter().zip(&one.points) {
-        if let Some((low, high)) = range {
-            let (low, high) = (frame.y(scale, *low), frame.y(scale, *high));
+    for ((x, y), point) in points.iter().zip(&one.points) {
+        if let Some((low, high)) = point.range {
+            let (low, high) = (frame.y(scale, low), frame.y(scale, high));
             drawing.line(&format!("{class} range"), (*x, low), (*x, high));
         }
         drawing.mark(one.build, *x, *y);

@@ -25,8 +25,19 @@ const WIDTH: f64 = 400.0;
 pub(crate) struct Series {
     /// The build's place in the comparison, which decides on colour and mark.
     pub(crate) build: usize,
-    /// x, y, and the range of y over the rounds where it is known; x ascending.
-    pub(crate) points: Vec<(f64, f64, Option<(f64, f64)>)>,
+    /// x ascending.
+    pub(crate) points: Vec<SeriesPoint>,
+}
+
+/// A point of a line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeriesPoint {
+    /// Where it is: a percentile, or a number of vnets.
+    pub(crate) x: f64,
+    /// Its median.
+    pub(crate) y: f64,
+    /// From the smallest to the largest round, where that is known.
+    pub(crate) range: Option<(f64, f64)>,
 }
 
 /// Text that is no markup.

@@ -8,11 +8,11 @@ const HEIGHT: f64 = 250.0;
 /// Percentiles over their rank, which is evenly spaced by nines: 50, 90, 99, 99.9 ... and the largest value.
 pub(crate) fn percentiles(series: &[Series], title: &str) -> String {
     let mut ranks: Vec<f64> =
-        series.iter().flat_map(|one| one.points.iter().map(|point| point.0)).collect();
+        series.iter().flat_map(|one| one.points.iter().map(|point| point.x)).collect();
     ranks.sort_unstable_by(f64::total_cmp);
     ranks.dedup();
     let frame = Frame { left: 52.0, right: WIDTH - 14.0, top: 10.0, bottom: HEIGHT - 28.0 };
-    let values = series.iter().flat_map(|one| one.points.iter().map(|point| point.1));
+    let values = series.iter().flat_map(|one| one.points.iter().map(|point| point.y));
     let scale = Scale::of_costs(values);
     let x = |rank: f64| {
         let place = ranks.iter().position(|one| *one == rank).unwrap_or(0);
@@ -28,7 +28,7 @@ pub(crate) fn percentiles(series: &[Series], title: &str) -> String {
     }
     for one in series {
         let points: Vec<(f64, f64)> =
-            one.points.iter().map(|(rank, value, _)| (x(*rank), frame.y(&scale, *value))).collect();
+            one.points.iter().map(|point| (x(point.x), frame.y(&scale, point.y))).collect();
         drawing.polyline(&format!("b{} curve", one.build % STYLES), &points);
         for (x, y) in points {
             drawing.mark(one.build, x, y);
