@@ -14,6 +14,7 @@ mod accessor;
 mod compare;
 mod forward;
 pub mod machine;
+mod pattern;
 mod pktgen;
 pub mod report;
 mod vnet;

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::catalogue::{Scenario, all};
+use crate::pattern::matches;
 
 /// A name, or a glob (`*` is any text, `?` any character) that at least one scenario has.
 #[derive(Clone, Debug)]
@@ -32,37 +33,9 @@ pub(super) fn select(patterns: &[Pattern]) -> Vec<Scenario> {
     all().into_iter().filter(|scenario| patterns.is_empty() || wanted(scenario)).collect()
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some(first) = pattern.chars().next() else { return name.is_empty() };
-    let rest = &pattern[first.len_utf8()..];
-    let after_one = || name.chars().next().map(|c| (c, &name[c.len_utf8()..]));
-    match first {
-        '*' => matches(rest, name) || after_one().is_some_and(|(_, name)| matches(pattern, name)),
-        '?' => after_one().is_some_and(|(_, name)| matches(rest, name)),
-        _ => after_one().is_some_and(|(c, name)| c == first && matches(rest, name)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn globs() {
-        let table = [
-            ("read-cur-each", "read-cur-each", true),
-            ("read-cur", "read-cur-each", false),
-            ("read-*", "read-cur-each", true),
-            ("*each", "read-cur-each", true),
-            ("*-?", "init-read-4", true),
-            ("*-?", "init-read-16", false),
-            ("*", "", true),
-            ("?", "", false),
-        ];
-        for (pattern, name, expected) in table {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
 
     #[test]
     fn patterns_select_in_order_and_once() {

@@ -1,14 +1,200 @@
-//! `curvnet-bench forward`.
+//! `curvnet-bench forward`: the real datapath on one worker, between an in-process source and sink or between devices.
 
-use anyhow::{Result, bail};
+mod devices;
+mod frames;
+mod measure;
+mod result;
+mod scenario;
+#[cfg(test)]
+mod tests;
+mod world;
 
-use crate::report::Build;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use pmd::{CpuId, Eal, EalConfig, Hugepages, MbufPool, PortId, SocketId, tsc, worker};
+
+use self::devices::Bench;
+use self::frames::Feed;
+use self::measure::{Job, Parts, vlan_of};
+use self::result::Measured;
+use self::scenario::{Scenario, Wire};
+use self::world::{Place, World};
+use crate::machine::{self, Ticks};
+use crate::pattern::Pattern;
+use crate::report::{Build, Machine, Report, SCHEMA};
+
+/// Mbufs of the bench: bursts on their way, and what devices hold.
+const MBUFS: u32 = 16383;
+/// Memory for a million routes' worth of nothing but mbufs and containers.
+const MEMORY_MIB: u32 = 512;
 
 /// Measures the datapath on one worker.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// A scenario by name or glob; may be given several times. All if there is none.
+    #[arg(long, value_name = "NAME")]
+    scenario: Vec<Pattern>,
+    /// Prints the names of the scenarios and ends.
+    #[arg(long)]
+    list: bool,
+    /// How long each scenario forwards.
+    #[arg(long, default_value_t = 2.0, value_name = "S")]
+    seconds: f64,
+    /// The CPU of the worker; the last one if not given.
+    #[arg(long, value_name = "N")]
+    cpu: Option<usize>,
+    /// Ordinary pages instead of hugepages.
+    #[arg(long)]
+    no_huge: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs the command.
-pub(crate) fn run(_args: &Args, _build: Build) -> Result<()> {
-    bail!("not here yet")
+pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
+    let scenarios = crate::pattern::select(&args.scenario, scenario::all(), |s| &s.name)?;
+    if args.list {
+        for scenario in scenarios {
+            println!("{}", scenario.name);
+        }
+        return Ok(());
+    }
+    ensure!(
+        (0.01..=3600.0).contains(&args.seconds),
+        "--seconds {}: a scenario runs for 0.01 to 3600 seconds",
+        args.seconds
+    );
+    let lab = Lab::start(args)?;
+    let (before, mut warnings, mut results) = (Ticks::now(), machine::warnings(), Vec::new());
+    if !args.json {
+        println!("{}", Measured::header());
+    }
+    for scenario in &scenarios {
+        if scenario.vnets > vnet::Vnets::MAX_VNETS {
+            if !args.json {
+                println!("{:<44}  -  this build has one vnet", scenario.name);
+            }
+            continue;
+        }
+        let measured = lab.run(scenario).with_context(|| scenario.name.clone())?;
+        if !args.json {
+            println!("{}", measured.line(&scenario.name));
+        }
+        results.push(measured.report(scenario));
+    }
+    warnings.extend(Ticks::now().steal_since(before));
+    if args.json {
+        let machine = Machine { warnings, ..machine::describe(tsc::hz()) };
+        let command = "forward".to_owned();
+        let report = Report { schema: SCHEMA, command, build, machine, scenarios: results };
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        for warning in warnings {
+            println!("warning: {warning}");
+        }
+    }
+    Ok(())
+}
+
+/// DPDK and what all scenarios share.
+struct Lab {
+    cpu: CpuId,
+    pool: MbufPool,
+    time: Duration,
+    eal: Eal,
+}
+
+impl Lab {
+    fn start(args: &Args) -> Result<Self> {
+        let cpus = pmd::affinity::current();
+        let cpu = match args.cpu {
+            Some(n) if cpus.contains(&CpuId(n)) => CpuId(n),
+            Some(n) => bail!("--cpu {n}: this process may not run there; it may on {cpus:?}"),
+            None => *cpus.last().context("no CPU")?,
+        };
+        let eal = Eal::init(EalConfig {
+            hugepages: if args.no_huge { Hugepages::None } else { Hugepages::Auto },
+            memory_mib: Some(MEMORY_MIB),
+            main_cpu: cpus.into_iter().find(|other| *other != cpu),
+            eal_args: vec!["--no-pci".to_owned()],
+            ..EalConfig::default()
+        })
+        .context("DPDK's EAL")?;
+        let pool = MbufPool::create(&eal, "mbufs", MBUFS, 256, SocketId::ANY)?;
+        Ok(Self { cpu, pool, time: Duration::from_secs_f64(args.seconds), eal })
+    }
+
+    /// Makes the scenario's vnets, forwards, and takes everything down again.
+    fn run(&self, scenario: &Scenario) -> Result<Measured> {
+        let folder = Folder::new()?;
+        if scenario.wire == Wire::Pcap {
+            let mut feed = Feed::new(scenario, world::destinations(scenario));
+            devices::write_capture(&mut feed, &self.pool, &folder.0.join("frames.pcap"))?;
+        }
+        let bench = (scenario.wire != Wire::Inside)
+            .then(|| Bench::open(scenario.wire, &self.eal, &self.pool, &folder.0))
+            .transpose()?;
+        let ports = match &bench {
+            Some(bench) => vec![bench.inner()?],
+            None => inside(scenario),
+        };
+        let places = |n: usize| {
+            let (port, out) = ports[n % ports.len()];
+            let vlan = scenario.tagged.then(|| vlan_of(n));
+            (Place { port, vlan }, Place { port: out, vlan })
+        };
+        let mut world = World::new(scenario, &self.eal, &self.pool, places)?;
+        let job = Job {
+            scenario: scenario.clone(),
+            parts: Parts {
+                domain: world.domain.clone(),
+                interfaces: world.stack.interfaces(),
+                queues: world.queues.clone(),
+                pool: self.pool.clone(),
+            },
+            destinations: std::mem::take(&mut world.destinations),
+            ports: ports.clone(),
+            time: self.time,
+        };
+        let measured = match bench {
+            Some(bench) => bench.run(self.cpu, job)?,
+            None => {
+                let work = move |_: worker::WorkerCtx| measure::measure(job, None);
+                let Ok(done) = worker::spawn(self.cpu, "forward", work)?.join() else {
+                    bail!("the worker panicked");
+                };
+                done?.0
+            }
+        };
+        ensure!(world.stack.shutdown() == 0, "a vnet could not be freed: this is a bug");
+        let leaked = self.pool.in_use();
+        ensure!(leaked == 0, "{leaked} mbufs did not come back to their pool: this is a bug");
+        Ok(measured)
+    }
+}
+
+/// Numbers of ports that no device has: two for each vnet, or two for all if VLANs tell them apart.
+fn inside(scenario: &Scenario) -> Vec<(PortId, PortId)> {
+    let pairs = if scenario.tagged { 1 } else { scenario.vnets as u16 };
+    (0..pairs).map(|n| (PortId(2 * n), PortId(2 * n + 1))).collect()
+}
+
+/// A folder for files of devices, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("curvnet-forward-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -1,0 +1,176 @@
+//! The timed loop: a burst in, through the datapath, out; what is before and after it is not timed.
+
+use std::time::{Duration, Instant};
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
+use pmd::{Burst, MbufPool, PortId, RxQueue, TxQueue, tsc};
+use stack::net::Interfaces;
+use stack::time::Nanos;
+use stack::worker::{Datapath, DatapathParts, Output, TxPort, WorkerQueues};
+use vnet::{Domain, Published};
+
+use super::frames::Feed;
+use super::result::{Measured, NodeCost};
+use super::scenario::Scenario;
+use super::world::gateway_of;
+
+/// Frames of a burst.
+pub(super) const BURST: usize = 64;
+/// One burst in this many is checked byte by byte; all are counted.
+const CHECK_EVERY: u64 = 16;
+/// Time before the first sample counts.
+const WARM_UP: Duration = Duration::from_millis(200);
+/// The longest burst that the histogram tells apart from longer ones, in cycles.
+const LONGEST: u64 = 1 << 32;
+
+/// What a worker thread needs to forward.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) scenario: Scenario,
+    pub(super) parts: Parts,
+    pub(super) destinations: Vec<u32>,
+    /// In and out, by vnet; vnets with VLANs share them.
+    pub(super) ports: Vec<(PortId, PortId)>,
+    pub(super) time: Duration,
+}
+
+/// What its stack is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) domain: Domain,
+    pub(super) interfaces: Arc<Published<Interfaces>>,
+    pub(super) queues: WorkerQueues,
+    pub(super) pool: MbufPool,
+}
+
+impl Parts {
+    /// The stack of the calling thread.
+    pub(super) fn datapath(self, out: Output) -> Result<Datapath> {
+        let Self { domain, interfaces, queues, pool } = self;
+        let reader = domain.reader(0)?;
+        Ok(Datapath::new(DatapathParts { reader, interfaces, queues, pool, out }))
+    }
+}
+
+/// Devices on both sides of the datapath, of which it has the inner queues and the caller the outer ones.
+#[derive(Debug)]
+pub(super) struct Devices {
+    /// Where frames are fed in, and polled.
+    pub(super) feed: TxQueue,
+    pub(super) rx: RxQueue,
+    /// Where they leave, and come out.
+    pub(super) tx: TxQueue,
+    pub(super) sink: RxQueue,
+}
+
+/// Cycles of two readings of the clock with nothing between them.
+fn baseline() -> u64 {
+    let mut readings: Vec<u64> = (0..1001)
+        .map(|_| {
+            let begin = tsc::serialized();
+            tsc::serialized().saturating_sub(begin)
+        })
+        .collect();
+    readings.sort_unstable();
+    readings[readings.len() / 2]
+}
+
+/// Forwards bursts for a while on the calling thread, by hand or through `devices`. Both sides of these are returned.
+pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, Option<Queues>)> {
+    let Job { scenario, parts, destinations, ports, time } = job;
+    let pool = parts.pool.clone();
+    let (out, mut devices) = match devices {
+        None => (Output::new(ports.iter().map(|(_, out)| TxPort::collect(*out))), None),
+        Some(Devices { feed, rx, tx, sink }) => {
+            let out = TxPort::queue(ports[0].1, tx);
+            (Output::new([out]), Some((feed, rx, sink)))
+        }
+    };
+    let mut datapath = parts.datapath(out)?;
+    let baseline = baseline();
+    let mut feed = Feed::new(&scenario, destinations);
+    let mut burst = Burst::new();
+    let mut histogram = Histogram::new_with_bounds(1, LONGEST, 3)?;
+    let (mut cycles, mut packets, mut lost, mut bursts) = (0u64, 0u64, 0u64, 0u64);
+    let (start, mut nodes_before) = (Instant::now(), None);
+    loop {
+        let elapsed = start.elapsed();
+        if elapsed > WARM_UP + time {
+            break;
+        }
+        let warm = elapsed > WARM_UP;
+        if warm && nodes_before.is_none() {
+            nodes_before = Some(NodeCost::counters(&datapath));
+        }
+        // So many between two looks at the clock.
+        for _ in 0..CHECK_EVERY {
+            let (vnet, port, out) = turn(&scenario, &ports, bursts);
+            feed.burst(&pool, BURST, &mut burst)?;
+            feed.write(&mut burst, vlan_of(vnet))?;
+            if let Some((feed, ..)) = &mut devices {
+                let _sent = feed.tx(&mut burst);
+            }
+            let begin = tsc::serialized();
+            let _timed = datapath.begin(Nanos(begin));
+            let received = match &mut devices {
+                None => BURST,
+                Some((_, rx, _)) => rx.rx(&mut burst, BURST as u16),
+            };
+            datapath.receive(port, &mut burst);
+            datapath.finish(received);
+            let took = tsc::serialized().saturating_sub(begin + baseline);
+
+            match &mut devices {
+                None => {
+                    for mbuf in datapath.out().frames(out) {
+                        let _room = burst.push(mbuf);
+                    }
+                }
+                Some((.., sink)) => drop(sink.rx(&mut burst, BURST as u16)),
+            }
+            if bursts.is_multiple_of(CHECK_EVERY) && burst.len() == BURST {
+                feed.check(burst.iter(), BURST, vlan_of(vnet), |dst| gateway_of(&scenario, dst))?;
+            }
+            bursts += 1;
+            if warm {
+                cycles += took;
+                packets += burst.len() as u64;
+                lost += (BURST - burst.len()) as u64;
+                histogram.saturating_record(took);
+            }
+        }
+    }
+    ensure!(packets > 0, "{}: nothing was forwarded", scenario.name);
+    let nodes = NodeCost::since(&datapath, &nodes_before.unwrap_or_default());
+    let queues = devices.map(|(feed, rx, sink)| Queues {
+        feed,
+        rx,
+        sink,
+        tx: datapath.into_output().into_queues().into_iter().map(|(_, queue)| queue).collect(),
+    });
+    Ok((Measured { packets, cycles, lost, histogram, nodes }, queues))
+}
+
+/// Queues that go back to their ports.
+#[derive(Debug)]
+pub(super) struct Queues {
+    pub(super) feed: TxQueue,
+    pub(super) rx: RxQueue,
+    pub(super) sink: RxQueue,
+    pub(super) tx: Vec<TxQueue>,
+}
+
+/// The vnet whose turn it is, and its ports.
+fn turn(scenario: &Scenario, ports: &[(PortId, PortId)], bursts: u64) -> (usize, PortId, PortId) {
+    let vnet = bursts as usize % scenario.vnets;
+    let (port, out) = ports[vnet % ports.len()];
+    (vnet, port, out)
+}
+
+/// The VLAN of vnet `n`, where frames have tags.
+pub(super) fn vlan_of(n: usize) -> u16 {
+    1 + (n % 4094) as u16
+}

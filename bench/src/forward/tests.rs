@@ -1,0 +1,61 @@
+//! Every scenario forwards right, and what is wrong is found.
+
+use pmd::{Burst, CpuId, test_support};
+
+use super::*;
+use crate::forward::frames::gateway_mac;
+
+fn lab() -> Lab {
+    let (eal, pool) = (test_support::eal(), test_support::own_pool("forward", MBUFS));
+    let cpu: CpuId = *pmd::affinity::current().last().expect("a CPU");
+    Lab { cpu, pool, time: Duration::from_millis(20), eal }
+}
+
+/// What takes long to set up without optimization; `curvnet-bench forward` checks it the same way.
+fn is_small(scenario: &Scenario) -> bool {
+    scenario.routes <= 100_000 && scenario.vnets <= 64
+}
+
+#[test]
+fn every_scenario_forwards_right() {
+    let lab = lab();
+    for scenario in scenario::all().into_iter().filter(is_small) {
+        if scenario.vnets > vnet::Vnets::MAX_VNETS {
+            continue;
+        }
+        let measured = lab.run(&scenario).unwrap_or_else(|e| panic!("{}: {e:#}", scenario.name));
+        assert!(measured.packets > 0, "{}", scenario.name);
+        assert_eq!(measured.lost, 0, "{}", scenario.name);
+        let forwards = measured.nodes.iter().any(|node| node.name == "ip_tryforward");
+        assert!(forwards, "{}", scenario.name);
+    }
+}
+
+/// A router that does everything right, and then one thing wrong.
+#[test]
+fn what_is_wrong_is_found() {
+    let scenario = &scenario::all()[0];
+    let pool = test_support::own_pool("judge", 1023);
+    let mut feed = Feed::new(scenario, world::destinations(scenario));
+    let mut burst = Burst::new();
+    feed.burst(&pool, 8, &mut burst).expect("enough mbufs");
+    feed.write(&mut burst, 0).expect("frames");
+    for mbuf in burst.iter_mut() {
+        let h = mbuf.data_mut();
+        h[..6].copy_from_slice(&gateway_mac(0));
+        h[6..12].copy_from_slice(&frames::OUT_MAC);
+        h[22] -= 1;
+        // RFC 1624: one less in the TTL is 0x0100 more in the checksum.
+        let sum = u32::from(u16::from_be_bytes([h[24], h[25]])) + 0x0100;
+        let sum = (sum & 0xffff) + (sum >> 16);
+        h[24..26].copy_from_slice(&(sum as u16).to_be_bytes());
+    }
+    let judge = |burst: &Burst| feed.check(burst.iter(), 8, 0, |_| 0);
+    judge(&burst).expect("all is right");
+    for at in 0..60 {
+        burst[3].data_mut()[at] ^= 1;
+        let error = judge(&burst).expect_err("a byte is wrong");
+        assert!(error.to_string().starts_with("frame 3 of a burst"), "{error}");
+        burst[3].data_mut()[at] ^= 1;
+    }
+}
