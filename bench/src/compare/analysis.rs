@@ -154,6 +154,14 @@ fn numbers(path: &str, value: &Value, into: &mut BTreeMap<String, Vec<f64>>) {
                 numbers(&format!("{path}.{key}"), value, into);
             }
         }
-        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) => (),
+        // Of a list of named things, such as nodes; what has no name has no path either.
+        Value::Array(items) => {
+            for item in items {
+                if let Some(name) = item.get("name").and_then(Value::as_str) {
+                    numbers(&format!("{path}.{name}"), item, into);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => (),
     }
 }

@@ -187,6 +187,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case draws 10000 times for each of its five ratios.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         /// The interval holds the ratio, lies within the rounds, does not depend on the run, and scales with the values.
         #[test]
         fn laws(pairs in prop::collection::vec((1.0..1e9f64, 1.0..1e9f64), 1..12), factor in 0.5..2.0f64) {

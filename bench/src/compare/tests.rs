@@ -142,7 +142,8 @@ fn builds_run_in_turn() {
 #[test]
 fn few_rounds_show_no_difference() {
     let place = Place::new("few", "{}");
-    let comparison = place.compare(&["--scenarios", ALL, "--rounds", "2"]).unwrap();
+    let comparison =
+        place.compare(&["--scenarios", "accessor:read-cur-each", "--rounds", "2"]).unwrap();
     assert_eq!(verdicts(&comparison, 0)[2], Some(Verdict::TooFewRounds));
     assert!(comparison.warnings.iter().any(|line| line.contains("2 rounds cannot show")));
 }
@@ -172,7 +173,9 @@ fn scenarios_and_builds_that_are_not_there() {
     let error = place.error(&["--scenarios", ALL, "--builds", "none,nobody"]);
     assert_eq!(error, "the manifest has no build nobody; it has globals, none, vimage, section");
     assert!(place.error(&[]).ends_with("says what to measure"));
-    let two = place.compare(&["--scenarios", ALL, "--builds", "vimage,section"]).unwrap();
+    let two = place
+        .compare(&["--scenarios", ALL, "--builds", "vimage,section", "--rounds", "1"])
+        .unwrap();
     assert_eq!(two.method.reference, "vimage");
 }
 
@@ -185,12 +188,9 @@ fn an_injected_regression_is_found_and_noise_is_not() {
     write_files(&args, &compare(&args, &place.0).unwrap().unwrap()).unwrap();
     let against = [&rounds[..], &["--against", &file]].concat();
 
-    for same in ["{}", r#"{"seed": 2}"#] {
-        place.fake(same);
-        let found = place.compare(&against).unwrap().against.unwrap();
-        assert_eq!(found.changes.len(), 14, "{same}");
-        assert_eq!(found.regressions().count(), 0, "{same}");
-    }
+    place.fake(r#"{"seed": 2}"#);
+    let found = place.compare(&against).unwrap().against.unwrap();
+    assert_eq!((found.changes.len(), found.regressions().count()), (14, 0));
 
     place.fake(r#"{"seed": 3, "slower": {"none": 1.09, "vimage": 1.03, "section": 0.9}}"#);
     let comparison = place.compare(&against).unwrap();

@@ -57,7 +57,7 @@ def scenarios(command):
                 "unit": "pps",
                 "better": "higher",
                 "percentiles": distribution("cycles", cycles),
-                "details": {"cycles_per_packet": cycles, "nodes": {"rx": {"cycles": 11.0}, "tx": {"cycles": 9.5}}},
+                "details": {"cycles_per_packet": cycles, "nodes": [{"name": "rx", "cycles": 11.0}, {"name": "tx", "cycles": 9.5}]},
             }
 
 
