@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::rate::si;
 use super::result::Trial;
 
-/// Trials at most: a resolution of 0.01 % takes 14, and each confirmation that fails takes a search of its own.
+/// Trials at most: a resolution of 0.01 % takes 14, and each confirmation that fails takes some more.
 pub(crate) const TRIALS_MAX: usize = 60;
 
 /// Chooses the rates of trials. It knows nothing of packets, so tests run it against models.
@@ -21,6 +21,8 @@ pub(crate) struct Bisection {
     max: f64,
     /// A share of the rate.
     resolution: f64,
+    /// How far below a confirmation that failed the next trial is, a share of the rate.
+    step: f64,
     state: State,
 }
 
@@ -34,6 +36,8 @@ enum State {
     Lowest,
     /// Once more at `low`: a search ends where trials pass by luck.
     Confirm,
+    /// The confirmation failed: down in steps that double, until a trial passes.
+    Descend,
     /// Known, or known not to be in the range.
     Done(Option<f64>),
 }
@@ -41,7 +45,7 @@ enum State {
 impl Bisection {
     /// Searches from `min` to `max`, which are above 0 and in this order.
     pub(crate) fn new(min: f64, max: f64, resolution: f64) -> Self {
-        Self { low: 0.0, high: max, min, max, resolution, state: State::Highest }
+        Self { low: 0.0, high: max, min, max, resolution, step: resolution, state: State::Highest }
     }
 
     /// The rate of the next trial; `None` when the search is over.
@@ -51,6 +55,7 @@ impl Bisection {
             State::Between => Some((self.low.max(self.min) + self.high) / 2.0),
             State::Lowest => Some(self.min),
             State::Confirm => Some(self.low),
+            State::Descend => Some((self.high * (1.0 - self.step)).max(self.min)),
             State::Done(_) => None,
         }
     }
@@ -69,7 +74,13 @@ impl Bisection {
             (State::Lowest, false) => State::Done(None),
             (State::Confirm, false) => {
                 self.low = 0.0;
-                self.narrowed()
+                self.step = self.resolution;
+                State::Descend
+            }
+            (State::Descend, false) if rate <= self.min => State::Done(None),
+            (State::Descend, false) => {
+                self.step = (self.step * 2.0).min(0.5);
+                State::Descend
             }
             _ => self.narrowed(),
         };
@@ -246,6 +257,18 @@ mod tests {
                 prop_assert_eq!(last, Some((found, true)));
             }
         }
+    }
+
+    #[test]
+    fn one_trial_that_fails_by_chance_does_not_move_the_answer_far() {
+        let mut bisection = Bisection::new(1e4, 1e6, 0.01);
+        let mut confirmations = 0;
+        let trials = search(&mut bisection, |rate| {
+            confirmations += usize::from(rate <= 7e5 && rate >= 6.9e5);
+            rate <= 7e5 && confirmations != 3
+        });
+        let found = bisection.found().expect("it is in the range");
+        assert!((6.8e5..=7e5).contains(&found), "{found} after {trials} trials");
     }
 
     #[test]
