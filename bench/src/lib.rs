@@ -50,7 +50,7 @@ enum Command {
     Accessor(accessor::Args),
     Forward(forward::Args),
     Compare(compare::Args),
-    Pktgen(pktgen::Args),
+    Pktgen(Box<pktgen::Args>),
     Vnet(vnet::Args),
 }
 

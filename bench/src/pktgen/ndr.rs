@@ -264,7 +264,7 @@ mod tests {
         let mut bisection = Bisection::new(1e4, 1e6, 0.01);
         let mut confirmations = 0;
         let trials = search(&mut bisection, |rate| {
-            confirmations += usize::from(rate <= 7e5 && rate >= 6.9e5);
+            confirmations += usize::from((6.9e5..=7e5).contains(&rate));
             rate <= 7e5 && confirmations != 3
         });
         let found = bisection.found().expect("it is in the range");

@@ -70,7 +70,7 @@ macro_rules! keys {
 
 keys! {
     "Ports" {
-        /// Where packets leave: a PCI address or a vdev string, as in a [[port]] of curvnet.
+        /// Where packets leave: a PCI address or a vdev string, as in curvnet's port tables.
         tx_device "tx-device" "DEVICE";
         /// Where they come back; the same device if not given.
         rx_device "rx-device" "DEVICE";
@@ -78,41 +78,41 @@ keys! {
         tx_only "tx-only" "BOOL" switch;
         /// The line's speed, for shares of it; else what the device says, else 10Gbit/s.
         line_rate "line-rate" "SPEED";
-        /// Descriptors of each queue [1024].
+        /// Descriptors of each queue (default: 1024).
         descriptors "descriptors" "N";
-        /// How long to wait for both links to come up [10s].
+        /// How long to wait for both links to come up (default: 10s).
         link_timeout "link-timeout" "TIME";
     }
     "Traffic" {
-        /// Rate: 1Mpps, 2.5Gbit/s, 50% (of the line), max [1kpps].
+        /// Rate: 1Mpps, 2.5Gbit/s, 50% (of the line), max (default: 1kpps).
         rate "rate" "RATE";
-        /// Frame size with FCS: 64, imix, 64,512,1518, or with shares 64*7,1518 [64].
+        /// Frame size with FCS: 64, imix, 64,512,1518, or with shares 64*7,1518 (default: 64).
         size "size" "SIZES";
-        /// udp, tcp-syn or icmp [udp].
+        /// udp, tcp-syn or icmp (default: udp).
         proto "proto" "PROTOCOL";
-        /// Source addresses, IPv4 or IPv6 [198.18.0.0/16].
+        /// Source addresses, IPv4 or IPv6 (default: 198.18.0.0/16).
         src "src" "PREFIX";
-        /// Destination addresses [198.19.0.0/16].
+        /// Destination addresses (default: 198.19.0.0/16).
         dst "dst" "PREFIX";
-        /// Source ports [1024-65535].
+        /// Source ports (default: 1024-65535).
         sport "sport" "A-B";
-        /// Destination ports [1-49151].
+        /// Destination ports (default: 1-49151).
         dport "dport" "A-B";
-        /// random or sequential addresses and ports [random].
+        /// random or sequential addresses and ports (default: random).
         order "order" "ORDER";
         /// VLAN of the packets; two are a service tag and a customer tag.
         vlan "vlan" "N[,N]";
-        /// Time to live, or hop limit [64].
+        /// Time to live, or hop limit (default: 64).
         ttl "ttl" "N";
         /// Source MAC address; else the sending device's.
         src_mac "src-mac" "MAC";
         /// MAC address of the device under test; else ask for --gateway, else the receiving device's.
         dst_mac "dst-mac" "MAC";
-        /// Random fields repeat with the same seed [1].
+        /// Random fields repeat with the same seed (default: 1).
         seed "seed" "N";
     }
     "ARP" {
-        /// Answer ARP requests for --tx-address, --rx-address, --src and --dst [true].
+        /// Answer ARP requests for --tx-address, --rx-address, --src and --dst (default: true).
         arp "arp" "BOOL" switch;
         /// Our IPv4 address on the sending port.
         tx_address "tx-address" "ADDRESS";
@@ -122,15 +122,15 @@ keys! {
         gateway "gateway" "ADDRESS";
     }
     "Run" {
-        /// Send for this time: 500ms, 10s, 2m [10s, or until --count].
+        /// Send for this time: 500ms, 10s, 2m (default: 10s, or until --count).
         duration "duration" "TIME";
         /// Send this many packets.
         count "count" "N";
-        /// Wait at most this long for the last packets [2s, RFC 2544 section 23].
+        /// Wait at most this long for the last packets (default: 2s, RFC 2544 section 23).
         drain "drain" "TIME";
-        /// What was due in a pause is caught up with for this time; more is not sent [1ms].
+        /// What was due in a pause is caught up with for this time; more is not sent (default: 1ms).
         catch_up "catch-up" "TIME";
-        /// Check the checksums above IP of what comes back [true].
+        /// Check the checksums above IP of what comes back (default: true).
         verify "verify" "BOOL" switch;
         /// Print one JSON object.
         json "json" "BOOL" switch;
@@ -138,27 +138,27 @@ keys! {
     "Non-drop rate" {
         /// Search the highest rate without loss (RFC 2544 section 26.1).
         ndr "ndr" "BOOL" switch;
-        /// The lowest rate of the search [1% of the highest].
+        /// The lowest rate of the search (default: 1% of the highest).
         ndr_min "ndr-min" "RATE";
-        /// The highest rate, tried first [100%].
+        /// The highest rate, tried first (default: 100%).
         ndr_max "ndr-max" "RATE";
-        /// End when the answer is known to this share [1%].
+        /// End when the answer is known to this share (default: 1%).
         resolution "resolution" "SHARE";
-        /// Length of one trial [5s].
+        /// Length of one trial (default: 5s).
         trial "trial" "TIME";
-        /// Loss that still counts as none [0%].
+        /// Loss that still counts as none (default: 0%).
         loss "loss" "SHARE";
     }
     "Machine" {
-        /// CPU of the thread that sends and receives [the first].
+        /// CPU of the thread that sends and receives (default: the first).
         cpu "cpu" "N";
         /// CPU of a second thread, which receives; needs --rx-device.
         rx_cpu "rx-cpu" "N";
-        /// Packets made at once, 1 to 256 [32].
+        /// Packets made at once, 1 to 256 (default: 32).
         burst "burst" "N";
-        /// Packet buffers [16383].
+        /// Packet buffers (default: 16383).
         mbufs "mbufs" "N";
-        /// auto, required or none [auto].
+        /// auto, required or none (default: auto).
         hugepages "hugepages" "WHEN";
     }
 }

@@ -107,6 +107,9 @@ struct Lane {
     sink: Option<Sink>,
 }
 
+/// A thread at work; it gives back when it began (TSC) and its lanes.
+type Running = worker::JoinHandle<(u64, Vec<Lane>)>;
+
 impl Session {
     /// Runs a trial with packets of `stream`, while `live` shows it.
     pub(crate) fn trial(
@@ -212,12 +215,7 @@ impl Session {
     }
 
     /// One thread with all lanes, or one for each.
-    fn start(
-        &self,
-        lanes: Vec<Lane>,
-        asked: Asked,
-        shared: &Arc<Shared>,
-    ) -> Result<Vec<worker::JoinHandle<(u64, Vec<Lane>)>>> {
+    fn start(&self, lanes: Vec<Lane>, asked: Asked, shared: &Arc<Shared>) -> Result<Vec<Running>> {
         let shares: Vec<Vec<Lane>> = if self.cpus.len() == 1 {
             vec![lanes]
         } else {
@@ -237,7 +235,7 @@ fn spawn(
     asked: Asked,
     shared: Arc<Shared>,
     pool: MbufPool,
-) -> Result<worker::JoinHandle<(u64, Vec<Lane>)>> {
+) -> Result<Running> {
     let cycles = asked.duration.map(|time| (time.as_secs_f64() * shared.hz as f64) as u64);
     worker::spawn(cpu, "pktgen", move |_| {
         let start = tsc::now();
