@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod cli;
+mod distribution;
 mod doctor;
 mod host;
 mod run;

@@ -99,6 +99,7 @@ impl Process {
             pools: pools.clone(),
             burst: config.workers.burst,
             idle_sleep: Duration::from_micros(u64::from(config.workers.idle_sleep_us)),
+            sample: config.histograms.map(|histograms| histograms.sample),
             clock: Clock::start(),
             stop: Arc::new(AtomicBool::new(false)),
         };

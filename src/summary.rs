@@ -11,6 +11,7 @@ use stack::drops::DropReason;
 use stack::worker::Node;
 
 use crate::build::Build;
+use crate::distribution::Distributions;
 use crate::workers::Gauges;
 
 /// The final summary.
@@ -70,6 +71,9 @@ struct WorkerSummary {
     /// Frames that no vnet took.
     drops: BTreeMap<&'static str, u64>,
     nodes: BTreeMap<&'static str, NodeSummary>,
+    /// With `[histograms]` in the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    histograms: Option<Distributions>,
 }
 
 #[derive(Debug, Serialize)]
@@ -249,6 +253,7 @@ impl WorkerSummary {
                 .filter(|(_, packets)| *packets > 0)
                 .collect(),
             nodes,
+            histograms: gauges.nodes.histograms().map(Distributions::of),
         }
     }
 }
@@ -334,6 +339,9 @@ impl fmt::Display for Summary {
             }
             for (reason, packets) in &worker.drops {
                 writeln!(f, "  dropped {:>14}  {reason}", group(*packets))?;
+            }
+            if let Some(histograms) = &worker.histograms {
+                write!(f, "{histograms}")?;
             }
         }
         Ok(())

@@ -44,6 +44,8 @@ pub(crate) struct Common {
     pub(crate) burst: u16,
     /// Sleep after empty polls; zero is never.
     pub(crate) idle_sleep: Duration,
+    /// Whether to keep distributions, and of one iteration in how many.
+    pub(crate) sample: Option<u32>,
     /// The time.
     pub(crate) clock: Clock,
     /// Set when the workers shall end.
@@ -133,13 +135,16 @@ fn build(
     for (port, owner) in owners.iter().filter(|(port, _)| !own.contains(port)) {
         out.push(TxPort::handover(*port, Arc::clone(&common.queues[*owner].inject)));
     }
-    let datapath = Datapath::new(DatapathParts {
+    let mut datapath = Datapath::new(DatapathParts {
         reader,
         interfaces: Arc::clone(&common.interfaces),
         queues: common.queues[slot].clone(),
         pool: common.pools.get(numa::of_cpu(cpu).unwrap_or(SocketId::ANY)).clone(),
         out: Output::new(out),
     });
+    if let Some(every) = common.sample {
+        datapath.keep_histograms(every);
+    }
     Ok(Poll::new(datapath, share.rx, common.burst, common.idle_sleep, common.clock))
 }
 

@@ -21,6 +21,10 @@ pub const DESCRIPTORS_DEFAULT: u16 = 1024;
 /// Next hops of one route (ECMP).
 pub const NEXT_HOPS_MAX: usize = 64;
 
+/// One iteration of a worker in this many is measured, unless `histograms.sample` says otherwise: often enough for a
+/// distribution in a second, rare enough to cost less than 1 %.
+pub const SAMPLE_DEFAULT: u32 = 64;
+
 /// Bounds of the numeric keys, inclusive.
 pub mod limits {
     use std::ops::RangeInclusive;
@@ -33,6 +37,9 @@ pub mod limits {
 
     /// `workers.idle_sleep_us`. A worker that slept longer than a second would look dead.
     pub const IDLE_SLEEP_US: RangeInclusive<i64> = 0..=1_000_000;
+
+    /// `histograms.sample`: one iteration in this many.
+    pub const SAMPLE: RangeInclusive<i64> = 1..=1_000_000;
 
     /// `mtu` of ports and their interfaces, in bytes of IP packet.
     ///

@@ -46,7 +46,7 @@ mod validate;
 
 pub use defaults::{
     BURST_DEFAULT, DESCRIPTORS_DEFAULT, IDLE_SLEEP_US_DEFAULT, MTU_DEFAULT, NEXT_HOPS_MAX,
-    SOCKET_DEFAULT, limits,
+    SAMPLE_DEFAULT, SOCKET_DEFAULT, limits,
 };
 pub use diagnostic::{Diagnostic, Label, Rule, Severity};
 pub use error::{ConfigErrors, Report};
@@ -54,7 +54,7 @@ pub use flat::Flat;
 pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
 pub use load::{load, parse};
 pub use model::{
-    Attachment, Config, Control, CpuId, Device, Dpdk, Hugepages, IfName, Interface, MacAddr,
-    Neighbor, NextHop, PciAddress, Port, PortName, Route, RouteTarget, Sysctl, SysctlValue, VlanId,
-    Vnet, VnetName, Workers,
+    Attachment, Config, Control, CpuId, Device, Dpdk, Histograms, Hugepages, IfName, Interface,
+    MacAddr, Neighbor, NextHop, PciAddress, Port, PortName, Route, RouteTarget, Sysctl,
+    SysctlValue, VlanId, Vnet, VnetName, Workers,
 };

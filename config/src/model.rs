@@ -20,6 +20,8 @@ pub struct Config {
     pub workers: Workers,
     /// `[control]`: the control socket.
     pub control: Control,
+    /// `[histograms]`: what workers measure of themselves; nothing without the table.
+    pub histograms: Option<Histograms>,
     /// `[[port]]`, in the order of the file. Names and devices are unique.
     pub ports: Vec<Port>,
     /// `[[vnet]]`, in the order of the file. Names are unique; `vnet0` is the base vnet.
@@ -60,6 +62,13 @@ pub struct Workers {
     pub burst: u16,
     /// Microseconds to sleep after a run of empty polls; 0: never sleep.
     pub idle_sleep_us: u32,
+}
+
+/// What workers measure of themselves: time of a burst, time of each node, cost of an access to a vnet's variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Histograms {
+    /// One iteration in this many is measured.
+    pub sample: u32,
 }
 
 /// The control socket.

@@ -95,6 +95,7 @@ tables! {
         dpdk: Dpdk,
         workers: Workers,
         control: Control,
+        histograms: Histograms,
         port: Vec<Port>,
         vnet: Vec<Vnet>,
     }
@@ -123,6 +124,12 @@ tables! {
     Control "[control]" {
         /// Its path.
         socket: Spanned<String>,
+    }
+
+    /// What workers measure of themselves.
+    Histograms "[histograms]" {
+        /// One iteration in this many.
+        sample: Spanned<i64>,
     }
 
     /// A device that workers poll.

@@ -49,7 +49,7 @@ pub(crate) fn document(
     host: &Host,
     found: &mut Vec<Diagnostic>,
 ) -> Config {
-    let raw::Document { dpdk, workers, control, port, vnet } = raw;
+    let raw::Document { dpdk, workers, control, histograms, port, vnet } = raw;
     let (port, vnet) = (port.unwrap_or_default(), vnet.unwrap_or_default());
     if port.is_empty() && vnet.is_empty() && found.is_empty() {
         found.push(empty());
@@ -63,6 +63,7 @@ pub(crate) fn document(
         ports: ports.checked,
         workers,
         control: control::check(&mut check, control),
+        histograms: histograms.map(|raw| workers::histograms(&mut check, raw)),
         warnings: Report::default(),
     }
 }

@@ -1,13 +1,13 @@
-//! `[workers]`: which CPUs poll, and how.
+//! `[workers]` and `[histograms]`: which CPUs poll, how, and what they measure of themselves.
 
 use std::collections::BTreeMap;
 
 use toml::Spanned;
 
 use super::{Check, scalars};
-use crate::defaults::{BURST_DEFAULT, IDLE_SLEEP_US_DEFAULT, limits};
+use crate::defaults::{BURST_DEFAULT, IDLE_SLEEP_US_DEFAULT, SAMPLE_DEFAULT, limits};
 use crate::diagnostic::{Diagnostic, Rule, Span};
-use crate::model::{CpuId, Workers};
+use crate::model::{CpuId, Histograms, Workers};
 use crate::nearest::list;
 use crate::raw;
 
@@ -30,6 +30,11 @@ pub(super) fn check(check: &mut Check<'_>, raw: Option<raw::Workers>) -> Workers
             IDLE_SLEEP_US_DEFAULT,
         ),
     }
+}
+
+pub(super) fn histograms(check: &mut Check<'_>, raw: raw::Histograms) -> Histograms {
+    let range = (limits::SAMPLE, "iterations");
+    Histograms { sample: scalars::number(check, "sample", raw.sample, range, SAMPLE_DEFAULT) }
 }
 
 /// The last CPU: the kernel and its interrupts favour the first one.

@@ -7,7 +7,7 @@ use pmd::{Burst, Mbuf, MbufPool, PortId};
 use vnet::{Published, Reader, curvnet};
 
 use super::cx::Cx;
-use super::nodes::{Node, NodeStats, SAMPLE_EVERY};
+use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 use super::output::Output;
 use super::queues::{Inject, WorkerQueues};
 use crate::drops::{DropReason, Drops};
@@ -67,7 +67,15 @@ struct State {
 pub struct Datapath {
     env: Env,
     state: State,
-    iterations: u64,
+    sample: Sample,
+}
+
+/// Which iterations are timed.
+#[derive(Debug)]
+struct Sample {
+    every: u32,
+    /// Iterations before the next one.
+    left: u32,
 }
 
 impl Datapath {
@@ -75,13 +83,20 @@ impl Datapath {
     #[must_use]
     pub fn new(parts: DatapathParts) -> Self {
         let DatapathParts { reader, interfaces, queues, pool, out } = parts;
-        let (drops, nodes) = (Arc::default(), Arc::default());
+        let (drops, nodes) = (Arc::default(), Arc::new(NodeStats::new(false)));
         let loopback = Vec::with_capacity(LOOPBACK_PACKETS);
         Self {
             env: Env { reader, interfaces, queues, pool, drops, nodes, fast_path: true },
             state: State { out, loopback, now: Nanos(0), timed: false },
-            iterations: 0,
+            sample: Sample { every: SAMPLE_EVERY, left: SAMPLE_EVERY },
         }
+    }
+
+    /// Keeps distributions as well, of one iteration in `every`. To be called before the worker starts.
+    pub fn keep_histograms(&mut self, every: u32) {
+        let every = every.max(1);
+        self.env.nodes = Arc::new(NodeStats::new(true));
+        self.sample = Sample { every, left: every };
     }
 
     /// Frames that ended before they reached a vnet; for a reader on another thread.
@@ -115,9 +130,12 @@ impl Datapath {
     /// Begins an iteration at `now`. True when it is in the sample that is timed node by node.
     #[inline]
     pub fn begin(&mut self, now: Nanos) -> bool {
-        self.iterations = self.iterations.wrapping_add(1);
+        self.sample.left -= 1;
         self.state.now = now;
-        self.state.timed = self.iterations.is_multiple_of(SAMPLE_EVERY);
+        self.state.timed = self.sample.left == 0;
+        if self.state.timed {
+            self.sample.left = self.sample.every;
+        }
         self.state.timed
     }
 
@@ -219,6 +237,11 @@ fn run(env: &Env, state: &mut State, ifp: &Arc<Ifnet>, burst: &mut Burst) {
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(cx.reader);
     counters.ipackets.add(burst.len() as u64);
+    if cx.timed
+        && let Some(histograms) = cx.nodes.histograms()
+    {
+        probe(&cx, histograms);
+    }
     let mut bytes = 0;
     if env.fast_path && ifp.is_up() {
         let packets = burst.len();
@@ -228,6 +251,21 @@ fn run(env: &Env, state: &mut State, ifp: &Arc<Ifnet>, burst: &mut Burst) {
         bytes += exceptions(&mut cx, ifp, burst);
     }
     counters.ibytes.add(bytes);
+}
+
+/// Times reads of a variable of the vnet, each through curvnet, the module's base and the variable, as code outside of
+/// vectors does.
+#[cold]
+fn probe(cx: &Cx<'_>, histograms: &Histograms) {
+    let begin = pmd::tsc::serialized();
+    let middle = pmd::tsc::serialized();
+    for _ in 0..PROBE_ACCESSES {
+        let _value = std::hint::black_box(vnet_inet::cur(cx.reader).ipforwarding().get());
+    }
+    let end = pmd::tsc::serialized();
+    // Less what it costs to read the clock, which was measured just before.
+    let clock = middle.saturating_sub(begin);
+    histograms.probe.record(end.saturating_sub(middle).saturating_sub(clock));
 }
 
 /// What the fast path left of a run; its bytes.

@@ -2,6 +2,7 @@
 
 mod cx;
 mod datapath;
+mod histogram;
 mod nodes;
 mod output;
 mod poll;
@@ -9,7 +10,8 @@ mod queues;
 
 pub use cx::{ARP_IN_FLIGHT_LIMIT, Cx, IN_FLIGHT_LIMIT};
 pub use datapath::{Datapath, DatapathParts, LOOPBACK_PACKETS, PortDrops};
-pub use nodes::{Node, NodeCounters, NodeStats, SAMPLE_EVERY};
+pub use histogram::CycleHistogram;
+pub use nodes::{Histograms, Node, NodeCounters, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 pub use output::{Output, TxCounters, TxPort};
 pub use poll::{Clock, Poll, PollCounters, Queues};
 pub use queues::{Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues};

@@ -2,6 +2,8 @@
 
 use vnet::Counter;
 
+use super::histogram::CycleHistogram;
+
 macro_rules! nodes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
         /// The processing steps, each in the file of its name.
@@ -56,24 +58,68 @@ pub struct NodeCounters {
     pub sampled_packets: Counter,
 }
 
-/// One iteration in this many is timed node by node.
-pub const SAMPLE_EVERY: u64 = 64;
+/// One iteration in this many is timed node by node, unless the operator wants another sample.
+pub const SAMPLE_EVERY: u32 = 64;
 
-/// One worker's node counters.
-#[derive(Debug)]
-pub struct NodeStats([NodeCounters; Node::ALL.len()]);
+/// Accesses of one probe; see [`Histograms::probe`].
+pub const PROBE_ACCESSES: u32 = 16;
 
-impl Default for NodeStats {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| NodeCounters::default()))
+/// What a worker keeps of the sampled iterations when the operator wants distributions.
+#[derive(Debug, Default)]
+pub struct Histograms {
+    /// Cycles of an iteration that received packets.
+    pub burst: CycleHistogram,
+    /// Cycles of [`PROBE_ACCESSES`] reads of a variable of the vnet through curvnet, module and variable.
+    pub probe: CycleHistogram,
+    nodes: [CycleHistogram; Node::ALL.len()],
+}
+
+impl Histograms {
+    /// Cycles of a call of `node`.
+    #[must_use]
+    pub fn node(&self, node: Node) -> &CycleHistogram {
+        &self.nodes[node as usize]
     }
 }
 
+/// One worker's node counters.
+#[derive(Debug)]
+pub struct NodeStats {
+    nodes: [NodeCounters; Node::ALL.len()],
+    histograms: Option<Box<Histograms>>,
+}
+
 impl NodeStats {
+    /// Counters at zero; with distributions if the operator wants them.
+    #[must_use]
+    pub fn new(with_histograms: bool) -> Self {
+        Self {
+            nodes: std::array::from_fn(|_| NodeCounters::default()),
+            histograms: with_histograms.then(Box::default),
+        }
+    }
+
     /// The counters of `node`.
     #[must_use]
     pub fn get(&self, node: Node) -> &NodeCounters {
-        &self.0[node as usize]
+        &self.nodes[node as usize]
+    }
+
+    /// The distributions, if they are kept.
+    #[must_use]
+    pub fn histograms(&self) -> Option<&Histograms> {
+        self.histograms.as_deref()
+    }
+
+    /// Adds a timed call.
+    #[inline]
+    pub fn sample(&self, node: Node, packets: u64, cycles: u64) {
+        let counters = self.get(node);
+        counters.sampled_cycles.add(cycles);
+        counters.sampled_packets.add(packets);
+        if let Some(histograms) = &self.histograms {
+            histograms.node(node).record(cycles);
+        }
     }
 
     /// Runs `work` as `node` over `packets` packets; `timed` says whether this iteration is in the sample.
@@ -85,8 +131,7 @@ impl NodeStats {
         counters.calls.inc();
         counters.packets.add(packets as u64);
         if timed {
-            counters.sampled_cycles.add(pmd::tsc::now().saturating_sub(start));
-            counters.sampled_packets.add(packets as u64);
+            self.sample(node, packets as u64, pmd::tsc::now().saturating_sub(start));
         }
         result
     }

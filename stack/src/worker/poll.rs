@@ -154,14 +154,21 @@ impl Poll {
             rx.calls.inc();
             rx.packets.add(received as u64);
             if timed {
-                rx.sampled_cycles.add(tsc::now().saturating_sub(start));
-                rx.sampled_packets.add(received as u64);
+                let cycles = tsc::now().saturating_sub(start);
+                self.datapath.nodes().sample(Node::Rx, received as u64, cycles);
             }
             packets += received as u64;
             self.datapath.receive(*port, &mut self.burst);
         }
         self.datapath.finish(packets as usize);
-        self.account(last, packets)
+        let now = self.account(last, packets);
+        if timed
+            && packets > 0
+            && let Some(histograms) = self.datapath.nodes().histograms()
+        {
+            histograms.burst.record(now.saturating_sub(last));
+        }
+        now
     }
 
     fn account(&mut self, last: u64, packets: u64) -> u64 {
