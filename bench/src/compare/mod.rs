@@ -193,6 +193,8 @@ fn ready(args: &Args, manifest: &Manifest, workspace: Result<Workspace>) -> Resu
             let cure = if args.no_build { ": run without --no-build" } else { "" };
             bail!("build {}: {} is not there{cure}", spec.name, program.display());
         }
+        // A bare file name would be looked for in PATH.
+        let program = std::path::absolute(program)?;
         ready.push(Ready { name: spec.name.clone(), program, features });
     }
     Ok(ready)
