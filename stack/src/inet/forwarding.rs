@@ -66,14 +66,22 @@ pub struct FastHop {
     pub longest: u32,
     /// What it is booked on; see [`Forwarding::egress`].
     pub egress: u32,
+    /// The egress interface's slot: a packet that leaves where it came in may want a redirect.
+    pub slot: IfSlot,
     /// The port.
     pub port: PortId,
 }
 
 impl FastHop {
     /// Needs a second look, whatever the packet.
-    pub const NONE: FastHop =
-        FastHop { link_start: [0; 8], link_end: [0; 8], longest: 0, egress: 0, port: PortId(0) };
+    pub const NONE: FastHop = FastHop {
+        link_start: [0; 8],
+        link_end: [0; 8],
+        longest: 0,
+        egress: 0,
+        slot: IfSlot(u32::MAX),
+        port: PortId(0),
+    };
 
     fn new(hop: NextHop, adjacencies: &[Adjacency], egresses: &[u32]) -> Self {
         let single = hop.kind == NextHopKind::Gateway && hop.count == 1;
@@ -82,7 +90,8 @@ impl FastHop {
                 && adjacency.state == AdjacencyState::Resolved
                 && usize::from(adjacency.link_len) == ETHER_HDR_LEN
         });
-        let Some(Adjacency { link: [link @ .., _, _, _, _], mtu, port, .. }) = adjacency else {
+        let Some(Adjacency { link: [link @ .., _, _, _, _], mtu, slot, port, .. }) = adjacency
+        else {
             return Self::NONE;
         };
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = *link;
@@ -91,6 +100,7 @@ impl FastHop {
             link_end: [g, h, i, j, k, l, m, n],
             longest: u32::from(*mtu) + ETHER_HDR_LEN as u32,
             egress: egresses.get(hop.first as usize).copied().unwrap_or(hop.first),
+            slot: *slot,
             port: *port,
         }
     }

@@ -21,10 +21,8 @@ pub(super) fn rewrite(
     exceptions: u64,
     tally: &mut Tally,
 ) -> u64 {
-    // A packet that might want a redirect needs a second look: then no hop is fast.
-    let fast_hops = if rules.redirects { &[] } else { rules.forwarding.fast_hops() };
     let booking = Booking { cx, tally, place: u32::MAX, count: Count::default() };
-    let mut pass = Pass { rules, fast_hops, columns, hops, exceptions, booking };
+    let mut pass = Pass { rules, columns, hops, exceptions, booking };
     let (groups, rest) = chunk.as_chunks_mut::<GROUP>();
     let mut start = 0;
     for group in groups {
@@ -43,14 +41,21 @@ pub(super) fn rewrite(
 /// What the pass reads and what it has come to.
 struct Pass<'a> {
     rules: &'a Rules<'a>,
-    fast_hops: &'a [FastHop],
     columns: &'a Columns,
     hops: &'a [u16; CHUNK],
     exceptions: u64,
     booking: Booking<'a>,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// The hop at a FIB index, unless packets to it need a second look: those that leave where they came in might want a
+    /// redirect.
+    #[inline(always)]
+    fn fast(&self, hop: u16) -> Option<&'a FastHop> {
+        let fast = self.rules.forwarding.fast_hops().get(usize::from(hop))?;
+        (!self.rules.redirects || fast.slot != self.rules.ifp.slot).then_some(fast)
+    }
+
     /// Rewrites a group with one next hop for all, as in most groups of most bursts: what concerns the hop is done once.
     /// False, and nothing done, when the group is not like that.
     #[inline(always)]
@@ -62,7 +67,7 @@ impl Pass<'_> {
         ) else {
             return false;
         };
-        let Some(fast) = self.fast_hops.get(usize::from(hops[0])) else { return false };
+        let Some(fast) = self.fast(hops[0]) else { return false };
         let longest = lengths.iter().fold(0, |longest, len| longest.max(*len));
         if *hops != [hops[0]; GROUP] || longest > fast.longest {
             return false;
@@ -80,7 +85,7 @@ impl Pass<'_> {
         for (bit, mbuf) in packets.iter_mut().enumerate() {
             let at = start + bit;
             let (hop, pkt_len) = (self.hops[at], mbuf.pkt_len());
-            let place = match self.fast_hops.get(usize::from(hop)) {
+            let place = match self.fast(hop) {
                 Some(fast) if pkt_len <= fast.longest => {
                     rewrite_fast(fast, mbuf, self.columns.ttl[at]);
                     fast.egress
