@@ -133,7 +133,7 @@ fn build(
         out.push(TxPort::queue(port, queue));
     }
     for (port, owner) in owners.iter().filter(|(port, _)| !own.contains(port)) {
-        out.push(TxPort::handover(*port, Arc::clone(&common.queues[*owner].inject)));
+        out.push(TxPort::handover(*port, Arc::clone(&common.queues[*owner].handover)));
     }
     let mut datapath = Datapath::new(DatapathParts {
         reader,

@@ -120,9 +120,11 @@ impl Stack {
         self.take_punts();
         let mut frames = 0;
         for worker in 0..self.queues.len() {
+            while self.queues[worker].handover.pop().is_some() {
+                frames += 1;
+            }
             while let Some(inject) = self.queues[worker].inject.pop() {
                 match inject {
-                    Inject::Handover { .. } => frames += 1,
                     Inject::Frame { egress: slot, mbuf }
                     | Inject::Route { ingress: slot, mbuf }
                     | Inject::HostUnreachable { ingress: slot, mbuf } => {

@@ -9,7 +9,7 @@ use vnet::{Published, Reader, curvnet};
 use super::cx::Cx;
 use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 use super::output::Output;
-use super::queues::{Inject, WorkerQueues};
+use super::queues::{Handover, Inject, WorkerQueues};
 use crate::drops::{DropReason, Drops};
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
 use crate::inet::vnet_inet;
@@ -22,6 +22,8 @@ use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 pub const LOOPBACK_PACKETS: usize = 64;
 /// Packets taken from the inject queue in one iteration.
 const INJECT_PACKETS: usize = 64;
+/// Frames taken from other workers in one iteration: several full bursts, as each of them may hand over what it polled.
+const HANDOVER_PACKETS: usize = 256;
 
 /// Frames of one worker that ended before they reached a vnet.
 pub type PortDrops = Drops;
@@ -33,7 +35,7 @@ pub struct DatapathParts {
     pub reader: Reader,
     /// All interfaces, as the control side publishes them.
     pub interfaces: Arc<Published<Interfaces>>,
-    /// To and from the control thread.
+    /// To and from the control thread, and from other workers.
     pub queues: WorkerQueues,
     /// For packets of our own.
     pub pool: MbufPool,
@@ -158,8 +160,8 @@ impl Datapath {
         }
     }
 
-    /// Ends an iteration: packets from the control thread, packets of the vnets to themselves, transmission; then
-    /// reports a quiescent state. `received` packets came in since it began.
+    /// Ends an iteration: packets from the control thread, packets of the vnets to themselves, frames of other workers,
+    /// transmission; then reports a quiescent state. `received` packets came in since it began.
     #[inline]
     pub fn finish(&mut self, received: usize) {
         let Self { env, state, .. } = self;
@@ -168,6 +170,9 @@ impl Datapath {
         }
         if !state.loopback.is_empty() {
             take_loopback(env, state);
+        }
+        if !env.queues.handover.is_empty() {
+            take_handed_over(env, state);
         }
         if received > 0 {
             env.nodes.run(Node::Tx, received, state.timed, || state.out.flush());
@@ -302,20 +307,24 @@ fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
     }
 }
 
-/// Packets from the control thread and from workers without a queue of their own.
+/// Frames from workers without a transmit queue of their own.
+fn take_handed_over(env: &Env, state: &mut State) {
+    for _ in 0..HANDOVER_PACKETS {
+        let Some(Handover { port, mbuf }) = env.queues.handover.pop() else { break };
+        match state.out.port(port) {
+            Some(tx) => tx.push(mbuf),
+            None => env.drops.add(DropReason::HandoverFull, 1),
+        }
+    }
+}
+
+/// Packets from the control thread.
 #[cold]
 fn take_injected(env: &Env, state: &mut State) {
     let interfaces = env.interfaces.load(&env.reader);
     for _ in 0..INJECT_PACKETS {
         let Some(inject) = env.queues.inject.pop() else { break };
         let (slot, work, mbuf) = match inject {
-            Inject::Handover { port, mbuf } => {
-                match state.out.port(port) {
-                    Some(tx) => tx.push(mbuf),
-                    None => env.drops.add(DropReason::HandoverFull, 1),
-                }
-                continue;
-            }
             Inject::Frame { egress, mbuf } => (egress, Work::Frame, mbuf),
             Inject::Route { ingress, mbuf } => (ingress, Work::Route, mbuf),
             Inject::HostUnreachable { ingress, mbuf } => (ingress, Work::Unreachable, mbuf),

@@ -14,4 +14,4 @@ pub use histogram::CycleHistogram;
 pub use nodes::{Histograms, Node, NodeCounters, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 pub use output::{Output, TxCounters, TxPort};
 pub use poll::{Clock, Poll, PollCounters, Queues};
-pub use queues::{Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues};
+pub use queues::{Handover, Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues};

@@ -6,15 +6,15 @@ use crossbeam::queue::ArrayQueue;
 use pmd::{Burst, MAX_BURST, Mbuf, PortId, TxQueue};
 use vnet::Counter;
 
-use super::queues::Inject;
+use super::queues::Handover;
 
 /// How frames leave through a port.
 #[derive(Debug)]
 enum Via {
     /// This worker's own transmit queue.
     Queue(TxQueue),
-    /// The worker that has one, by its inject queue.
-    Handover(Arc<ArrayQueue<Inject>>),
+    /// The worker that has one, by its handover queue.
+    Handover(Arc<ArrayQueue<Handover>>),
     /// Nobody: frames stay until somebody takes them. Tests and the forwarding lab read them here.
     Collect,
 }
@@ -46,10 +46,10 @@ impl TxPort {
         Self::new(port, Via::Queue(queue))
     }
 
-    /// Frames leave through the worker that reads `inject`.
+    /// Frames leave through the worker that reads `owner`.
     #[must_use]
-    pub fn handover(port: PortId, inject: Arc<ArrayQueue<Inject>>) -> Self {
-        Self::new(port, Via::Handover(inject))
+    pub fn handover(port: PortId, owner: Arc<ArrayQueue<Handover>>) -> Self {
+        Self::new(port, Via::Handover(owner))
     }
 
     /// Frames stay until the caller of [`Output::frames`] takes them.
@@ -108,9 +108,9 @@ impl TxPort {
 
     #[cold]
     fn hand_over(&mut self) {
-        let Via::Handover(inject) = &self.via else { return };
+        let Via::Handover(owner) = &self.via else { return };
         for mbuf in self.frames.drain() {
-            if let Err(refused) = inject.push(Inject::Handover { port: self.port, mbuf }) {
+            if let Err(refused) = owner.push(Handover { port: self.port, mbuf }) {
                 self.counters.dropped.inc();
                 drop(refused);
             }

@@ -29,7 +29,7 @@ pub struct PollCounters {
 /// Empty polls in a row before a worker that may sleep does.
 const EMPTY_POLLS_BEFORE_SLEEP: u32 = 512;
 
-/// Iterations without receiving at the end: enough for a full queue from the control thread.
+/// Iterations without receiving at the end: enough for full queues from the control thread and from other workers.
 const LAST_ITERATIONS: usize = 16;
 
 /// One worker's queues and stack.

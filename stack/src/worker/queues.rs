@@ -7,7 +7,7 @@ use pmd::{Mbuf, PortId};
 
 use crate::net::IfSlot;
 
-/// Packets that may wait on the way to, or from, the control thread, per worker.
+/// Packets that may wait on the way to, or from, the control thread, or from other workers; per worker and each.
 pub const QUEUE_PACKETS: usize = 1024;
 
 /// Why a packet goes to the control thread.
@@ -35,7 +35,7 @@ pub struct Punt {
     pub mbuf: Mbuf,
 }
 
-/// What the control thread, or another worker, asks a worker to do with a packet.
+/// What the control thread asks a worker to do with a packet.
 #[derive(Debug)]
 pub enum Inject {
     /// Send this frame on the interface as it is.
@@ -59,22 +59,26 @@ pub enum Inject {
         /// The packet.
         mbuf: Mbuf,
     },
-    /// A finished frame from a worker that has no transmit queue on the port.
-    Handover {
-        /// The port.
-        port: PortId,
-        /// The frame, ready for the wire.
-        mbuf: Mbuf,
-    },
 }
 
-/// One worker's pair of queues.
+/// A finished frame from a worker that has no transmit queue on the port.
+#[derive(Debug)]
+pub struct Handover {
+    /// The port.
+    pub port: PortId,
+    /// The frame, ready for the wire.
+    pub mbuf: Mbuf,
+}
+
+/// One worker's queues.
 #[derive(Clone, Debug)]
 pub struct WorkerQueues {
     /// From the worker to the control thread.
     pub punt: Arc<ArrayQueue<Punt>>,
-    /// To the worker.
+    /// From the control thread to the worker.
     pub inject: Arc<ArrayQueue<Inject>>,
+    /// From other workers. Apart from `inject`, so that no amount of traffic keeps ARP from being sent.
+    pub handover: Arc<ArrayQueue<Handover>>,
 }
 
 impl Default for WorkerQueues {
@@ -82,6 +86,7 @@ impl Default for WorkerQueues {
         Self {
             punt: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
             inject: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
+            handover: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
         }
     }
 }

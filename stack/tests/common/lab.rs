@@ -15,7 +15,7 @@ use stack::inet::control::RouteTarget;
 use stack::net::{IfSlot, Ifnet, Interfaces};
 use stack::time::Nanos;
 use stack::wire::MacAddr;
-use stack::worker::{Datapath, DatapathParts, Inject, Output, PortDrops, TxPort, WorkerQueues};
+use stack::worker::{Datapath, DatapathParts, Handover, Output, PortDrops, TxPort, WorkerQueues};
 use vnet::testing::Turn;
 use vnet::{Domain, Published, Value, VnetRef, Vnets};
 
@@ -44,7 +44,7 @@ pub struct Worker {
     pub queues: WorkerQueues,
     pub pool: MbufPool,
     /// Where frames go that leave, from all ports, in order.
-    pub wire: Arc<ArrayQueue<Inject>>,
+    pub wire: Arc<ArrayQueue<Handover>>,
     domain: Domain,
     interfaces: Arc<Published<Interfaces>>,
 }
@@ -69,7 +69,7 @@ pub struct Lab {
     datapath: Option<Datapath>,
     stack: Option<Stack>,
     /// Where frames go that leave, from all ports, in order.
-    wire: Arc<ArrayQueue<Inject>>,
+    wire: Arc<ArrayQueue<Handover>>,
     /// Of the worker, and of those before it.
     port_drops: Vec<Arc<PortDrops>>,
     domain: Domain,
@@ -282,7 +282,7 @@ impl Lab {
             let now = self.now;
             // Never waits for the worker: no need to take it offline.
             self.stack.as_mut().unwrap().tick(now);
-            let busy = !self.queues.inject.is_empty();
+            let busy = !self.queues.inject.is_empty() || !self.queues.handover.is_empty();
             self.iterate(0, []);
             if !busy && self.queues.punt.is_empty() {
                 // Once more for what a vnet sent to itself in the last iteration.
@@ -292,19 +292,21 @@ impl Lab {
         panic!("worker and control thread do not come to rest");
     }
 
-    /// Frames that left since the last call, of which `foreign` ones came from no vnet: those that were handed to this
-    /// worker. The vnets' own.
+    /// Frames that left since the last call, of which `foreign` ones, on port 3, came from no vnet: those that were handed
+    /// to this worker. The vnets' own.
     pub fn take_foreign(&mut self, foreign: usize) -> Vec<Sent> {
-        let own = self.take().split_off(foreign);
+        let mut sent = self.take();
+        sent.sort_by_key(|sent| sent.port == 3);
+        sent.truncate(sent.len() - foreign);
         self.taken -= foreign as u64;
-        own
+        sent
     }
 
     /// Frames that left since the last call.
     pub fn take(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
         while let Some(frame) = self.wire.pop() {
-            let Inject::Handover { port, mbuf } = frame else { panic!("not a finished frame") };
+            let Handover { port, mbuf } = frame;
             let frame: Vec<u8> = mbuf.segments().collect::<Vec<_>>().concat();
             assert_eq!(frame.len(), mbuf.pkt_len() as usize);
             sent.push(Sent { at: self.now, port: port.0, frame });
@@ -393,6 +395,7 @@ impl Lab {
         assert_eq!(self.offered, received - self.base.0, "frames that came in");
         assert_eq!(self.taken + self.wire.len() as u64, sent - self.base.1, "frames that left");
         assert!(self.queues.punt.is_empty() && self.queues.inject.is_empty());
+        assert!(self.queues.handover.is_empty());
         // A packet that waits may be in several pieces.
         assert!(self.pool.in_use() as usize >= held + self.wire.len(), "buffers in use");
     }

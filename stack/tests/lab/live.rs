@@ -10,7 +10,7 @@ use std::thread;
 use pmd::{Burst, Mbuf, PortId};
 use stack::inet::control::RouteTarget;
 use stack::time::Nanos;
-use stack::worker::{Inject, PortDrops};
+use stack::worker::{Handover, PortDrops};
 
 use crate::common::crossroads::{EM, OWN, RED, crossroads, host, to};
 use crate::common::frame::{Arp, BROADCAST, UDP, mac};
@@ -117,7 +117,7 @@ fn work(worker: Worker, frames: &[(u16, Vec<u8>)], pace: &Pace) -> Done {
         done.offered += count as u64;
         datapath.receive(PortId(port), &mut burst);
         datapath.finish(count);
-        while let Some(Inject::Handover { mbuf, .. }) = wire.pop() {
+        while let Some(Handover { mbuf, .. }) = wire.pop() {
             done.taken += 1;
             *done.left.entry(kind_of(&mbuf)).or_default() += 1;
         }

@@ -1,11 +1,13 @@
 //! What becomes of packets when there is too little of something: buffers, room in a queue, room in a table.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pmd::PortId;
 use stack::drops::DropReason;
-use stack::worker::{IN_FLIGHT_LIMIT, Inject, QUEUE_PACKETS};
+use stack::net::IfSlot;
+use stack::worker::{Handover, IN_FLIGHT_LIMIT, Inject, Output, QUEUE_PACKETS, TxPort};
 
 use crate::common::crossroads::{EM, OWN, PEER, RED, crossroads, host, through, to};
 use crate::common::frame::{Arp, BROADCAST, mac};
@@ -62,11 +64,22 @@ fn the_queue_to_the_control_thread_is_full() {
     lab.end();
 }
 
+/// An interface that nobody has.
+const NOWHERE: IfSlot = IfSlot(0xffff);
+
 /// Fills the worker's queue from the control thread.
 fn fill_inject(lab: &Lab, room: usize) {
     for _ in 0..QUEUE_PACKETS - room {
-        let handover = Inject::Handover { port: PortId(3), mbuf: lab.mbuf(&[0; 60]) };
-        lab.queues.inject.push(handover).unwrap();
+        let frame = Inject::Frame { egress: NOWHERE, mbuf: lab.mbuf(&[0; 60]) };
+        lab.queues.inject.push(frame).unwrap();
+    }
+}
+
+/// Fills the worker's queue from other workers with frames for port 3.
+fn fill_handover(lab: &Lab) {
+    for _ in 0..QUEUE_PACKETS {
+        let frame = Handover { port: PortId(3), mbuf: lab.mbuf(&[0; 60]) };
+        lab.queues.handover.push(frame).unwrap();
     }
 }
 
@@ -86,17 +99,57 @@ fn the_queue_from_the_control_thread_is_full() {
     while !lab.queues.inject.is_empty() {
         lab.iterate(0, []);
     }
-    let fillers = lab.take_foreign(QUEUE_PACKETS - 2);
-    assert_eq!(fillers.len(), 2, "the two that found room");
+    assert_eq!(lab.take().len(), 2, "the two that found room");
     lab.end();
+}
+
+/// Other workers hand over as much as they can: ARP has a queue of its own.
+#[test]
+fn traffic_of_other_workers_leaves_room_for_arp() {
+    let mut lab = crossroads();
+    let question = Arp::request(mac(50), Ipv4Addr::new(10, 0, 0, 50), OWN[0]);
+    let question = lab.mbuf(&question.frame(BROADCAST, None));
+    lab.iterate(0, [question]);
+    fill_handover(&lab);
+    let now = lab.now;
+    lab.control(|stack| stack.tick(now));
+    assert_eq!(lab.drops(RED), [].into());
+    lab.iterate(0, []);
+    assert!(lab.queues.handover.len() > QUEUE_PACKETS / 2, "an iteration's work is bounded");
+    let handed_over = QUEUE_PACKETS - lab.queues.handover.len();
+    let own = lab.take_foreign(handed_over);
+    assert_eq!((own.len(), own[0].port), (1, 0), "the answer, at once");
+    lab.settle();
+    assert_eq!(lab.take_foreign(QUEUE_PACKETS - handed_over), []);
+    lab.end();
+}
+
+/// A worker whose frames find no room at the one that owns the queue counts them as refused.
+#[test]
+fn the_queue_between_workers_is_full() {
+    let lab = Lab::new();
+    fill_handover(&lab);
+    let mut out = Output::new([TxPort::handover(PortId(3), Arc::clone(&lab.queues.handover))]);
+    for _ in 0..3 {
+        out.port(PortId(3)).unwrap().push(lab.mbuf(&[0; 60]));
+    }
+    out.flush();
+    let counters = &out.counters()[0].1;
+    assert_eq!((counters.sent.get(), counters.dropped.get()), (0, 3));
+    drop(out);
+    let mut lab = lab;
+    let now = lab.now;
+    let frames = lab.control(|stack| stack.drain(now));
+    assert_eq!(frames, QUEUE_PACKETS as u64, "what waited between two workers at the end");
+    assert_eq!(lab.pool.in_use(), 0);
 }
 
 /// A finished frame from another worker, for a port that this one does not have either.
 #[test]
 fn a_frame_for_a_port_without_a_queue() {
     let mut lab = crossroads();
-    let stray = Inject::Handover { port: PortId(77), mbuf: lab.mbuf(&[0; 60]) };
-    lab.queues.inject.push(stray).unwrap();
+    let stray = Handover { port: PortId(77), mbuf: lab.mbuf(&[0; 60]) };
+    lab.queues.handover.push(stray).unwrap();
     lab.settle();
     assert_eq!(lab.port_drops(DropReason::HandoverFull), 1);
     lab.end();
