@@ -1,6 +1,7 @@
 //! ARP's rules in virtual time, one after the other; RFC 826, RFC 1122 2.3.2, RFC 5227.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -244,31 +245,78 @@ fn a_new_address_is_announced_twice() {
     assert_eq!(requests(&lab.pass(10)), [1, 3], "RFC 5227: two, two seconds apart");
 }
 
+/// The host with this last byte.
+fn host(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(172, 16, 0, n)
+}
+
+impl Lab {
+    /// This host asks for us.
+    fn introduce(&mut self, n: u8) -> Vec<ArpAction<u32>> {
+        self.input(ArpOperation::Request, MacAddr([2, 0, 0, 0, 1, n]), host(n), OURS)
+    }
+
+    fn knows(&self, n: u8) -> bool {
+        self.state(host(n)).and_then(NeighborState::mac).is_some()
+    }
+}
+
 #[test]
 fn a_full_table_gives_up_the_unanswered_and_keeps_the_known() {
     let mut lab = Lab::new();
-    let host = |n: u8| Ipv4Addr::new(172, 16, 0, n);
     for n in 10..14 {
-        let _learned = lab.input(ArpOperation::Request, MacAddr([2, 0, 0, 0, 1, n]), host(n), OURS);
+        let _learned = lab.introduce(n);
+        assert_eq!(lab.resolve(host(n), 1), [ArpAction::Release(1)]);
     }
     for n in 100..200 {
         let _scan = lab.resolve(host(n), u32::from(n));
         assert!(lab.table.iter().count() <= 8);
     }
     for n in 10..14 {
-        assert!(
-            lab.state(host(n)).and_then(NeighborState::mac).is_some(),
-            "a scan pushed out neighbour {n}"
-        );
+        assert!(lab.knows(n), "a scan pushed out neighbour {n}");
     }
     for n in 20..24 {
-        let _learned = lab.input(ArpOperation::Request, MacAddr([2, 0, 0, 0, 1, n]), host(n), OURS);
-        assert!(
-            lab.state(host(n)).is_some(),
-            "a neighbour that asks us is worth more than silence"
-        );
+        let _answered = lab.introduce(n);
+        assert_eq!(lab.state(host(n)), None, "whom we ask has a second to answer");
+    }
+    let _silence = lab.pass(6);
+    for n in 20..24 {
+        let _learned = lab.introduce(n);
+        assert!(lab.knows(n), "a neighbour that asks us is worth more than silence");
+        assert_eq!(lab.resolve(host(n), 1), [ArpAction::Release(1)]);
     }
     assert_eq!(lab.resolve(host(30), 30), [ArpAction::TableFull(30)]);
+}
+
+/// One host on the link asks for us under every address there is: the oldest of those that nothing was sent to make room
+/// for whom we need.
+#[test]
+fn neighbours_that_nobody_asked_for_make_room() {
+    let mut lab = Lab::new();
+    for n in 10..200 {
+        let _answer = lab.introduce(n);
+    }
+    assert_eq!(lab.table.iter().count(), 8, "10 to 17");
+    // A worker sends to the oldest, as publication gave it the means.
+    let mark = |n| lab.table.use_mark(NeighborKey { slot: SLOT, addr: host(n) }).cloned();
+    mark(10).expect("a mark").store(true, Ordering::Relaxed);
+    assert_eq!(lab.resolve(host(12), 12), [ArpAction::Release(12)], "needed from now on");
+    assert!(lab.table.use_mark(NeighborKey { slot: SLOT, addr: host(12) }).is_none());
+    for (packet, gone) in [(201u8, 11), (202, 13), (203, 14), (204, 15), (205, 16), (206, 17)] {
+        let actions = lab.resolve(host(packet), u32::from(packet));
+        let question = request_for(host(packet), MacAddr::BROADCAST);
+        assert_eq!(actions, [ArpAction::Changed, question, ArpAction::Changed]);
+        assert!(!lab.knows(gone), "{gone} was the oldest");
+        let mac = MacAddr([2, 0, 0, 0, 2, packet]);
+        let answer = lab.input(ArpOperation::Reply, mac, host(packet), OURS);
+        assert_eq!(answer, [ArpAction::Release(packet.into()), ArpAction::Changed]);
+    }
+    assert!(lab.knows(10) && lab.knows(12), "what is in use stays");
+    for n in 10..200 {
+        let _answer = lab.introduce(n);
+    }
+    assert!((201..=206).all(|n| lab.knows(n)), "a newcomer pushes nobody out");
+    assert_eq!(lab.resolve(host(220), 1), [ArpAction::TableFull(1)], "all are in use");
 }
 
 #[derive(Clone, Debug)]

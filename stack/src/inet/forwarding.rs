@@ -11,6 +11,7 @@ use pmd::PortId;
 
 use super::AddressFilter;
 use super::route::Fib;
+use super::control::UseMark;
 use crate::net::{IfSlot, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
@@ -145,6 +146,8 @@ pub struct Adjacency {
     /// The egress interface.
     pub ifp: Arc<Ifnet>,
 }
+    /// Set with the first packet to a neighbour that introduced itself and that nobody asked for: it is worth its entry.
+    pub unasked: Option<UseMark>,
 
 impl Adjacency {
     /// The link header.
@@ -294,8 +297,8 @@ impl Forwarding {
         self.adjacencies.get(at as usize)
     }
 
-    /// The place of the adjacency that stands for all that leave through the same interface as the one at `place`: packets
-    /// to many neighbours on one link are counted together.
+    /// Where the adjacency at `place` leaves: the number of an interface, so that packets to many neighbours on one link
+    /// are counted together.
     #[inline(always)]
     #[must_use]
     pub fn egress(&self, place: u32) -> u32 {

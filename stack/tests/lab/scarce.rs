@@ -11,7 +11,7 @@ use stack::worker::{Handover, IN_FLIGHT_LIMIT, Inject, Output, QUEUE_PACKETS, Tx
 
 use crate::common::crossroads::{EM, OWN, PEER, RED, crossroads, host, through, to};
 use crate::common::frame::{Arp, BROADCAST, mac};
-use crate::common::{Lab, Packet, has_many_vnets};
+use crate::common::{Lab, Packet, Sent, has_many_vnets};
 
 const LIMIT: u64 = IN_FLIGHT_LIMIT as u64;
 
@@ -165,11 +165,24 @@ fn the_neighbour_table_is_full() {
     assert_eq!(lab.send(0, &questions).len(), 2);
     // Known neighbours are worth more than a newcomer, and a newcomer still gets his answer.
     assert_eq!(lab.send(0, &[learn(52).frame(BROADCAST, None)]).len(), 1);
-    assert_eq!(lab.send(0, &[to("10.0.1.9", 8).frame()]).len(), 0);
+    let back = |n| {
+        let known = Packet::udp(Ipv4Addr::new(198, 18, 0, 1), Ipv4Addr::new(10, 0, 0, n), 8);
+        known.link(host(1, 2), EM[1]).frame()
+    };
+    // The first is in use, on the fast path; to the other nothing was ever sent, and a gateway is needed.
+    assert_eq!(lab.send(1, &[back(50)]).len(), 1);
+    assert_eq!(arps(&lab.send(0, &[to("10.0.1.9", 8).frame()])), 1, "a question");
+    let gateway = Arp::reply(host(1, 9), Ipv4Addr::new(10, 0, 1, 9), EM[1], OWN[1]);
+    assert_eq!(lab.send(1, &[gateway.frame(EM[1], None)]).len(), 1);
+    assert_eq!(arps(&lab.send(1, &[back(50)])), 0, "it was kept");
+    // Now all are in use.
+    assert_eq!(lab.send(1, &[back(51)]), []);
     assert_eq!(lab.drops(RED), [("arp_table_full", 1)].into());
-    let known = Packet::udp(Ipv4Addr::new(198, 18, 0, 1), Ipv4Addr::new(10, 0, 0, 50), 8);
-    assert_eq!(lab.send(1, &[known.link(host(1, 2), EM[1]).frame()]).len(), 1);
     lab.end();
+}
+
+fn arps(sent: &[Sent]) -> usize {
+    sent.iter().filter(|sent| Arp::read(&sent.frame).is_some()).count()
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -20,6 +22,9 @@ const ANNOUNCE_NUM: u8 = 2;
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two defences of one address (RFC 5227 1.1: DEFEND_INTERVAL).
 const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Entries that are looked at to find one to give up: the work for a packet is bounded.
+const EVICTION_LOOKS: usize = 32;
 
 /// A neighbour: the interface it is on, and its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,12 +149,48 @@ pub enum ArpAction<P> {
     },
 }
 
+/// Set by the worker that first sends to a neighbour whom nobody here has asked for.
+pub type UseMark = Arc<AtomicBool>;
+
 struct Entry<P> {
     state: NeighborState,
+    /// When it came into the table.
+    since: Nanos,
+    /// Of a neighbour that introduced itself; `None` once something is known to need it.
+    unasked: Option<UseMark>,
     /// Our address on that network, the sender of requests.
     source: (MacAddr, Ipv4Addr),
     hold: VecDeque<P>,
     deadline: Nanos,
+}
+
+/// What an entry is worth that can be given up for another; the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Does not answer.
+    Failed,
+    /// Introduced itself, and nothing was ever sent to it. Anybody on the link can fill a table with these.
+    Unasked,
+    /// May still answer.
+    Incomplete,
+}
+
+impl<P> Entry<P> {
+    /// `None` is an entry in use.
+    fn worth(&self) -> Option<Worth> {
+        match self.state {
+            NeighborState::Static(_) => None,
+            NeighborState::Failed => Some(Worth::Failed),
+            NeighborState::Incomplete { .. } => Some(Worth::Incomplete),
+            NeighborState::Reachable(_) | NeighborState::Probing { .. } => {
+                self.unasked.is_some().then_some(Worth::Unasked)
+            }
+        }
+    }
+
+    fn rank(&self, key: NeighborKey) -> Option<(Worth, Nanos, NeighborKey)> {
+        self.worth().map(|worth| (worth, self.since, key))
+    }
 }
 
 /// What a deadline is for.
@@ -163,13 +204,20 @@ enum Timer {
 pub struct ArpTable<P> {
     entries: HashMap<NeighborKey, Entry<P>>,
     timers: BTreeSet<(Nanos, Timer)>,
+    /// The entries that can be given up, the first one first.
+    expendable: BTreeSet<(Worth, Nanos, NeighborKey)>,
     /// When we last defended an address.
     defended: HashMap<NeighborKey, Nanos>,
 }
 
 impl<P> Default for ArpTable<P> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), timers: BTreeSet::new(), defended: HashMap::new() }
+        Self {
+            entries: HashMap::new(),
+            timers: BTreeSet::new(),
+            expendable: BTreeSet::new(),
+            defended: HashMap::new(),
+        }
     }
 }
 
@@ -191,6 +239,19 @@ impl<P> ArpTable<P> {
         self.entries.get(&key).map(|entry| entry.state)
     }
 
+    /// What a worker shall set when it sends to this neighbour; none for one that is known to be needed.
+    #[must_use]
+    pub fn use_mark(&self, key: NeighborKey) -> Option<&UseMark> {
+        self.entries.get(&key)?.unasked.as_ref()
+    }
+
+    /// When the timer of one neighbour ends; none for a static one.
+    #[must_use]
+    pub fn deadline(&self, key: NeighborKey) -> Option<Nanos> {
+        let entry = self.entries.get(&key)?;
+        (!matches!(entry.state, NeighborState::Static(_))).then_some(entry.deadline)
+    }
+
     /// Packets that wait for an address.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -203,10 +264,12 @@ impl<P> ArpTable<P> {
         self.timers.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Sets an entry that never changes. Packets that waited for it are released.
+    /// Sets an entry that never changes, whatever the table's limit. Packets that waited for it are released.
     pub fn set_static(&mut self, key: NeighborKey, mac: MacAddr, actions: &mut Vec<ArpAction<P>>) {
         let entry = Entry {
             state: NeighborState::Static(mac),
+            since: Nanos(0),
+            unasked: None,
             source: (mac, key.addr),
             hold: VecDeque::new(),
             deadline: Nanos(0),
@@ -220,6 +283,7 @@ impl<P> ArpTable<P> {
     /// Removes one entry; packets that waited for it are refused. False when there is none.
     pub fn remove(&mut self, key: NeighborKey, actions: &mut Vec<ArpAction<P>>) -> bool {
         let Some(entry) = self.entries.remove(&key) else { return false };
+        self.rerank(entry.rank(key), None);
         let _was_armed = self.timers.remove(&(entry.deadline, Timer::Neighbor(key)));
         actions.extend(entry.hold.into_iter().map(ArpAction::Unreachable));
         actions.push(ArpAction::Changed);
@@ -244,6 +308,7 @@ impl<P> ArpTable<P> {
         actions: &mut Vec<ArpAction<P>>,
     ) {
         let key = NeighborKey { slot: iface.slot, addr };
+        self.need(key);
         if let Some(entry) = self.entries.get_mut(&key) {
             match entry.state {
                 NeighborState::Incomplete { .. } => hold(entry, packet, limits, actions),
@@ -258,12 +323,16 @@ impl<P> ArpTable<P> {
         let Some(source) = on_link.or(iface.addresses.first()).map(ipnet::Ipv4Net::addr) else {
             return actions.push(ArpAction::Unreachable(packet));
         };
-        if self.entries.len() >= limits.max_neighbors && !self.evict(actions) {
+        if self.entries.len() >= limits.max_neighbors
+            && !self.make_room(Worth::Incomplete, actions)
+        {
             return actions.push(ArpAction::TableFull(packet));
         }
         let state = NeighborState::Incomplete { tries: 1 };
         let mut entry = Entry {
             state,
+            since: now,
+            unasked: None,
             source: (iface.mac, source),
             hold: VecDeque::new(),
             deadline: now + RETRY,
@@ -301,7 +370,7 @@ impl<P> ArpTable<P> {
     }
 
     /// RFC 826's merge: an entry that exists is updated; a new one is made only for who asks for us, and only on a
-    /// network that the interface is on.
+    /// network that the interface is on, and for nobody's loss: whom we need, we ask.
     #[expect(clippy::too_many_arguments, reason = "one fact each, used once")]
     fn learn(
         &mut self,
@@ -314,7 +383,10 @@ impl<P> ArpTable<P> {
         actions: &mut Vec<ArpAction<P>>,
     ) {
         let key = NeighborKey { slot: iface.slot, addr: sender };
-        let known = self.entries.get(&key).map(|entry| entry.state);
+        let old = self.entries.get(&key);
+        let known = old.map(|entry| entry.state);
+        let (since, unasked) = old
+            .map_or_else(|| (now, Some(UseMark::default())), |old| (old.since, old.unasked.clone()));
         match known {
             Some(NeighborState::Static(from)) => {
                 if from != mac {
@@ -328,7 +400,11 @@ impl<P> ArpTable<P> {
                 }
             }
             None if !asked_us || !iface.is_on_link(sender) => return,
-            None if self.entries.len() >= limits.max_neighbors && !self.evict(actions) => return,
+            None if self.entries.len() >= limits.max_neighbors
+                && !self.make_room(Worth::Failed, actions) =>
+            {
+                return;
+            }
             None => {}
         }
         let source = iface
@@ -338,7 +414,8 @@ impl<P> ArpTable<P> {
             .map_or(sender, ipnet::Ipv4Net::addr);
         let deadline = now + probe_after(limits);
         let state = NeighborState::Reachable(mac);
-        let entry = Entry { state, source: (iface.mac, source), hold: VecDeque::new(), deadline };
+        let (source, hold) = ((iface.mac, source), VecDeque::new());
+        let entry = Entry { state, since, unasked, source, hold, deadline };
         if let Some(old) = self.insert(key, entry) {
             actions.extend(old.hold.into_iter().map(ArpAction::Release));
         }
@@ -393,6 +470,7 @@ impl<P> ArpTable<P> {
         actions: &mut Vec<ArpAction<P>>,
     ) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
+        let before = entry.rank(key);
         let deadline = match entry.state {
             NeighborState::Incomplete { tries } if tries < limits.max_tries => {
                 entry.state = NeighborState::Incomplete { tries: tries + 1 };
@@ -421,11 +499,14 @@ impl<P> ArpTable<P> {
                     actions.push(ArpAction::TimedOut(key));
                 }
                 let _removed = self.entries.remove(&key);
+                self.rerank(before, None);
                 return actions.push(ArpAction::Changed);
             }
             NeighborState::Static(_) => return,
         };
         entry.deadline = deadline;
+        let after = entry.rank(key);
+        self.rerank(before, after);
         let _new = self.timers.insert((deadline, Timer::Neighbor(key)));
     }
 
@@ -434,7 +515,9 @@ impl<P> ArpTable<P> {
         if !matches!(entry.state, NeighborState::Static(_)) {
             let _new = self.timers.insert((entry.deadline, Timer::Neighbor(key)));
         }
-        let (deadline, old) = (entry.deadline, self.entries.insert(key, entry));
+        let (deadline, rank) = (entry.deadline, entry.rank(key));
+        let old = self.entries.insert(key, entry);
+        self.rerank(old.as_ref().and_then(|old| old.rank(key)), rank);
         if let Some(old) = &old
             && old.deadline != deadline
         {
@@ -443,16 +526,43 @@ impl<P> ArpTable<P> {
         old
     }
 
-    /// Makes room by giving up the unanswered entry that is oldest by its timer. False when all entries are known
-    /// neighbours: those are worth more than a newcomer.
-    fn evict(&mut self, actions: &mut Vec<ArpAction<P>>) -> bool {
-        let victim = self.timers.iter().find_map(|(_, timer)| match timer {
-            Timer::Neighbor(key) if self.get(*key).is_some_and(|state| state.mac().is_none()) => {
-                Some(*key)
+    /// Makes room by giving up an entry that is worth no more than `most`, the least worth first and of those the oldest.
+    /// False when there is none: then the table stays as it is.
+    fn make_room(&mut self, most: Worth, actions: &mut Vec<ArpAction<P>>) -> bool {
+        for _ in 0..EVICTION_LOOKS {
+            let Some(&(worth, _, key)) = self.expendable.first() else { return false };
+            if worth > most {
+                return false;
             }
-            _ => None,
-        });
-        victim.is_some_and(|key| self.remove(key, actions))
+            let mark = self.use_mark(key).filter(|_| worth == Worth::Unasked);
+            if mark.is_some_and(|mark| mark.load(Ordering::Relaxed)) {
+                self.need(key);
+            } else {
+                return self.remove(key, actions);
+            }
+        }
+        false
+    }
+
+    /// The entry, if there is one, is in use from now on.
+    fn need(&mut self, key: NeighborKey) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let before = entry.rank(key);
+        entry.unasked = None;
+        let after = entry.rank(key);
+        self.rerank(before, after);
+    }
+
+    /// Books what an entry is worth now.
+    fn rerank(
+        &mut self,
+        before: Option<(Worth, Nanos, NeighborKey)>,
+        after: Option<(Worth, Nanos, NeighborKey)>,
+    ) {
+        if before != after {
+            let _was_there = before.is_some_and(|before| self.expendable.remove(&before));
+            self.expendable.extend(after);
+        }
     }
 
     /// Everything that waits, for a vnet that dies.

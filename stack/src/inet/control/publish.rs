@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hashbrown::HashMap;
 use ipnet::Ipv4Net;
@@ -88,7 +89,12 @@ impl Builder<'_> {
     fn gateways(&mut self, paths: &[GatewayPath]) -> NextHop {
         let first = self.place();
         for path in paths {
-            let _at = self.neighbor(NeighborKey { slot: path.slot, addr: path.gateway });
+            let key = NeighborKey { slot: path.slot, addr: path.gateway };
+            // A gateway of a route is needed, whether or not a packet has come by yet.
+            if let Some(unasked) = self.control.arp.use_mark(key) {
+                unasked.store(true, Ordering::Relaxed);
+            }
+            let _at = self.neighbor(key);
         }
         match u16::try_from(self.place() - first) {
             Ok(0) | Err(_) => NextHop::NONE,
@@ -130,7 +136,10 @@ impl Builder<'_> {
         let state =
             if mac.is_some() { AdjacencyState::Resolved } else { AdjacencyState::Unresolved };
         let network = self.control.connected(key.addr).map(|address| address.net);
-        Some(self.push(adjacency(ifp, mac.unwrap_or(MacAddr::ZERO), state, key.addr, network)))
+        let adjacency = adjacency(ifp, mac.unwrap_or(MacAddr::ZERO), state, key.addr, network);
+        let mark = self.control.arp.use_mark(key);
+        let unasked = mark.filter(|mark| !mark.load(Ordering::Relaxed)).cloned();
+        Some(self.push(Adjacency { unasked, ..adjacency }))
     }
 }
 
@@ -160,6 +169,7 @@ fn adjacency(
         network: network.map_or(u32::MAX, |net| net.network().to_bits()),
         netmask: network.map_or(0, |net| net.netmask().to_bits()),
         ifp: Arc::clone(ifp),
+        unasked: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Node `ether_output`: the link header, the interface's counters, and the port (FreeBSD: net/if_ethersubr.c).
 
+use std::sync::atomic::Ordering;
+
 use pmd::Mbuf;
 
 use crate::drops::DropReason;
@@ -26,6 +28,12 @@ pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, mut mbuf: Mbuf) {
 /// Writes the adjacency's link header over the packet's Ethernet header. False when there is no room for the tag.
 #[inline(always)]
 pub fn write_link_header(adjacency: &Adjacency, mbuf: &mut Mbuf) -> bool {
+    // Written once: a line that several workers read stays with all of them.
+    if let Some(unasked) = &adjacency.unasked
+        && !unasked.load(Ordering::Relaxed)
+    {
+        unasked.store(true, Ordering::Relaxed);
+    }
     let link = adjacency.link_header();
     if link.len() > ETHER_HDR_LEN && mbuf.prepend((link.len() - ETHER_HDR_LEN) as u16).is_none() {
         return false;
