@@ -53,6 +53,7 @@ mod mbuf;
 pub mod numa;
 pub mod pool;
 pub mod port;
+mod prefetch;
 mod queue;
 mod segment;
 #[doc(hidden)]
@@ -71,5 +72,6 @@ pub use pool::{MbufPool, PoolError};
 pub use port::{
     Capabilities, Device, Events, Link, Offloads, Port, PortConfig, PortError, PortStats,
 };
+pub use prefetch::prefetch;
 pub use queue::{RxQueue, TxQueue};
 pub use segment::Segments;

@@ -170,7 +170,7 @@ fn turn(scenario: &Scenario, ports: &[(PortId, PortId)], bursts: u64) -> (usize,
     (vnet, port, out)
 }
 
-/// The VLAN of vnet `n`, where frames have tags.
+/// The VLAN of vnet `n` on its pair of ports, where frames have tags.
 pub(super) fn vlan_of(n: usize) -> u16 {
-    1 + (n % 4094) as u16
+    1 + (n / 2 % 4094) as u16
 }

@@ -176,9 +176,10 @@ impl Lab {
     }
 }
 
-/// Numbers of ports that no device has: two for each vnet, or two for all if VLANs tell them apart.
+/// Numbers of ports that no device has: two for each vnet; or, where VLANs tell vnets apart, two pairs for all, because
+/// one port has 4094 VLANs.
 fn inside(scenario: &Scenario) -> Vec<(PortId, PortId)> {
-    let pairs = if scenario.tagged { 1 } else { scenario.vnets as u16 };
+    let pairs = if scenario.tagged { 2 } else { scenario.vnets as u16 };
     (0..pairs).map(|n| (PortId(2 * n), PortId(2 * n + 1))).collect()
 }
 

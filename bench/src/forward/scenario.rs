@@ -91,7 +91,7 @@ pub(super) fn all() -> Vec<Scenario> {
     for vnets in VNETS {
         all.push(Scenario { vnets, ..scenario("64b", &format!("ethip4-vnet{vnets}")) });
     }
-    for vnets in [1, 64] {
+    for vnets in VNETS {
         let what = format!("dot1q-vnet{vnets}");
         all.push(Scenario { vnets, tagged: true, ..scenario("64b", &what) });
     }

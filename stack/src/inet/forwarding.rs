@@ -7,11 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use pmd::PortId;
+use pmd::{PortId, prefetch};
+use vnet::Reader;
 
 use super::AddressFilter;
-use super::route::Fib;
 use super::control::UseMark;
+use super::route::Fib;
 use crate::net::{IfSlot, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
@@ -84,7 +85,7 @@ impl FastHop {
         port: PortId(0),
     };
 
-    fn new(hop: NextHop, adjacencies: &[Adjacency], egresses: &[u32]) -> Self {
+    fn new(hop: NextHop, adjacencies: &[Adjacency], egress_of: &[u32]) -> Self {
         let single = hop.kind == NextHopKind::Gateway && hop.count == 1;
         let adjacency = adjacencies.get(hop.first as usize).filter(|adjacency| {
             single
@@ -100,7 +101,7 @@ impl FastHop {
             link_start: [a, b, c, d, e, f, g, h],
             link_end: [g, h, i, j, k, l, m, n],
             longest: u32::from(*mtu) + ETHER_HDR_LEN as u32,
-            egress: egresses.get(hop.first as usize).copied().unwrap_or(hop.first),
+            egress: egress_of.get(hop.first as usize).copied().unwrap_or(u32::MAX),
             slot: *slot,
             port: *port,
         }
@@ -145,9 +146,9 @@ pub struct Adjacency {
     pub netmask: u32,
     /// The egress interface.
     pub ifp: Arc<Ifnet>,
-}
     /// Set with the first packet to a neighbour that introduced itself and that nobody asked for: it is worth its entry.
     pub unasked: Option<UseMark>,
+}
 
 impl Adjacency {
     /// The link header.
@@ -187,11 +188,30 @@ pub struct Resolved<'a> {
     pub next_hop: u32,
 }
 
-/// By adjacency, the first one that leaves through the same interface.
-fn egresses(adjacencies: &[Adjacency]) -> Box<[u32]> {
-    let mut first = HashMap::new();
-    let places = adjacencies.iter().zip(0..);
-    places.map(|(adjacency, place)| *first.entry(adjacency.slot).or_insert(place)).collect()
+/// Next hops and interfaces that are asked for before a burst is processed.
+const PREFETCHED_HOPS: usize = 16;
+const PREFETCHED_EGRESSES: usize = 4;
+
+/// An interface that packets leave through.
+#[derive(Debug)]
+pub struct Egress {
+    /// The interface.
+    pub ifp: Arc<Ifnet>,
+    /// Its port.
+    pub port: PortId,
+}
+
+/// The interfaces of adjacencies, each once; and by adjacency, which of them.
+fn egresses(adjacencies: &[Adjacency]) -> (Box<[Egress]>, Box<[u32]>) {
+    let (mut egresses, mut places) = (Vec::new(), HashMap::new());
+    let egress_of = adjacencies.iter().map(|Adjacency { slot, ifp, port, .. }| {
+        *places.entry(*slot).or_insert_with(|| {
+            egresses.push(Egress { ifp: Arc::clone(ifp), port: *port });
+            egresses.len() as u32 - 1
+        })
+    });
+    let egress_of = egress_of.collect();
+    (egresses.into(), egress_of)
 }
 
 /// What one vnet's workers read.
@@ -201,8 +221,10 @@ pub struct Forwarding {
     next_hops: Box<[NextHop]>,
     fast_hops: Box<[FastHop]>,
     adjacencies: Box<[Adjacency]>,
-    /// By adjacency, the first one that leaves through the same interface.
-    egresses: Box<[u32]>,
+    /// The interfaces of the adjacencies, each once.
+    egresses: Box<[Egress]>,
+    /// By adjacency, which of them.
+    egress_of: Box<[u32]>,
     neighbors: HashMap<(IfSlot, u32), u32>,
     flow_key: u64,
     loopback: Option<IfSlot>,
@@ -241,14 +263,15 @@ impl Forwarding {
             loopback,
             not_sources,
         } = parts;
-        let egresses = egresses(&adjacencies);
-        let fast_hop = |hop: &NextHop| FastHop::new(*hop, &adjacencies, &egresses);
+        let (egresses, egress_of) = egresses(&adjacencies);
+        let fast_hop = |hop: &NextHop| FastHop::new(*hop, &adjacencies, &egress_of);
         Self {
             fib,
             fast_hops: next_hops.iter().map(fast_hop).collect(),
             next_hops: next_hops.into(),
             adjacencies: adjacencies.into(),
             egresses,
+            egress_of,
             neighbors,
             flow_key,
             loopback,
@@ -301,8 +324,43 @@ impl Forwarding {
     /// are counted together.
     #[inline(always)]
     #[must_use]
-    pub fn egress(&self, place: u32) -> u32 {
-        self.egresses.get(place as usize).copied().unwrap_or(place)
+    pub fn egress_of(&self, place: u32) -> u32 {
+        self.egress_of.get(place as usize).copied().unwrap_or(u32::MAX)
+    }
+
+    /// The interface of a number.
+    #[inline(always)]
+    #[must_use]
+    pub fn egress(&self, number: u32) -> Option<&Egress> {
+        self.egresses.get(number as usize)
+    }
+
+    /// Asks for what a burst of this vnet will read, when the last burst was of another vnet and nothing of it is in the
+    /// caches: all at once, instead of one miss after the other. Of long tables the beginning, which is all of the tables
+    /// of a small vnet: the large ones are few.
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        prefetch(&*self.fib);
+        prefetch(self.not_sources.sketches());
+        prefetch(&self.fast_hops[..self.fast_hops.len().min(PREFETCHED_HOPS)]);
+        prefetch(self.first_egresses());
+    }
+
+    /// The same for what [`Self::prefetch`] led to.
+    #[inline(always)]
+    pub fn prefetch_egresses(&self) {
+        self.first_egresses().iter().for_each(|egress| prefetch(&*egress.ifp));
+    }
+
+    /// The same for what [`Self::prefetch_egresses`] led to.
+    #[inline(always)]
+    pub fn prefetch_counters(&self, reader: &Reader) {
+        self.first_egresses().iter().for_each(|egress| prefetch(egress.ifp.counters(reader)));
+    }
+
+    #[inline(always)]
+    fn first_egresses(&self) -> &[Egress] {
+        &self.egresses[..self.egresses.len().min(PREFETCHED_EGRESSES)]
     }
 
     /// Whether `addr` on `slot` is in the neighbour table, resolved or not.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pmd::{Burst, Mbuf, MbufPool, PortId};
+use pmd::{Burst, Mbuf, MbufPool, PortId, prefetch};
 use vnet::{Published, Reader, curvnet};
 
 use super::cx::Cx;
@@ -238,6 +238,8 @@ fn run(env: &Env, state: &mut State, ifp: &Arc<Ifnet>, burst: &mut Burst) {
     if burst.is_empty() {
         return;
     }
+    prefetch(&**ifp);
+    prefetch(&*ifp.vnet);
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(cx.reader);

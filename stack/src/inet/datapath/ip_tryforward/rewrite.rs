@@ -21,7 +21,7 @@ pub(super) fn rewrite(
     exceptions: u64,
     tally: &mut Tally,
 ) -> u64 {
-    let booking = Booking { cx, tally, place: u32::MAX, count: Count::default() };
+    let booking = Booking { cx, tally, egress: u32::MAX, count: Count::default() };
     let mut pass = Pass { rules, columns, hops, exceptions, booking };
     let (groups, rest) = chunk.as_chunks_mut::<GROUP>();
     let mut start = 0;
@@ -85,21 +85,21 @@ impl<'a> Pass<'a> {
         for (bit, mbuf) in packets.iter_mut().enumerate() {
             let at = start + bit;
             let (hop, pkt_len) = (self.hops[at], mbuf.pkt_len());
-            let place = match self.fast(hop) {
+            let egress = match self.fast(hop) {
                 Some(fast) if pkt_len <= fast.longest => {
                     rewrite_fast(fast, mbuf, self.columns.ttl[at]);
                     fast.egress
                 }
                 _ if self.exceptions >> at & 1 == 1 => continue,
                 _ => match rewrite_any(self.rules, mbuf, self.columns.dst[at], hop) {
-                    Some(place) => place,
+                    Some(egress) => egress,
                     None => {
                         self.exceptions = exception(self.exceptions, at);
                         continue;
                     }
                 },
             };
-            self.booking.add(place, Count { packets: 1, bytes: pkt_len });
+            self.booking.add(egress, Count { packets: 1, bytes: pkt_len });
         }
     }
 }
@@ -114,7 +114,7 @@ fn of_group<T>(column: &[T; CHUNK], start: usize) -> Option<&[T; GROUP]> {
 struct Booking<'a> {
     cx: &'a Cx<'a>,
     tally: &'a mut Tally,
-    place: u32,
+    egress: u32,
     count: Count,
 }
 
@@ -127,10 +127,10 @@ struct Count {
 
 impl Booking<'_> {
     #[inline(always)]
-    fn add(&mut self, place: u32, count: Count) {
-        if place != self.place {
+    fn add(&mut self, egress: u32, count: Count) {
+        if egress != self.egress {
             self.close();
-            (self.place, self.count) = (place, Count::default());
+            (self.egress, self.count) = (egress, Count::default());
         }
         self.count.packets += count.packets;
         self.count.bytes += count.bytes;
@@ -139,22 +139,21 @@ impl Booking<'_> {
     #[inline(never)]
     fn close(&mut self) {
         let forwarding = self.cx.forwarding;
-        let Some(adjacency) = forwarding.and_then(|forwarding| forwarding.adjacency(self.place))
-        else {
+        let Some(egress) = forwarding.and_then(|forwarding| forwarding.egress(self.egress)) else {
             return;
         };
         let (packets, bytes) = (u64::from(self.count.packets), u64::from(self.count.bytes));
         // Without a transmit queue they are dropped, not sent.
-        if self.cx.out.has(adjacency.port) {
-            let counters = adjacency.ifp.counters(self.cx.reader);
+        if self.cx.out.has(egress.port) {
+            let counters = egress.ifp.counters(self.cx.reader);
             counters.opackets.add(packets);
             counters.obytes.add(bytes);
         }
         self.tally.forwarded += packets;
         self.tally.received_bytes += bytes;
         self.tally.ports = match self.tally.ports {
-            Ports::None => Ports::One(adjacency.port),
-            Ports::One(port) if port == adjacency.port => self.tally.ports,
+            Ports::None => Ports::One(egress.port),
+            Ports::One(port) if port == egress.port => self.tally.ports,
             _ => Ports::Many,
         };
     }
@@ -191,7 +190,7 @@ fn rewrite_any(rules: &Rules<'_>, mbuf: &mut Mbuf, dst: u32, hop: u16) -> Option
     h[22..26].copy_from_slice(&decrement_ttl(u32::from_le_bytes(before)).to_le_bytes());
     if write_link_header(adjacency, mbuf) {
         mbuf.set_port(adjacency.port);
-        return Some(rules.forwarding.egress(place));
+        return Some(rules.forwarding.egress_of(place));
     }
     // No room for a VLAN tag: put the TTL back, for the other path to find the packet as it was received.
     let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
