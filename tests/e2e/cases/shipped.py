@@ -20,6 +20,14 @@ def demo_forwards_in_both_vnets(lab: Lab):
         that(sent > 100_000, f"vnet {name} sent {sent} packets")
         equal(summary.drops(name), {}, f"drops of vnet {name}")
     equal(summary.unclaimed(), {}, "frames that no vnet took")
+    worker = summary.document["workers"][0]
+    burst, nodes = worker["histograms"]["burst"], worker["histograms"]["nodes"]
+    # Every poll of this device finds packets; one in 64 is in the sample.
+    that(abs(burst["count"] - worker["polls"] / 64) <= 2, f"{burst['count']} samples of {worker['polls']} polls")
+    for name, cycles in {"burst": burst, **nodes, "access": worker["histograms"]["accessor"]}.items():
+        percentiles = [cycles[key] for key in ("p50", "p90", "p99", "p99.9", "p99.99", "max")]
+        that(percentiles == sorted(percentiles) and percentiles[-1] > 0, f"percentiles of {name}: {percentiles}")
+    that({"rx", "ip_tryforward", "tx"} <= set(nodes), f"nodes: {set(nodes)}")
 
 
 def checked(lab: Lab, name: str):
