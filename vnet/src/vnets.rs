@@ -136,6 +136,9 @@ impl Vnets {
                 for vnet in &vnets[..done] {
                     detach(control, vnet, new.iter().rev().copied());
                 }
+                for vnet in &vnets[..=done] {
+                    new.iter().for_each(|module| vnet.data.remove(module));
+                }
                 return Err(RegisterError::Attach {
                     module: module.name(),
                     vnet: vnet.name().to_owned(),

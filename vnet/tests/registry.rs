@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Lab, inet, ipfw, logged_module, net, refuse, take_log};
+use common::{Lab, MANY, inet, ipfw, logged_module, net, refuse, take_log};
 use proptest::prelude::*;
 use vnet::{ModuleDef, ModuleId, RegisterError, Registry};
 
@@ -229,6 +229,7 @@ fn modules_can_come_after_vnets() {
     lab.vnets.register(&mut lab.control, &late::late::MODULE).unwrap();
     assert_eq!(take_log(), [""; 0], "it waits for its dependency");
     refuse(Some("late"));
+    let bytes = red.container_bytes();
     let error = lab.vnets.register(&mut lab.control, &later::later::MODULE).unwrap_err();
     assert!(matches!(error, RegisterError::Attach { module: "late", .. }), "{error:?}");
     refuse(None);
@@ -238,6 +239,7 @@ fn modules_can_come_after_vnets() {
         ["attach later", "attach late", "detach later"].map(|hook| format!("{hook} {first}"))
     );
     assert_eq!(lab.vnets.registry().parked().len(), 1, "as if it had never come");
+    assert_eq!(red.container_bytes(), bytes, "its variables are gone, too");
 
     lab.vnets.register(&mut lab.control, &later::later::MODULE).unwrap();
     let red_log: Vec<_> = take_log().into_iter().filter(|line| line.ends_with("red")).collect();
@@ -247,6 +249,57 @@ fn modules_can_come_after_vnets() {
     assert_eq!(tree.get(&mut lab.control, Some(&red), "test.late.number").unwrap(), 7.into());
     drop(red);
     assert_eq!(lab.vnets.shutdown(&mut lab.control), 0);
+}
+
+/// Another module with the id of `later`.
+mod usurper {
+    vnet::module! {
+        /// Comes where another was refused.
+        pub mod usurper {
+            id: vnet::ModuleId::new(21),
+            depends: [],
+            vars {
+                /// Larger than anything in the other one.
+                pub bytes: vnet::SysctlOpaque<4096>;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refused_module_leaves_its_id_to_another() {
+    let mut lab = Lab::with(0, &[&net::net::MODULE], &std::alloc::System);
+    let red = lab.create("red");
+    for _again in 0..3 {
+        refuse(Some("later"));
+        let _error = lab.vnets.register(&mut lab.control, &later::later::MODULE).unwrap_err();
+        refuse(None);
+    }
+    lab.vnets.register(&mut lab.control, &usurper::usurper::MODULE).unwrap();
+    assert_eq!(usurper::usurper::init(&red).bytes().get(), [0; 4096]);
+    drop(red);
+    assert_eq!(lab.vnets.shutdown(&mut lab.control), 0);
+}
+
+/// Registered after a vnet was destroyed and before its modules are detached: that vnet never had it.
+#[test]
+fn a_dying_vnet_gets_no_new_modules() {
+    if !MANY {
+        return;
+    }
+    let mut lab = Lab::with(1, &[&net::net::MODULE], &std::alloc::System);
+    let red = lab.create("red");
+    let mut worker = lab.domain.reader(0).unwrap();
+    lab.vnets.destroy(&mut lab.control, red.id()).unwrap();
+    drop(red);
+    lab.vnets.register(&mut lab.control, &later::later::MODULE).unwrap();
+    let _attached_to_vnet0 = take_log();
+    worker.quiescent();
+    lab.reclaim();
+    assert_eq!(take_log(), ["drain net red", "detach net red"]);
+    worker.quiescent();
+    lab.reclaim();
+    assert_eq!(lab.vnets.dying(), 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::alloc::Layout;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::AllocError;
 use crate::vnet::Allocator;
@@ -50,6 +51,9 @@ pub struct Data {
     /// Each entry is `ABSENT` or a container that is freed with this.
     mod_data: [AtomicPtr<Header>; ModuleId::LIMIT],
     allocator: Option<AllocatorRef>,
+    /// Containers that were removed, one for each module at most: somebody may still have a base, so they are freed with
+    /// this, too.
+    removed: Mutex<Vec<AtomicPtr<Header>>>,
 }
 
 /// A vnet's right to exist; in this arm everybody has it.
@@ -75,7 +79,8 @@ impl Data {
     pub(crate) const EMPTY: Self = Self::with(None);
 
     const fn with(allocator: Option<AllocatorRef>) -> Self {
-        Self { mod_data: [const { AtomicPtr::new(absent()) }; ModuleId::LIMIT], allocator }
+        let mod_data = [const { AtomicPtr::new(absent()) }; ModuleId::LIMIT];
+        Self { mod_data, allocator, removed: Mutex::new(Vec::new()) }
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "other arms allocate here")]
@@ -89,6 +94,10 @@ impl Data {
         let layout = layout(module);
         let error = AllocError { bytes: layout.size() };
         if entry.load(Ordering::Acquire) != absent() {
+            return self.restart(module);
+        }
+        if let Some(container) = self.take_removed(module) {
+            entry.store(container, Ordering::Release);
             return self.restart(module);
         }
         let allocator = self.allocator.as_ref().ok_or(error)?;
@@ -109,6 +118,26 @@ impl Data {
         Ok(())
     }
 
+    /// Takes the variables of `module` away, whose id may go to another.
+    pub(crate) fn remove(&self, module: &'static ModuleDef) {
+        let entry = &self.mod_data[module.id().index()];
+        let container = entry.load(Ordering::Acquire);
+        if is_of(container, module) {
+            entry.store(absent(), Ordering::Release);
+            self.removed().push(AtomicPtr::new(container));
+        }
+    }
+
+    fn take_removed(&self, module: &'static ModuleDef) -> Option<*mut Header> {
+        let mut removed = self.removed();
+        let at = removed.iter().position(|one| is_of(one.load(Ordering::Acquire), module))?;
+        Some(removed.swap_remove(at).into_inner())
+    }
+
+    fn removed(&self) -> MutexGuard<'_, Vec<AtomicPtr<Header>>> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn restart(&self, module: &'static ModuleDef) -> Result<(), AllocError> {
         for var in module.vars() {
             let place =
@@ -122,30 +151,37 @@ impl Data {
     /// Where `var` of `module` is, if the vnet has the module.
     pub(crate) fn address(&self, module: &'static ModuleDef, var: &VarDef) -> Option<*const u8> {
         let container = self.mod_data[module.id().index()].load(Ordering::Acquire);
-        // SAFETY: an entry is `ABSENT` or a container that lives as long as `self`; both begin with a header.
-        let owner = unsafe { (*container).module };
         // SAFETY: the offset is that of a field of this module's container.
-        ptr::eq(owner, module)
+        is_of(container, module)
             .then(|| unsafe { container.cast::<u8>().add(offset(var)) }.cast_const())
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.modules().map(|(_, module)| layout(module).size()).sum()
+        modules(&self.mod_data).map(|(_, module)| layout(module).size()).sum()
     }
+}
 
-    fn modules(&self) -> impl Iterator<Item = (*mut Header, &'static ModuleDef)> {
-        self.mod_data.iter().filter_map(|entry| {
-            let container = entry.load(Ordering::Acquire);
-            // SAFETY: as in `address`; a module that is not null is a static.
-            unsafe { (*container).module.as_ref() }.map(|module| (container, module))
-        })
-    }
+/// Whether `container`, an entry of a `Data`, is one of `module`.
+fn is_of(container: *const Header, module: &'static ModuleDef) -> bool {
+    // SAFETY: an entry is `ABSENT` or a container that lives as long as its `Data`; both begin with a header.
+    ptr::eq(unsafe { (*container).module }, module)
+}
+
+/// The containers among the entries of a `Data`.
+fn modules(
+    entries: &[AtomicPtr<Header>],
+) -> impl Iterator<Item = (*mut Header, &'static ModuleDef)> {
+    entries.iter().filter_map(|entry| {
+        let container = entry.load(Ordering::Acquire);
+        // SAFETY: as in `is_of`; a module that is not null is a static.
+        unsafe { (*container).module.as_ref() }.map(|module| (container, module))
+    })
 }
 
 impl Drop for Data {
     fn drop(&mut self) {
         let Some(allocator) = &self.allocator else { return };
-        for (container, module) in self.modules() {
+        for (container, module) in modules(&self.mod_data).chain(modules(&self.removed())) {
             let container = container.cast::<u8>();
             // SAFETY: `add` wrote the variables and got the memory with this layout from this allocator; as `self`
             // is being dropped, nobody looks at them.

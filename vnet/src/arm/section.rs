@@ -67,7 +67,15 @@ pub struct Data {
     copy: *mut u8,
     allocator: Option<AllocatorRef>,
     /// Whose variables are dropped with the copy.
-    modules: Mutex<Vec<&'static ModuleDef>>,
+    modules: Mutex<Vec<Known>>,
+}
+
+/// A module whose variables in the copy are in use, or were.
+#[derive(Debug)]
+struct Known {
+    module: &'static ModuleDef,
+    /// Whether it has not been removed.
+    here: bool,
 }
 
 // SAFETY: owns the variables in the copy, which are `Field`s and so `Send + Sync`.
@@ -127,10 +135,11 @@ impl Data {
     #[allow(clippy::unnecessary_wraps, reason = "other arms allocate here")]
     pub(crate) fn add(&self, module: &'static ModuleDef) -> Result<(), AllocError> {
         let mut modules = self.modules();
-        if !modules.iter().any(|known| ptr::eq(*known, module)) {
-            modules.push(module);
+        let Some(known) = modules.iter_mut().find(|known| ptr::eq(known.module, module)) else {
+            modules.push(Known { module, here: true });
             return Ok(());
-        }
+        };
+        known.here = true;
         drop(modules);
         for place in module.vars().iter().filter_map(|var| Some((var, self.address(module, var)?)))
         {
@@ -140,17 +149,25 @@ impl Data {
         Ok(())
     }
 
+    /// Takes the variables of `module` away. They stay in the copy, for bases that somebody still has.
+    pub(crate) fn remove(&self, module: &'static ModuleDef) {
+        let mut modules = self.modules();
+        if let Some(known) = modules.iter_mut().find(|known| ptr::eq(known.module, module)) {
+            known.here = false;
+        }
+    }
+
     /// Where `var` is, if the vnet has the module.
     pub(crate) fn address(&self, module: &'static ModuleDef, var: &VarDef) -> Option<*const u8> {
-        let known = self.modules().iter().any(|known| ptr::eq(*known, module));
-        known.then(|| self.base.wrapping_add((var.location)().addr()))
+        let here = self.modules().iter().any(|known| known.here && ptr::eq(known.module, module));
+        here.then(|| self.base.wrapping_add((var.location)().addr()))
     }
 
     pub(crate) fn bytes(&self) -> usize {
         layout().size()
     }
 
-    fn modules(&self) -> MutexGuard<'_, Vec<&'static ModuleDef>> {
+    fn modules(&self) -> MutexGuard<'_, Vec<Known>> {
         self.modules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -159,7 +176,7 @@ impl Drop for Data {
     fn drop(&mut self) {
         let Some(allocator) = &self.allocator else { return };
         let modules = self.modules.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for var in modules.iter().flat_map(|module| module.vars()) {
+        for var in modules.iter().flat_map(|known| known.module.vars()) {
             let offset = (var.location)().addr() - start().addr();
             // SAFETY: the variable lies at this offset of the copy, is dropped once, and, as `self` is being dropped,
             // nobody looks at it.

@@ -59,6 +59,14 @@ impl Data {
         Ok(())
     }
 
+    /// Takes the variables of `module` away; they are statics, so this only counts.
+    pub(crate) fn remove(&self, module: &'static ModuleDef) {
+        for var in module.vars() {
+            let count = |bytes: usize| bytes.checked_sub(var.size());
+            let _had_it = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        }
+    }
+
     /// Where `var` is.
     #[allow(clippy::unused_self, reason = "other arms need it")]
     pub(crate) fn address(&self, _module: &'static ModuleDef, var: &VarDef) -> Option<*const u8> {

@@ -13,11 +13,13 @@
 
 use super::{DestroyError, Owned, Vnets, detach};
 use crate::qsbr::GraceToken;
-use crate::{Control, Registry, VnetId, VnetState, curvnet};
+use crate::{Control, ModuleDef, VnetId, VnetState, curvnet};
 
 /// A vnet between its destruction and its freeing.
 pub(super) struct Corpse {
     vnet: Owned,
+    /// Those that are attached to it, in that order; not those that were registered later.
+    modules: Vec<&'static ModuleDef>,
     phase: Phase,
 }
 
@@ -37,16 +39,14 @@ impl Corpse {
     /// A vnet that was never alive, and whose modules are detached.
     pub(super) fn stillborn(vnet: Owned) -> Self {
         vnet.get().set_state(VnetState::Dead);
-        Self { vnet, phase: Phase::Detached }
+        Self { vnet, modules: Vec::new(), phase: Phase::Detached }
     }
 
     /// Takes all steps that can be taken now.
-    fn advance(&mut self, control: &mut Control, registry: &Registry) {
+    fn advance(&mut self, control: &mut Control) {
         loop {
             self.phase = match self.phase {
-                Phase::Unpublished(grace) if control.passed(grace) => {
-                    self.detach(control, registry)
-                }
+                Phase::Unpublished(grace) if control.passed(grace) => self.detach(control),
                 Phase::Detached if self.vnet.is_last() => {
                     let vnet = self.vnet.get();
                     vnet.poison();
@@ -61,12 +61,12 @@ impl Corpse {
         }
     }
 
-    fn detach(&self, control: &mut Control, registry: &Registry) -> Phase {
+    fn detach(&self, control: &mut Control) -> Phase {
         let vnet = self.vnet.get();
-        for hook in registry.modules().rev().filter_map(|module| module.parts().drain) {
+        for hook in self.modules.iter().rev().filter_map(|module| module.parts().drain) {
             curvnet::with_control(control, vnet, |control| hook(vnet, control));
         }
-        detach(control, vnet, registry.modules().rev());
+        detach(control, vnet, self.modules.iter().rev().copied());
         vnet.set_state(VnetState::Dead);
         let _freed = control.reclaim();
         Phase::Detached
@@ -106,7 +106,7 @@ impl Vnets {
         let _freed = control.reclaim();
         let mut graveyard = std::mem::take(&mut self.graveyard);
         for corpse in &mut graveyard {
-            corpse.advance(control, &self.registry);
+            corpse.advance(control);
         }
         let (free, waiting): (Vec<_>, Vec<_>) =
             graveyard.into_iter().partition(|corpse| corpse.phase == Phase::Free);
@@ -145,9 +145,11 @@ impl Vnets {
         let vnet = owned.get();
         vnet.set_state(VnetState::Dying);
         let _id = self.by_name.remove(vnet.name());
-        for hook in self.registry.modules().rev().filter_map(|module| module.parts().unpublish) {
+        let modules: Vec<_> = self.registry.modules().collect();
+        for hook in modules.iter().rev().filter_map(|module| module.parts().unpublish) {
             curvnet::with_control(control, vnet, |control| hook(vnet, control));
         }
-        self.graveyard.push(Corpse { vnet: owned, phase: Phase::Unpublished(control.grace()) });
+        let phase = Phase::Unpublished(control.grace());
+        self.graveyard.push(Corpse { vnet: owned, modules, phase });
     }
 }
