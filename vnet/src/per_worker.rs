@@ -94,16 +94,22 @@ impl<T: Default + Send + Sync + 'static> PerWorker<T> {
         }
     }
 
-    /// Puts `len` new slots in the place of the old ones, which readers may still look at.
+    /// Puts at least `len` new slots in the place of the old ones, which readers may still look at.
     fn replace(&self, len: usize) {
-        let mut attic = Attic::lock();
-        let old_len = self.len.load(Ordering::Acquire);
-        let len = len.max(old_len);
-        let slots: Box<[CachePadded<T>]> = (0..len).map(|_| CachePadded::default()).collect();
-        let slots = Box::into_raw(slots).cast::<CachePadded<T>>();
-        let old = self.slots.swap(slots, Ordering::AcqRel);
-        self.len.store(len, Ordering::Release);
-        attic.keep(Slots::new(old, old_len));
+        loop {
+            // Made before the lock is taken: what `T::default` does is its own affair, and may need the lock.
+            let len = len.max(self.len.load(Ordering::Acquire));
+            let slots: Box<[CachePadded<T>]> = (0..len).map(|_| CachePadded::default()).collect();
+            let mut attic = Attic::lock();
+            let old_len = self.len.load(Ordering::Acquire);
+            if old_len > len {
+                // Somebody else has made more meanwhile. It only grows, so this ends.
+                continue;
+            }
+            let old = self.slots.swap(Box::into_raw(slots).cast(), Ordering::AcqRel);
+            self.len.store(len, Ordering::Release);
+            return attic.keep(Slots::new(old, old_len));
+        }
     }
 }
 
@@ -141,5 +147,34 @@ fn unallocated(slot: usize, len: usize) -> ! {
 impl<T> fmt::Debug for PerWorker<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PerWorker").field("slots", &self.len).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+
+    /// A statistic whose beginning needs another.
+    struct Outer(&'static PerWorker<AtomicU32>);
+
+    impl Default for Outer {
+        fn default() -> Self {
+            static INNER: PerWorker<AtomicU32> = PerWorker::EMPTY;
+            INNER.alloc(INNER.len.load(Ordering::Acquire) + 1);
+            Self(&INNER)
+        }
+    }
+
+    /// Without the lock free, this would never end.
+    #[test]
+    fn the_values_are_made_without_the_lock() {
+        let outer = PerWorker::<Outer>::EMPTY;
+        outer.alloc(3);
+        assert_eq!(outer.len.load(Ordering::Acquire), 3);
+        // SAFETY: the slot is within the length.
+        let inner = unsafe { outer.slot(2) }.0;
+        assert_eq!(inner.len.load(Ordering::Acquire), 3);
     }
 }
