@@ -97,6 +97,24 @@ fn a_mixed_burst_of_a_port_with_vlans() {
     lab.end();
 }
 
+/// The port took the outer tag off, a priority: the tag that the frame still has is not taken for it.
+#[test]
+fn a_tag_inside_of_one_that_the_port_took_off() {
+    /// RTE_MBUF_F_RX_VLAN and RTE_MBUF_F_RX_VLAN_STRIPPED (rte_mbuf_core.h).
+    const STRIPPED: u64 = 1 << 0 | 1 << 6;
+    let mut lab = crossroads();
+    let plain = through(30);
+    for tag in [Some(0), Some(100), None] {
+        let mut mbuf = lab.mbuf(&Packet { tag, ..plain.clone() }.frame());
+        mbuf.set_ol_flags(STRIPPED);
+        assert_eq!(mbuf.rx_vlan_stripped(), Some(0));
+        let sent = lab.send_mbufs(0, vec![mbuf]);
+        assert_eq!(sent.len(), usize::from(tag.is_none()), "inner tag {tag:?}");
+    }
+    assert_eq!(lab.drops(RED), [("ether_unknown_type", 2)].into());
+    lab.end();
+}
+
 #[test]
 fn an_interface_that_is_down_takes_nothing() {
     let mut lab = crossroads();

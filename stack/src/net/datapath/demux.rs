@@ -17,9 +17,13 @@ pub fn vlan_id(mbuf: &Mbuf) -> Option<u16> {
     (header[12..14] == TAGGED).then(|| u16::from_be_bytes([header[14], header[15]]) & 0x0fff)
 }
 
-/// Takes the tag off, so that what follows sees a plain Ethernet header. Does nothing to an untagged frame.
+/// Takes the tag that [`vlan_id`] told off, so that what follows sees a plain Ethernet header. Does nothing to an untagged
+/// frame, nor to one whose tag the port took off: a tag that it still has is an inner one (IEEE 802.1ad).
 #[inline]
 pub fn pop_vlan_tag(mbuf: &mut Mbuf) {
+    if mbuf.rx_vlan_stripped().is_some() {
+        return;
+    }
     let data = mbuf.data_mut();
     if data.len() >= ETHER_HDR_LEN + VLAN_TAG_LEN && data[12..14] == TAGGED {
         data.copy_within(0..12, VLAN_TAG_LEN);
