@@ -98,9 +98,7 @@ fn make_interface(
             slot
         }
     };
-    if let Some(ifp) = stack.interface(slot) {
-        ifp.set_up(config.up);
-    }
+    stack.set_interface_up(slot, config.up)?;
     for address in &config.addresses {
         stack.add_address(slot, *address)?;
     }

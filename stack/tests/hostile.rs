@@ -51,7 +51,7 @@ fn a_fragment_that_ends_behind_the_longest_datagram_is_not_cut() {
 #[test]
 fn datagrams_of_many_buffers_are_cut() {
     let mut lab = crossroads();
-    lab.ifnet(RED, "em0").set_mtu(9000);
+    lab.set_mtu(RED, "em0", 9000);
     let whole = to("100.64.0.1", 8900);
     let sent: Vec<Sent> = lab.send(0, &[whole.frame()]);
     // 8908 bytes of data, 552 in each fragment.

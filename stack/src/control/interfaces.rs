@@ -155,6 +155,28 @@ impl Stack {
         self.interfaces.iter().flatten().filter(move |ifp| ifp.vnet.id() == id)
     }
 
+    /// Takes an interface up or down; what its vnet's workers forward by follows.
+    pub fn set_interface_up(&mut self, slot: IfSlot, up: bool) -> Result<(), InterfaceError> {
+        self.change_interface(slot, |ifp| ifp.set_up(up))
+    }
+
+    /// Sets an interface's MTU, bytes of an IP packet; what its vnet's workers forward by follows.
+    pub fn set_interface_mtu(&mut self, slot: IfSlot, mtu: u16) -> Result<(), InterfaceError> {
+        self.change_interface(slot, |ifp| ifp.set_mtu(mtu))
+    }
+
+    fn change_interface(
+        &mut self,
+        slot: IfSlot,
+        change: impl FnOnce(&Ifnet),
+    ) -> Result<(), InterfaceError> {
+        let missing = || InterfaceError::Missing(format!("#{}", slot.0));
+        let ifp = self.interface(slot).cloned().ok_or_else(missing)?;
+        change(&ifp);
+        self.publish_forwarding(&ifp.vnet);
+        Ok(())
+    }
+
     /// Gives an interface an address, with the routes that belong to it, and announces it.
     pub fn add_address(&mut self, slot: IfSlot, net: Ipv4Net) -> Result<(), InterfaceError> {
         let ifp = self

@@ -143,8 +143,8 @@ impl Ifnet {
         self.mtu.load(Ordering::Relaxed)
     }
 
-    /// Sets the MTU; adjacencies follow when the control side next publishes.
-    pub fn set_mtu(&self, mtu: u16) {
+    /// Sets the MTU; the caller publishes what adjacencies copy of it.
+    pub(crate) fn set_mtu(&self, mtu: u16) {
         self.mtu.store(u32::from(mtu), Ordering::Relaxed);
     }
 
@@ -154,8 +154,8 @@ impl Ifnet {
         self.up.load(Ordering::Relaxed)
     }
 
-    /// Takes the interface up or down.
-    pub fn set_up(&self, up: bool) {
+    /// Takes the interface up or down; the caller publishes what adjacencies copy of it.
+    pub(crate) fn set_up(&self, up: bool) {
         self.up.store(up, Ordering::Relaxed);
     }
 

@@ -54,7 +54,7 @@ pub fn crossroads() -> Lab {
         let name = format!("em{n}");
         let _slot = lab.interface(RED, &name, PORT[n], TAG[n], EM[n], &[&format!("{own}/24")]);
     }
-    lab.ifnet(RED, "em3").set_mtu(576);
+    lab.set_mtu(RED, "em3", 576);
     lab.sysctl(RED, "net.inet.ip.forwarding", 1);
     // Two crossroads choose the same ways.
     let vnet = lab.vnet(RED);

@@ -213,6 +213,16 @@ impl Lab {
         self.stack().find(&vnet, name).unwrap_or_else(|| panic!("no interface {name}"))
     }
 
+    pub fn set_mtu(&mut self, vnet: &str, interface: &str, mtu: u16) {
+        let slot = self.ifnet(vnet, interface).slot;
+        self.control(|stack| stack.set_interface_mtu(slot, mtu)).unwrap();
+    }
+
+    pub fn set_up(&mut self, vnet: &str, interface: &str, up: bool) {
+        let slot = self.ifnet(vnet, interface).slot;
+        self.control(|stack| stack.set_interface_up(slot, up)).unwrap();
+    }
+
     pub fn neighbor(&mut self, vnet: &str, interface: &str, addr: &str, mac: Mac) {
         let slot = self.ifnet(vnet, interface).slot;
         let vnet = self.vnet(vnet);

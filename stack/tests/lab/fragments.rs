@@ -162,7 +162,7 @@ fn datagrams_in_pieces_are_cut() {
 #[test]
 fn jumbo_frames_are_cut_or_dropped_by_name() {
     let mut lab = crossroads();
-    lab.ifnet(RED, "em0").set_mtu(9000);
+    lab.set_mtu(RED, "em0", 9000);
     for len in [1800, 1990, 2500, 8900] {
         let sent = lab.send(0, &[narrow(len).frame()]);
         let drops: u64 = lab.drops(RED).values().sum();

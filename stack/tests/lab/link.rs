@@ -1,11 +1,13 @@
 //! Ethernet and 802.1Q: whose frame it is.
 
+use stack::control::InterfaceError;
 use stack::drops::DropReason as D;
+use stack::net::IfSlot;
 
 use crate::cases::{Case, case, raw, run};
 use crate::common::crossroads::{EM, PEER_MAC, crossroads, host, through, to};
-use crate::common::frame::{BROADCAST, ethernet, mac};
-use crate::common::{Packet, crossroads::RED};
+use crate::common::frame::{BROADCAST, ICMP, ethernet, mac};
+use crate::common::{Lab, Packet, crossroads::RED};
 
 pub(crate) fn cases() -> Vec<Case> {
     let good = through(30);
@@ -118,11 +120,41 @@ fn a_tag_inside_of_one_that_the_port_took_off() {
 #[test]
 fn an_interface_that_is_down_takes_nothing() {
     let mut lab = crossroads();
-    lab.ifnet(RED, "em0").set_up(false);
+    lab.set_up(RED, "em0", false);
     assert_eq!(lab.send(0, &[through(30).frame(), vec![1, 2, 3]]), []);
     assert_eq!(lab.drops(RED), [("interface_down", 2)].into());
-    lab.ifnet(RED, "em0").set_up(true);
+    lab.set_up(RED, "em0", true);
     assert_eq!(lab.send(0, &[through(30).frame()]).len(), 1);
     assert_eq!(PEER_MAC, host(0, 2));
+    lab.end();
+}
+
+/// What workers forward by says it, too: the fast path does not ask the interface.
+#[test]
+fn nothing_leaves_through_an_interface_that_is_down() {
+    let mut lab = crossroads();
+    assert_eq!(lab.send(0, &[through(30).frame()])[0].port, 1);
+    lab.set_up(RED, "em1", false);
+    let sent = lab.send(0, &[through(30).frame()]);
+    assert_eq!((sent.len(), sent[0].port), (1, 0), "host unreachable");
+    assert_eq!(Packet::read(&sent[0].frame).protocol, ICMP);
+    assert_eq!(lab.drops(RED), [("interface_down", 1)].into());
+    lab.set_up(RED, "em1", true);
+    assert_eq!(lab.send(0, &[through(30).frame()])[0].port, 1);
+    lab.end();
+}
+
+#[test]
+fn packets_are_cut_to_the_mtu_as_it_is_now() {
+    let mut lab = crossroads();
+    let fragments = |lab: &mut Lab| lab.send(0, &[through(1000).frame()]).len();
+    assert_eq!(fragments(&mut lab), 1);
+    lab.set_mtu(RED, "em1", 576);
+    assert_eq!(fragments(&mut lab), 2);
+    lab.set_mtu(RED, "em1", 1500);
+    assert_eq!(fragments(&mut lab), 1);
+    let nowhere = IfSlot(0xffff);
+    let refused = lab.control(|stack| stack.set_interface_mtu(nowhere, 1500));
+    assert!(matches!(refused, Err(InterfaceError::Missing(_))), "{refused:?}");
     lab.end();
 }

@@ -198,7 +198,7 @@ impl World {
         let _slot = lab.interface(RED, "em0", 0, None, EM[0], &["10.0.0.1/24"]);
         let _slot = lab.interface(RED, "em1", 1, None, EM[1], &["10.0.1.1/24"]);
         let _slot = lab.interface(RED, "em2", 2, Some(100), EM[2], &["10.0.2.1/24"]);
-        lab.ifnet(RED, "em2").set_mtu(576);
+        lab.set_mtu(RED, "em2", 576);
         lab.sysctl(RED, "net.inet.ip.forwarding", 1);
         let hosts = [
             Host::new(0, None, mac(0x20), HOSTS[0]),
@@ -308,7 +308,7 @@ fn long_datagrams_arrive_whole() {
 #[test]
 fn hosts_understand_errors() {
     let mut world = World::new();
-    world.lab.ifnet(RED, "em2").set_mtu(300);
+    world.lab.set_mtu(RED, "em2", 300);
     world.hosts[0].tell(ROUTER, 5353, b"is anybody there");
     world.pass(Duration::from_secs(2));
     let port = Icmpv4DstUnreachable::PortUnreachable;
