@@ -85,7 +85,7 @@ impl Stack {
         if let Some(freed) = freed {
             self.control.retire(Box::new(freed));
         }
-        if replaced? {
+        if replaced {
             self.publish_forwarding(vnet);
         }
         if resting {

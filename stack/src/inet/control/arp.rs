@@ -323,8 +323,7 @@ impl<P> ArpTable<P> {
         let Some(source) = on_link.or(iface.addresses.first()).map(ipnet::Ipv4Net::addr) else {
             return actions.push(ArpAction::Unreachable(packet));
         };
-        if self.entries.len() >= limits.max_neighbors
-            && !self.make_room(Worth::Incomplete, actions)
+        if self.entries.len() >= limits.max_neighbors && !self.make_room(Worth::Incomplete, actions)
         {
             return actions.push(ArpAction::TableFull(packet));
         }
@@ -385,8 +384,10 @@ impl<P> ArpTable<P> {
         let key = NeighborKey { slot: iface.slot, addr: sender };
         let old = self.entries.get(&key);
         let known = old.map(|entry| entry.state);
-        let (since, unasked) = old
-            .map_or_else(|| (now, Some(UseMark::default())), |old| (old.since, old.unasked.clone()));
+        let (since, unasked) = old.map_or_else(
+            || (now, Some(UseMark::default())),
+            |old| (old.since, old.unasked.clone()),
+        );
         match known {
             Some(NeighborState::Static(from)) => {
                 if from != mac {

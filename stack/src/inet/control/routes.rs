@@ -6,11 +6,12 @@
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 
+use hashbrown::HashMap;
 use ipnet::Ipv4Net;
 
 use super::InetControl;
 use super::hops::{GatewayPath, Hop};
-use crate::inet::route::{FibUpdate, RibError, RouteEntry, RouteFlags};
+use crate::inet::route::{FibUpdate, Rib, RibError, RouteEntry, RouteFlags};
 use crate::net::IfSlot;
 
 /// Changes of this many routes and more rebuild the FIB once, instead of following each.
@@ -87,6 +88,52 @@ pub enum RouteChange {
     },
 }
 
+impl RouteChange {
+    /// The prefix that it changes.
+    fn prefix(&self) -> Ipv4Net {
+        let (RouteChange::Add { prefix, .. } | RouteChange::Delete { prefix }) = self;
+        *prefix
+    }
+}
+
+/// What the table will be after the changes looked at so far: a later change of a batch counts on the earlier ones.
+struct Outlook<'a> {
+    rib: &'a Rib,
+    /// Prefixes that the batch changes, and whether they have a route then.
+    changed: HashMap<Ipv4Net, bool>,
+    /// Routes in the table then.
+    routes: usize,
+}
+
+impl<'a> Outlook<'a> {
+    fn new(rib: &'a Rib, changes: &[RouteChange]) -> Self {
+        Self { rib, changed: HashMap::with_capacity(changes.len()), routes: rib.len() }
+    }
+
+    fn has(&self, prefix: Ipv4Net) -> bool {
+        self.changed.get(&prefix).copied().unwrap_or_else(|| self.rib.get(prefix).is_some())
+    }
+
+    fn add(&mut self, prefix: Ipv4Net) -> Result<(), RouteError> {
+        if self.has(prefix) {
+            return Err(RouteError::Exists(prefix));
+        }
+        self.rib.check_room(self.routes)?;
+        self.routes += 1;
+        let _before = self.changed.insert(prefix, true);
+        Ok(())
+    }
+
+    fn delete(&mut self, prefix: Ipv4Net) -> Result<(), RouteError> {
+        if !self.has(prefix) {
+            return Err(RouteError::Missing(prefix));
+        }
+        self.routes -= 1;
+        let _before = self.changed.insert(prefix, false);
+        Ok(())
+    }
+}
+
 /// Changes whose hops have ids, ready for the FIB.
 #[derive(Debug)]
 pub(crate) struct PreparedChanges {
@@ -125,54 +172,46 @@ impl InetControl {
         Ok(GatewayPath { slot: address.slot, gateway })
     }
 
-    /// First step: checks all changes and takes ids for their hops. Nothing has changed when this fails.
+    /// First step: checks all changes, in their order, and takes ids for their hops. Nothing has changed when this fails.
     pub(crate) fn prepare(
         &mut self,
         changes: &[RouteChange],
     ) -> Result<PreparedChanges, RouteError> {
+        let mut outlook = Outlook::new(&self.rib, changes);
+        for change in changes {
+            let prefix = change.prefix().trunc();
+            match change {
+                RouteChange::Add { .. } => outlook.add(prefix)?,
+                RouteChange::Delete { .. } => outlook.delete(prefix)?,
+            }
+        }
         let mut prepared =
             PreparedChanges { list: Vec::with_capacity(changes.len()), has_new_hops: false };
         for change in changes {
-            if let Err(error) = self.prepare_one(change, &mut prepared) {
-                for (_, entry) in prepared.list {
-                    entry.into_iter().for_each(|entry| self.hops.release(entry.nexthop));
-                }
-                return Err(error);
-            }
+            let RouteChange::Add { prefix, hop, flags } = change else {
+                prepared.list.push((change.prefix(), None));
+                continue;
+            };
+            let Some((nexthop, is_new)) = self.hops.acquire(hop) else {
+                let taken = prepared.list.into_iter().filter_map(|(_, entry)| entry);
+                taken.for_each(|entry| self.hops.release(entry.nexthop));
+                return Err(RouteError::TooManyHops);
+            };
+            prepared.has_new_hops |= is_new;
+            prepared.list.push((*prefix, Some(RouteEntry { nexthop, flags: *flags })));
         }
         Ok(prepared)
     }
 
-    fn prepare_one(
-        &mut self,
-        change: &RouteChange,
-        prepared: &mut PreparedChanges,
-    ) -> Result<(), RouteError> {
-        match change {
-            RouteChange::Add { prefix, hop, flags } => {
-                if self.rib.get(*prefix).is_some() {
-                    return Err(RouteError::Exists(*prefix));
-                }
-                let (nexthop, is_new) = self.hops.acquire(hop).ok_or(RouteError::TooManyHops)?;
-                prepared.has_new_hops |= is_new;
-                prepared.list.push((*prefix, Some(RouteEntry { nexthop, flags: *flags })));
-            }
-            RouteChange::Delete { prefix } => {
-                let _there: RouteEntry =
-                    self.rib.get(*prefix).ok_or(RouteError::Missing(*prefix))?;
-                prepared.list.push((*prefix, None));
-            }
-        }
-        Ok(())
-    }
-
     /// Second step: changes RIB and FIB. True when the FIB is another one now, which must be published.
-    pub(crate) fn apply(&mut self, prepared: PreparedChanges) -> Result<bool, RouteError> {
+    pub(crate) fn apply(&mut self, prepared: PreparedChanges) -> bool {
         let rebuild = prepared.list.len() >= REBUILD_FROM;
         let mut replaced = rebuild;
         for (prefix, entry) in prepared.list {
             let old = match entry {
-                Some(entry) => self.rib.insert(prefix, entry)?,
+                Some(entry) => {
+                    self.rib.insert(prefix, entry).expect("the first step looked for room")
+                }
                 None => self.rib.remove(prefix),
             };
             if !rebuild {
@@ -185,6 +224,72 @@ impl InetControl {
         if rebuild {
             let _fib = self.fib.rebuild(&self.rib);
         }
-        Ok(replaced)
+        replaced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(prefix: &str, hop: Hop) -> RouteChange {
+        let prefix = prefix.parse().expect("a prefix");
+        RouteChange::Add { prefix, hop, flags: RouteFlags::STATIC }
+    }
+
+    fn delete(prefix: &str) -> RouteChange {
+        RouteChange::Delete { prefix: prefix.parse().expect("a prefix") }
+    }
+
+    /// A table with one route and room for two more.
+    fn table() -> InetControl {
+        let mut inet = InetControl::new(0);
+        inet.rib = Rib::with_limit(3);
+        let prepared = inet.prepare(&[add("10.0.0.0/8", Hop::Blackhole)]).expect("room");
+        let _replaced = inet.apply(prepared);
+        inet
+    }
+
+    /// A batch is refused, and nothing of it remains: no route, and no hop.
+    #[track_caller]
+    fn refused(inet: &mut InetControl, changes: &[RouteChange], error: &RouteError) {
+        let before: Vec<_> = inet.rib.iter().collect();
+        assert_eq!(&inet.prepare(changes).expect_err("a refusal"), error);
+        assert_eq!(inet.rib.iter().collect::<Vec<_>>(), before);
+        assert_eq!(inet.hops.iter().flatten().collect::<Vec<_>>(), [&Hop::Blackhole]);
+    }
+
+    #[test]
+    fn a_batch_that_does_not_fit_is_refused_whole() {
+        let mut inet = table();
+        let (one, two) = (add("10.1.0.0/16", Hop::Reject), add("10.2.0.0/16", Hop::Reject));
+        let three = add("10.3.0.0/16", Hop::Reject);
+        let full = RouteError::Rib(RibError::Full { limit: 3 });
+        refused(&mut inet, &[one.clone(), two.clone(), three.clone()], &full);
+        // In this order there is room at each step, and in the other there is not.
+        let last_out = [one.clone(), two.clone(), three.clone(), delete("10.0.0.0/8")];
+        refused(&mut inet, &last_out, &full);
+        let prepared = inet.prepare(&[delete("10.0.0.0/8"), one, two, three]).expect("room");
+        let _replaced = inet.apply(prepared);
+        assert_eq!(inet.rib.len(), 3);
+    }
+
+    #[test]
+    fn a_change_counts_on_those_before_it() {
+        let mut inet = table();
+        let prefix = "10.1.0.0/16".parse().expect("a prefix");
+        let twice = [add("10.1.0.0/16", Hop::Reject), add("10.1.0.0/16", Hop::Reject)];
+        refused(&mut inet, &twice, &RouteError::Exists(prefix));
+        let ten = "10.0.0.0/8".parse().expect("a prefix");
+        refused(
+            &mut inet,
+            &[delete("10.0.0.0/8"), delete("10.0.0.0/8")],
+            &RouteError::Missing(ten),
+        );
+        let replace = [delete("10.0.0.0/8"), add("10.0.0.0/8", Hop::Reject)];
+        let prepared = inet.prepare(&replace).expect("a replacement");
+        let _replaced = inet.apply(prepared);
+        let entry = inet.rib.get(ten).expect("a route");
+        assert_eq!(inet.hops.get(entry.nexthop), Some(&Hop::Reject));
     }
 }

@@ -121,6 +121,14 @@ impl Rib {
         self.routes.is_empty()
     }
 
+    /// Whether a table of `routes` routes has room for one more.
+    ///
+    /// # Errors
+    /// [`RibError::Full`] if it has not.
+    pub fn check_room(&self, routes: usize) -> Result<(), RibError> {
+        if routes < self.limit { Ok(()) } else { Err(RibError::Full { limit: self.limit }) }
+    }
+
     /// Bytes of memory in use.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -136,8 +144,8 @@ impl Rib {
         prefix: Ipv4Net,
         entry: RouteEntry,
     ) -> Result<Option<RouteEntry>, RibError> {
-        if self.len() >= self.limit && !self.routes.contains_key(&prefix) {
-            return Err(RibError::Full { limit: self.limit });
+        if !self.routes.contains_key(&prefix) {
+            self.check_room(self.len())?;
         }
         let replaced = self.routes.insert(prefix, entry);
         self.peak = self.peak.max(self.len());
