@@ -60,6 +60,8 @@ struct Env {
 struct State {
     out: Output,
     loopback: Vec<(IfSlot, Mbuf)>,
+    /// Takes turns with `loopback`: neither ever grows.
+    looping: Vec<(IfSlot, Mbuf)>,
     now: Nanos,
     timed: bool,
 }
@@ -86,10 +88,11 @@ impl Datapath {
     pub fn new(parts: DatapathParts) -> Self {
         let DatapathParts { reader, interfaces, queues, pool, out } = parts;
         let (drops, nodes) = (Arc::default(), Arc::new(NodeStats::new(false)));
-        let loopback = Vec::with_capacity(LOOPBACK_PACKETS);
+        let queue = || Vec::with_capacity(LOOPBACK_PACKETS);
+        let (loopback, looping) = (queue(), queue());
         Self {
             env: Env { reader, interfaces, queues, pool, drops, nodes, fast_path: true },
-            state: State { out, loopback, now: Nanos(0), timed: false },
+            state: State { out, loopback, looping, now: Nanos(0), timed: false },
             sample: Sample { every: SAMPLE_EVERY, left: SAMPLE_EVERY },
         }
     }
@@ -118,9 +121,19 @@ impl Datapath {
         &mut self.state.out
     }
 
-    /// Gives the ports back.
+    /// Gives the ports back. What the vnets still have for themselves ends here.
     #[must_use]
-    pub fn into_output(self) -> Output {
+    pub fn into_output(mut self) -> Output {
+        let Self { env, state, .. } = &mut self;
+        let interfaces = env.interfaces.load(&env.reader);
+        for (slot, mbuf) in std::mem::take(&mut state.loopback) {
+            let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
+                env.drops.add(DropReason::InterfaceGone, 1);
+                continue;
+            };
+            let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
+            cx_of(env, state, ifp).drop(DropReason::Shutdown, mbuf);
+        }
         self.state.out
     }
 
@@ -371,8 +384,9 @@ fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
 #[cold]
 fn take_loopback(env: &Env, state: &mut State) {
     let interfaces = env.interfaces.load(&env.reader);
-    for _ in 0..state.loopback.len() {
-        let (slot, mut mbuf) = state.loopback.swap_remove(0);
+    let mut packets = std::mem::take(&mut state.looping);
+    std::mem::swap(&mut packets, &mut state.loopback);
+    for (slot, mut mbuf) in packets.drain(..) {
         let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
             env.drops.add(DropReason::InterfaceGone, 1);
             continue;
@@ -392,6 +406,7 @@ fn take_loopback(env: &Env, state: &mut State) {
         let _fits: Result<(), Mbuf> = one.push(mbuf);
         ip_input(&mut cx, ifp, &mut one);
     }
+    state.looping = packets;
 }
 
 /// Stands before packets on the loopback, which has no link: no group address, IPv4.

@@ -134,7 +134,7 @@ impl Lab {
 
     /// Ends the worker of this thread; what another thread needs to be one.
     pub fn worker(&mut self) -> Worker {
-        drop(self.datapath.take());
+        drop(self.datapath.take().map(Datapath::into_output));
         Worker {
             domain: self.domain.clone(),
             interfaces: self.stack().interfaces(),
@@ -423,7 +423,7 @@ impl Lab {
         self.settle();
         let _rest = self.take();
         self.check();
-        drop(self.datapath.take());
+        drop(self.datapath.take().map(Datapath::into_output));
         let mut stack = self.stack.take().unwrap();
         let frames = stack.drain(self.now);
         assert_eq!(frames, 0, "finished frames in the queue of the only worker");

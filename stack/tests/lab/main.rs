@@ -8,6 +8,7 @@
 //! | `coverage` | that every drop reason is in one of these |
 //! | `fragments` | datagrams that are cut, and put together again |
 //! | `fast_path` | both paths do the same |
+//! | `loopback` | packets of a vnet to itself |
 //! | `vnets` | isolation of vnets, interfaces that come and go |
 //! | `peers` | smoltcp's hosts |
 //! | `live` | a worker thread under load while routes, neighbours and vnets change |
@@ -28,6 +29,7 @@ mod header;
 mod icmp;
 mod link;
 mod live;
+mod loopback;
 mod options;
 mod peers;
 mod scarce;
