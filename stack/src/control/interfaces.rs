@@ -50,6 +50,14 @@ pub enum InterfaceError {
     /// No such interface.
     #[error("the vnet has no interface {0}")]
     Missing(String),
+    /// The interface does not have the address.
+    #[error("{interface} has no address {address}")]
+    NoAddress {
+        /// The interface.
+        interface: String,
+        /// The address.
+        address: std::net::Ipv4Addr,
+    },
     /// The address is refused.
     #[error(transparent)]
     Address(#[from] AddressError),

@@ -7,14 +7,21 @@
 //! | `routes.rs` | routes and static neighbours |
 //! | `punts.rs` | packets that workers handed over: ARP, and what waits for it |
 //! | `books.rs` | whether every packet ended in one place |
+//! | `show.rs` | what an operator looks at, in pages |
+//! | `changes.rs` | what an operator takes away or changes while packets flow |
+//! | `sysctls.rs` | sysctls of a vnet in service |
 
 mod books;
+mod changes;
 mod interfaces;
 mod punts;
 mod routes;
+mod show;
+mod sysctls;
 
 pub use books::{Books, Statistics, VnetBooks};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
+pub use show::{NeighborView, RouteView};
 
 use std::sync::Arc;
 

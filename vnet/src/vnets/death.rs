@@ -96,6 +96,11 @@ impl Vnets {
         Ok(())
     }
 
+    /// The names of the vnets that are destroyed but not freed yet.
+    pub fn dying_names(&self) -> impl Iterator<Item = &str> {
+        self.graveyard.iter().map(|corpse| corpse.vnet.get().name())
+    }
+
     /// Takes the dying vnets as far as their handles and the readers allow. Never blocks.
     pub fn reclaim(&mut self, control: &mut Control) {
         if !self.owns(control) {

@@ -1,0 +1,82 @@
+//! What an operator takes away or changes while packets flow.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use vnet::VnetRef;
+
+use super::{InterfaceError, Stack};
+use crate::inet::control::{NeighborKey, RouteChange};
+use crate::inet::route::RouteFlags;
+use crate::net::IfSlot;
+
+/// Routes that somebody added, rather than an interface's address.
+const OF_ADDRESSES: [RouteFlags; 3] =
+    [RouteFlags::PINNED, RouteFlags::LOCAL, RouteFlags::BROADCAST];
+
+impl Stack {
+    /// Takes an address from an interface, with the routes that came with it and the neighbours of its network
+    /// (FreeBSD: `in_scrubprefix`, netinet/in.c). Routes through gateways of that network stay, as there.
+    pub fn remove_address(&mut self, slot: IfSlot, addr: Ipv4Addr) -> Result<(), InterfaceError> {
+        let missing = |name: String| InterfaceError::Missing(name);
+        let ifp = self.interface(slot).cloned().ok_or_else(|| missing(format!("#{}", slot.0)))?;
+        let vnet = ifp.vnet.clone();
+        let addresses = self.addresses_of(&vnet, slot);
+        let net = addresses.into_iter().find(|net| net.addr() == addr).ok_or_else(|| {
+            InterfaceError::NoAddress { interface: ifp.name.clone(), address: addr }
+        })?;
+        let prefixes = [addr.into(), net.broadcast().into(), net.network().into(), net.trunc()];
+        let changes = self
+            .with_inet(&vnet, |inet| {
+                let mut changes: Vec<Ipv4Net> = Vec::new();
+                for prefix in prefixes {
+                    let route = inet.rib().get(prefix);
+                    let came_along = route.is_some_and(|route| is_of_address(route.flags));
+                    if came_along && !changes.contains(&prefix) {
+                        changes.push(prefix);
+                    }
+                }
+                changes
+            })
+            .ok_or(InterfaceError::Dying)?;
+        let changes: Vec<_> =
+            changes.into_iter().map(|prefix| RouteChange::Delete { prefix }).collect();
+        self.change_routes(&vnet, &changes)
+            .map_err(|error| InterfaceError::Address(error.into()))?;
+        let _gone = self.with_inet(&vnet, |inet| inet.remove_address(&ifp, net));
+        let on_link = |key: &NeighborKey| key.slot == slot && net.contains(&key.addr);
+        let _neighbors = self.remove_neighbors(&vnet, on_link);
+        self.publish_if_dirty(&vnet);
+        Ok(())
+    }
+
+    /// Deletes neighbours; packets that wait for them are refused. How many there were.
+    pub fn remove_neighbors(
+        &mut self,
+        vnet: &VnetRef,
+        selected: impl Fn(&NeighborKey) -> bool,
+    ) -> usize {
+        let mut actions = Vec::new();
+        let removed = self.with_inet(vnet, |inet| {
+            let keys: Vec<_> = inet.arp.iter().map(|(key, _)| key).filter(selected).collect();
+            keys.iter().filter(|key| inet.arp.remove(**key, &mut actions)).count()
+        });
+        self.act(vnet, actions);
+        self.publish_if_dirty(vnet);
+        removed.unwrap_or(0)
+    }
+
+    /// The prefixes of at most `limit` routes that somebody added.
+    #[must_use]
+    pub fn added_routes(&self, vnet: &VnetRef, limit: usize) -> Vec<Ipv4Net> {
+        self.with_inet(vnet, |inet| {
+            let added = inet.rib().iter().filter(|(_, route)| !is_of_address(route.flags));
+            added.map(|(prefix, _)| prefix).take(limit).collect()
+        })
+        .unwrap_or_default()
+    }
+}
+
+fn is_of_address(flags: RouteFlags) -> bool {
+    OF_ADDRESSES.iter().any(|flag| flags.contains(*flag))
+}
