@@ -101,14 +101,50 @@ pub(crate) fn cases() -> Vec<Case> {
         refused(137),
         case("all are refused", &with(&[1, 1, 1, 0])).with(doopts, 2).drops(D::IpBadOptions),
         passes("all are ignored", &[7, 0, 0, 0], &[7, 0, 0, 0]).with(doopts, 0),
-        case("an echo with options", &echo_with_options())
-            .answers(&Packet { options: vec![], ..echo_with_options() }.echo_reply()),
+        echoes("an echo without records", &[1, 1, 1, 0], &[]),
+        echoes("an echo with a router alert", &[148, 4, 0, 0], &[]),
+        echoes(
+            "a recorded route goes back",
+            &bytes(&[&[7, 11, 4], &[0; 8]]),
+            &bytes(&[&[7, 11, 8], &here, &[0; 4]]),
+        ),
+        echoes(
+            "a full record goes back",
+            &bytes(&[&[7, 7, 8], &someone]),
+            &bytes(&[&[7, 7, 8], &someone]),
+        ),
+        echoes(
+            "a record behind something else moves to the front",
+            &bytes(&[&[148, 4, 0, 0, 1, 7, 11, 8], &someone, &[0; 4]]),
+            &bytes(&[&[7, 11, 12], &someone, &here]),
+        ),
+        echoes(
+            "time stamps go back",
+            &[68, 8, 5, 0, 0, 0, 0, 0],
+            &[&[68, 8, 9, 0][..], &stamp].concat(),
+        ),
+        echoes(
+            "route and time, with addresses",
+            &bytes(&[&[7, 7, 4], &[0; 4], &[1, 68, 12, 5, 1], &[0; 8]]),
+            &bytes(&[&[7, 7, 8], &here, &[68, 12, 13, 1], &here, &stamp]),
+        ),
+        echoes(
+            "ignored, a record goes back as it came",
+            &[7, 7, 4, 0, 0, 0, 0, 0],
+            &[7, 7, 4, 0, 0, 0, 0, 0],
+        )
+        .with(doopts, 0),
+        echoes("ignored, a source route does not go back", &source_route(131), &[]).with(doopts, 0),
     ]
 }
 
-fn echo_with_options() -> Packet {
+/// Is answered, and the answer carries these options.
+fn echoes(name: &'static str, options: &[u8], back: &[u8]) -> Case {
     let echo = Packet::echo(PEER, OWN[0], 9).link(PEER_MAC, EM[0]);
-    Packet { options: vec![1, 1, 1, 0], ..echo }
+    let request = Packet { options: options.to_vec(), ..echo };
+    case(name, &request)
+        .answers(&Packet { options: back.to_vec(), ..request.echo_reply() })
+        .counts("icps_reflect")
 }
 
 #[test]

@@ -5,6 +5,7 @@ use zerocopy::FromBytes;
 
 use super::icmp_error::write_ip_header;
 use super::ip_input::{header_of, is_link_unicast};
+use super::ip_options::ReplyOptions;
 use super::ip_output::{IpOrigin, ip_output};
 use crate::drops::DropReason;
 use crate::inet::{IcmpClass, NextHopKind};
@@ -98,23 +99,30 @@ fn sum_from(mbuf: &Mbuf, at: usize) -> u16 {
     checksum_finish(sum)
 }
 
-/// Turns an echo request into its reply and sends it. Options are not returned: what `ip_options` recorded in them
-/// belongs to the way here.
+/// Turns an echo request into its reply and sends it, with the options that go back.
 fn reflect(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf, own: u32) {
     let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
     let (peer, tos, header_len) = (header.src.get(), header.tos, header.header_len());
-    let options_len = header_len - IP_HDR_LEN;
     let message_len = mbuf.pkt_len() as usize - ETHER_HDR_LEN - header_len;
-    if options_len > 0 && !mbuf.adj(options_len as u16) {
+    let options = (header_len > IP_HDR_LEN).then(|| {
+        let request = mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + header_len);
+        ReplyOptions::of(request.unwrap_or_default())
+    });
+    let reply_header_len = IP_HDR_LEN + options.as_ref().map_or(0, ReplyOptions::len);
+    let removed = header_len.saturating_sub(reply_header_len);
+    if removed > 0 && !mbuf.adj(removed as u16) {
         return cx.drop(DropReason::MbufLayout, mbuf);
     }
     let Some(frame) = mbuf.data_mut().get_mut(ETHER_HDR_LEN..) else {
         return cx.drop(DropReason::MbufLayout, mbuf);
     };
-    let Some((ip, message)) = frame.split_at_mut_checked(IP_HDR_LEN) else {
+    let Some((ip, message)) = frame.split_at_mut_checked(reply_header_len) else {
         return cx.drop(DropReason::MbufLayout, mbuf);
     };
-    write_ip_header(cx, ip, tos, (IP_HDR_LEN + message_len) as u16, own, peer);
+    write_ip_header(cx, ip, tos, (reply_header_len + message_len) as u16, own, peer);
+    if let Some(options) = &options {
+        options.write(ip);
+    }
     let Some(icmp) = message.first_chunk_mut::<4>() else {
         return cx.drop(DropReason::MbufLayout, mbuf);
     };
@@ -125,8 +133,9 @@ fn reflect(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf, own: u32) {
     icmp[2..4].copy_from_slice(&sum.to_be_bytes());
     if sum == 0 {
         // Of a reply that is all zeros the checksum is 0xffff, which the equation cannot tell from 0.
-        let whole = sum_from(&mbuf, ETHER_HDR_LEN + IP_HDR_LEN).to_ne_bytes();
-        let checksum = mbuf.data_mut().get_mut(ETHER_HDR_LEN + IP_HDR_LEN + 2..);
+        let at = ETHER_HDR_LEN + reply_header_len;
+        let whole = sum_from(&mbuf, at).to_ne_bytes();
+        let checksum = mbuf.data_mut().get_mut(at + 2..);
         if let Some(checksum) = checksum.and_then(|rest| rest.first_chunk_mut::<2>()) {
             *checksum = whole;
         }

@@ -1,6 +1,8 @@
 //! IPv4 options of received packets: RFC 791 3.1, RFC 1812 5.2.4 and 4.2.2.6 (FreeBSD: netinet/ip_options.c).
 //!
-//! Record route and time stamp are filled in; source routes are refused, as every operator asks for today.
+//! Record route and time stamp are filled in, and returned in the reply to an echo request (RFC 1122 3.2.2.6). Source
+//! routes are refused, as FreeBSD does by default (`net.inet.ip.sourceroute`) and every operator asks for today, so that
+//! there is none to be reversed in a reply.
 
 use pmd::Mbuf;
 
@@ -174,6 +176,70 @@ fn time_stamp(option: &mut [u8], ours: &Ours<'_>, stamp: u32) -> Result<(), usiz
     Ok(())
 }
 
+/// The most bytes of options: the header's length counts 15 words.
+const OPTIONS_MAX: usize = 40;
+
+/// The options of a reply: whole words.
+pub(super) struct ReplyOptions {
+    bytes: [u8; OPTIONS_MAX],
+    len: usize,
+}
+
+impl ReplyOptions {
+    /// What the reply to an echo request with this header carries: its record routes and time stamps, as they were filled
+    /// in here, and nothing else, padded with ends of list (RFC 1122 3.2.2.6; FreeBSD: `icmp_reflect`,
+    /// netinet/ip_icmp.c). Where `net.inet.ip.process_options` ignores options, nobody has looked at them yet: at the
+    /// first one that is malformed this ends.
+    #[cold]
+    pub(super) fn of(request: &[u8]) -> Self {
+        let mut reply = Self { bytes: [0; OPTIONS_MAX], len: 0 };
+        let mut rest = request.get(IP_HDR_LEN..).unwrap_or_default();
+        while let Some(&kind) = rest.first() {
+            let len = match IpOption(kind) {
+                IpOption::EOL => break,
+                IpOption::NOP => 1,
+                _ => rest.get(1).map_or(0, |len| usize::from(*len)),
+            };
+            let Some((option, behind)) = rest.split_at_checked(len) else { break };
+            match (IpOption(kind), option.len()) {
+                (IpOption::NOP, _) => {}
+                (_, 0 | 1) => break,
+                (IpOption::RR | IpOption::TS, _) => reply.push(option),
+                _ => {}
+            }
+            rest = behind;
+        }
+        reply.len = reply.len.next_multiple_of(4);
+        reply
+    }
+
+    fn push(&mut self, option: &[u8]) {
+        // There is room: all of them come from one header.
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + option.len()) {
+            room.copy_from_slice(option);
+            self.len += option.len();
+        }
+    }
+
+    /// How long they are, in bytes: a multiple of 4.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Puts them behind a finished header without options, at the front of `header`, which is as long as both.
+    pub(super) fn write(&self, header: &mut [u8]) {
+        let Some((fixed, options)) = header.split_at_mut_checked(IP_HDR_LEN) else { return };
+        if options.len() != self.len || self.len == 0 {
+            return;
+        }
+        options.copy_from_slice(&self.bytes[..self.len]);
+        fixed[0] = 0x40 | ((IP_HDR_LEN + self.len) / 4) as u8;
+        fixed[10..12].fill(0);
+        let sum = checksum(header).to_ne_bytes();
+        header[10..12].copy_from_slice(&sum);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -248,6 +314,53 @@ mod tests {
             Ok(()),
             "an unknown option passes"
         );
+    }
+
+    /// Options one by one, and whether a reply carries them.
+    fn one_option() -> impl Strategy<Value = (bool, Vec<u8>)> {
+        let with_body = |kind: u8, body: Vec<u8>| {
+            let mut option = vec![kind, body.len() as u8 + 2];
+            option.extend(body);
+            (kind == 7 || kind == 68, option)
+        };
+        let kinds = prop_oneof![Just(7u8), Just(68), Just(131), Just(137), Just(148), Just(200)];
+        prop_oneof![
+            Just((false, vec![1])),
+            (kinds, proptest::collection::vec(any::<u8>(), 0..12))
+                .prop_map(move |(kind, body)| with_body(kind, body)),
+        ]
+    }
+
+    proptest! {
+        /// Against the list that the bytes are made of.
+        #[test]
+        fn a_reply_carries_records_and_nothing_else(
+            list in proptest::collection::vec(one_option(), 0..8),
+            rubbish in proptest::collection::vec(any::<u8>(), 0..4),
+        ) {
+            let fits = |options: &[u8]| options.len() <= OPTIONS_MAX;
+            let mut request: Vec<u8> = list.iter().flat_map(|(_, option)| option.clone()).collect();
+            prop_assume!(fits(&request));
+            if !rubbish.is_empty() && request.len() + 1 + rubbish.len() <= OPTIONS_MAX {
+                request.push(0);
+                request.extend(rubbish);
+            }
+            let returned = list.iter().filter(|(returned, _)| *returned);
+            let mut expected: Vec<u8> = returned.flat_map(|(_, option)| option.clone()).collect();
+            while expected.len() % 4 != 0 {
+                expected.push(0);
+            }
+            let reply = ReplyOptions::of(&header(&request));
+            prop_assert_eq!(&reply.bytes[..reply.len()], expected);
+        }
+
+        #[test]
+        fn a_reply_to_any_options_is_whole_words(
+            options in proptest::collection::vec(any::<u8>(), 0..=40),
+        ) {
+            let reply = ReplyOptions::of(&header(&options));
+            prop_assert!(reply.len() <= OPTIONS_MAX && reply.len() % 4 == 0);
+        }
     }
 
     proptest! {
