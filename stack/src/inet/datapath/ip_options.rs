@@ -347,7 +347,7 @@ mod tests {
             }
             let returned = list.iter().filter(|(returned, _)| *returned);
             let mut expected: Vec<u8> = returned.flat_map(|(_, option)| option.clone()).collect();
-            while expected.len() % 4 != 0 {
+            while !expected.len().is_multiple_of(4) {
                 expected.push(0);
             }
             let reply = ReplyOptions::of(&header(&request));
@@ -359,7 +359,7 @@ mod tests {
             options in proptest::collection::vec(any::<u8>(), 0..=40),
         ) {
             let reply = ReplyOptions::of(&header(&options));
-            prop_assert!(reply.len() <= OPTIONS_MAX && reply.len() % 4 == 0);
+            prop_assert!(reply.len() <= OPTIONS_MAX && reply.len().is_multiple_of(4));
         }
     }
 
