@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pmd::{Port, tsc};
 use serde::Serialize;
-use stack::control::Stack;
+use stack::control::{FrameTotals, Stack};
 use stack::drops::DropReason;
 use stack::worker::Node;
 
@@ -89,9 +89,9 @@ struct NodeSummary {
 struct Books {
     /// Packets that the workers took from the ports.
     polled: u64,
-    /// Packets that vnets received, and frames that no vnet took.
+    /// Packets that vnets received, those that are gone included, and frames that no vnet took.
     accounted: u64,
-    /// Packets that vnets sent to ports.
+    /// Packets that vnets sent to ports, those that are gone included.
     sent: u64,
     /// Packets that ports took, and those they refused.
     transmitted: u64,
@@ -112,7 +112,7 @@ impl Summary {
         elapsed: Duration,
     ) -> Self {
         let vnets = vnets_of(stack);
-        let books = Books::close(&vnets, gauges, handed_over);
+        let books = Books::close(stack, gauges, handed_over);
         Self {
             build: Build::this(),
             duration_s: elapsed.as_secs_f64(),
@@ -259,17 +259,15 @@ impl WorkerSummary {
 }
 
 impl Books {
-    fn close(vnets: &BTreeMap<String, VnetSummary>, gauges: &[Gauges], handed_over: u64) -> Self {
-        let on_ports = |vnet: &VnetSummary, counter: &str| -> u64 {
-            let ports = vnet.interfaces.iter().filter(|(name, _)| name.as_str() != "lo0");
-            ports.filter_map(|(_, counters)| counters.get(counter)).sum()
-        };
+    fn close(stack: &Stack, gauges: &[Gauges], handed_over: u64) -> Self {
+        let FrameTotals { received: taken, sent } = stack.frame_totals();
         let polled = gauges.iter().map(|worker| worker.poll.packets.get()).sum();
-        let taken: u64 = vnets.values().map(|vnet| on_ports(vnet, "ipackets")).sum();
-        let untaken: u64 = gauges.iter().map(|worker| worker.drops.total()).sum();
-        let sent = vnets.values().map(|vnet| on_ports(vnet, "opackets")).sum();
-        let transmitted =
-            handed_over + sent_by(gauges).map(|(_, sent, dropped)| sent + dropped).sum::<u64>();
+        let untaken: u64 = gauges.iter().map(|worker| worker.drops.received.total()).sum();
+        let stray: u64 =
+            gauges.iter().map(|worker| worker.drops.returned.get(DropReason::HandoverFull)).sum();
+        let transmitted = handed_over
+            + stray
+            + sent_by(gauges).map(|(_, sent, dropped)| sent + dropped).sum::<u64>();
         let accounted = taken + untaken;
         Self {
             polled,

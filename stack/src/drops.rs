@@ -130,6 +130,24 @@ drop_reasons! {
 /// How many drop reasons there are.
 pub const DROP_REASONS: usize = DropReason::ALL.len();
 
+/// What ended at one worker outside of any vnet.
+#[derive(Debug, Default)]
+pub struct PortDrops {
+    /// Frames that it received and that no vnet took.
+    pub received: Drops,
+    /// Packets that a vnet received or made, and frames that it sent, which came back to find their interface gone, or no
+    /// transmit queue. Somebody has counted them before.
+    pub returned: Drops,
+}
+
+impl PortDrops {
+    /// All that were dropped for `reason`.
+    #[must_use]
+    pub fn get(&self, reason: DropReason) -> u64 {
+        self.received.get(reason) + self.returned.get(reason)
+    }
+}
+
 /// One worker's drop counters.
 #[derive(Debug)]
 pub struct Drops([Counter; DROP_REASONS]);

@@ -85,7 +85,6 @@ fn nothing_stays_behind() {
         assert_eq!(CONTAINERS.live_bytes(), empty, "variables, round {round}");
         assert_eq!(lab.stack().vnets().dying(), 0, "round {round}");
         assert_eq!(lab.pool.in_use(), 0, "buffers, round {round}");
-        let _offered = lab.forget();
         if round == ROUNDS / 3 {
             after_some = Some(HEAP.live_bytes());
         }

@@ -1,11 +1,14 @@
 //! The books of a vnet: whether every packet that came in, or began here, ended in one place.
 
+use std::sync::Arc;
+
+use crossbeam::utils::CachePadded;
 use vnet::VnetRef;
 
 use super::Stack;
 use crate::drops::DropReason;
 use crate::inet::vnet_inet;
-use crate::net::vnet_net;
+use crate::net::{IfCounterBlocks, IfCounters, Ifnet, vnet_net};
 
 /// What became of a vnet's packets, summed over the workers. Exact while the workers are at a quiescent state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +39,52 @@ impl VnetBooks {
     pub fn balance(&self) -> bool {
         self.received + self.originated
             == self.sent + self.delivered + self.dropped() + self.in_flight
+    }
+}
+
+/// Frames between vnets and ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameTotals {
+    /// Received by interfaces of ports.
+    pub received: u64,
+    /// Sent by interfaces of ports.
+    pub sent: u64,
+}
+
+impl FrameTotals {
+    fn add(&mut self, blocks: &[CachePadded<IfCounters>]) {
+        for block in blocks {
+            self.received += block.ipackets.get();
+            self.sent += block.opackets.get();
+        }
+    }
+}
+
+/// What interfaces counted that are gone.
+#[derive(Debug, Default)]
+pub(super) struct Departed {
+    /// Of those in which a worker may still count, until it has let go of the interface.
+    going: Vec<IfCounterBlocks>,
+    /// Of all others.
+    gone: FrameTotals,
+}
+
+impl Departed {
+    /// `ifp` is about to go.
+    pub(super) fn remember(&mut self, ifp: &Ifnet) {
+        if ifp.port().is_some() {
+            self.going.push(ifp.counter_blocks());
+        }
+    }
+
+    /// Adds up what nobody can change any more.
+    pub(super) fn settle(&mut self) {
+        let Self { going, gone } = self;
+        going.retain_mut(|blocks| {
+            // The interface had the only other handle.
+            let last = Arc::get_mut(blocks).map(|blocks| gone.add(blocks));
+            last.is_none()
+        });
     }
 }
 
@@ -72,6 +121,17 @@ impl Stack {
             }
         }
         books
+    }
+
+    /// What all vnets received from ports and sent to them, those that are gone included. Exact while the workers are at a
+    /// quiescent state.
+    #[must_use]
+    pub fn frame_totals(&self) -> FrameTotals {
+        let mut totals = self.departed.gone;
+        self.departed.going.iter().for_each(|blocks| totals.add(blocks));
+        let on_ports = self.interfaces.iter().flatten().filter(|ifp| ifp.port().is_some());
+        on_ports.for_each(|ifp| totals.add(&ifp.counter_blocks()));
+        totals
     }
 
     /// The books of all vnets.

@@ -229,7 +229,10 @@ impl Stack {
         if self.vnets.vnet0().is_some_and(|vnet0| vnet0.id() != id) {
             let theirs = |ifp: &mut Arc<Ifnet>| ifp.vnet.id() == id;
             let gone = self.interfaces.iter_mut().filter_map(|slot| slot.take_if(theirs));
-            self.free_slots.extend(gone.map(|ifp| ifp.slot.next()));
+            for ifp in gone {
+                self.departed.remember(&ifp);
+                self.free_slots.push(ifp.slot.next());
+            }
             // Without a port, too: what is published keeps the vnet.
             self.publish_interfaces();
         }

@@ -19,7 +19,7 @@ mod routes;
 mod show;
 mod sysctls;
 
-pub use books::{Books, Statistics, VnetBooks};
+pub use books::{Books, FrameTotals, Statistics, VnetBooks};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
 pub use show::{NeighborView, RouteView};
 
@@ -50,6 +50,8 @@ pub struct Stack {
     interfaces: Vec<Option<Arc<Ifnet>>>,
     /// Places that were used before and that nobody has.
     free_slots: Vec<IfSlot>,
+    /// For the books of the process: interfaces of vnets that were destroyed.
+    departed: books::Departed,
     published: Arc<Published<Interfaces>>,
     /// By worker.
     queues: Vec<WorkerQueues>,
@@ -72,6 +74,7 @@ impl Stack {
             control,
             interfaces: Vec::new(),
             free_slots: Vec::new(),
+            departed: books::Departed::default(),
             published: Arc::new(Published::empty()),
             queues,
             pool,
@@ -166,6 +169,7 @@ impl Stack {
             self.run_timers();
         }
         self.vnets.reclaim(&mut self.control);
+        self.departed.settle();
     }
 
     /// What the operator should read, since the last call.

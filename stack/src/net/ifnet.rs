@@ -1,6 +1,7 @@
 //! Interfaces of a vnet (FreeBSD: `struct ifnet`, sys/net/if_var.h).
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crossbeam::utils::CachePadded;
@@ -70,6 +71,9 @@ counters! {
     }
 }
 
+/// An interface's counters, by reader.
+pub(crate) type IfCounterBlocks = Arc<[CachePadded<IfCounters>]>;
+
 /// An interface inside a vnet.
 pub struct Ifnet {
     /// Name, unique in the vnet.
@@ -92,7 +96,8 @@ pub struct Ifnet {
     rx_checksum: AtomicBool,
     /// The interface's first address, as a source for ICMP errors; 0 while it has none.
     primary: AtomicU32,
-    counters: Box<[CachePadded<IfCounters>]>,
+    /// By reader; shared with who closes the books when the interface is gone.
+    counters: IfCounterBlocks,
 }
 
 /// What an interface is made of.
@@ -188,6 +193,11 @@ impl Ifnet {
         // remainder costs nothing next to a panic path that kills every tenant.
         let last = self.counters.len() - 1;
         &self.counters[reader.slot().min(last)]
+    }
+
+    /// The counters themselves, which outlive the interface.
+    pub(crate) fn counter_blocks(&self) -> IfCounterBlocks {
+        Arc::clone(&self.counters)
     }
 
     /// The counters summed over the workers.

@@ -5,6 +5,7 @@ mod interfaces;
 
 pub mod datapath;
 
+pub(crate) use ifnet::IfCounterBlocks;
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
 pub use interfaces::{Interfaces, PortDemux};
 pub use module::net as vnet_net;

@@ -10,7 +10,7 @@ use super::cx::Cx;
 use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 use super::output::Output;
 use super::queues::{Handover, Inject, WorkerQueues};
-use crate::drops::{DropReason, Drops};
+use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
 use crate::inet::vnet_inet;
 use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
@@ -24,9 +24,6 @@ pub const LOOPBACK_PACKETS: usize = 64;
 const INJECT_PACKETS: usize = 64;
 /// Frames taken from other workers in one iteration: several full bursts, as each of them may hand over what it polled.
 const HANDOVER_PACKETS: usize = 256;
-
-/// Frames of one worker that ended before they reached a vnet.
-pub type PortDrops = Drops;
 
 /// What a [`Datapath`] is made of.
 #[derive(Debug)]
@@ -104,7 +101,7 @@ impl Datapath {
         self.sample = Sample { every, left: every };
     }
 
-    /// Frames that ended before they reached a vnet; for a reader on another thread.
+    /// What ended outside of any vnet; for a reader on another thread.
     #[must_use]
     pub fn drops(&self) -> Arc<PortDrops> {
         Arc::clone(&self.env.drops)
@@ -128,7 +125,7 @@ impl Datapath {
         let interfaces = env.interfaces.load(&env.reader);
         for (slot, mbuf) in std::mem::take(&mut state.loopback) {
             let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
-                env.drops.add(DropReason::InterfaceGone, 1);
+                env.drops.returned.add(DropReason::InterfaceGone, 1);
                 continue;
             };
             let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
@@ -167,7 +164,7 @@ impl Datapath {
                 receive_tagged(env, state, demux, burst)
             }),
             None => {
-                env.drops.add(DropReason::NoInterface, burst.len() as u64);
+                env.drops.received.add(DropReason::NoInterface, burst.len() as u64);
                 burst.clear();
             }
         }
@@ -214,7 +211,7 @@ fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut B
         // A tag that begins in one segment and ends in another cannot be read.
         let split = mbuf.data().len() < ETHER_HDR_LEN + VLAN_TAG_LEN && mbuf.nb_segs() > 1;
         if split && !mbuf.linearize() {
-            env.drops.add(DropReason::MbufLayout, 1);
+            env.drops.received.add(DropReason::MbufLayout, 1);
             drop(mbuf);
             continue;
         }
@@ -230,7 +227,7 @@ fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut B
             let Some(ifp) = ifp else {
                 let reason =
                     if vlan.is_some() { DropReason::VlanUnknown } else { DropReason::NoInterface };
-                env.drops.add(reason, 1);
+                env.drops.received.add(reason, 1);
                 drop(mbuf);
                 continue;
             };
@@ -328,7 +325,7 @@ fn take_handed_over(env: &Env, state: &mut State) {
         let Some(Handover { port, mbuf }) = env.queues.handover.pop() else { break };
         match state.out.port(port) {
             Some(tx) => tx.push(mbuf),
-            None => env.drops.add(DropReason::HandoverFull, 1),
+            None => env.drops.returned.add(DropReason::HandoverFull, 1),
         }
     }
 }
@@ -345,7 +342,7 @@ fn take_injected(env: &Env, state: &mut State) {
             Inject::HostUnreachable { ingress, mbuf } => (ingress, Work::Unreachable, mbuf),
         };
         let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
-            env.drops.add(DropReason::InterfaceGone, 1);
+            env.drops.returned.add(DropReason::InterfaceGone, 1);
             continue;
         };
         let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
@@ -388,7 +385,7 @@ fn take_loopback(env: &Env, state: &mut State) {
     std::mem::swap(&mut packets, &mut state.loopback);
     for (slot, mut mbuf) in packets.drain(..) {
         let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
-            env.drops.add(DropReason::InterfaceGone, 1);
+            env.drops.returned.add(DropReason::InterfaceGone, 1);
             continue;
         };
         let _curvnet = curvnet::set(&env.reader, &ifp.vnet);

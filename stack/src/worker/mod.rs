@@ -8,8 +8,9 @@ mod output;
 mod poll;
 mod queues;
 
+pub use crate::drops::PortDrops;
 pub use cx::{ARP_IN_FLIGHT_LIMIT, Cx, IN_FLIGHT_LIMIT};
-pub use datapath::{Datapath, DatapathParts, LOOPBACK_PACKETS, PortDrops};
+pub use datapath::{Datapath, DatapathParts, LOOPBACK_PACKETS};
 pub use histogram::CycleHistogram;
 pub use nodes::{Histograms, Node, NodeCounters, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 pub use output::{Output, TxCounters, TxPort};

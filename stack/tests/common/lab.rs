@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 use pmd::{Burst, MAX_BURST, Mbuf, MbufPool, PortId, test_support};
-use stack::control::{InterfaceSpec, Stack};
+use stack::control::{FrameTotals, InterfaceSpec, Stack};
 use stack::drops::DropReason;
 use stack::inet::control::RouteTarget;
 use stack::net::{IfSlot, Ifnet, Interfaces};
@@ -75,8 +75,6 @@ pub struct Lab {
     domain: Domain,
     offered: u64,
     taken: u64,
-    /// What `offered` and `taken` do not count.
-    base: (u64, u64),
     _turn: Turn,
 }
 
@@ -118,7 +116,6 @@ impl Lab {
             wire,
             offered: 0,
             taken: 0,
-            base: (0, 0),
             _turn: turn,
         };
         lab.work_here();
@@ -373,21 +370,11 @@ impl Lab {
         all.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
     }
 
-    /// Frames that came in, with those that no vnet took, and that left.
+    /// Frames that came in, with those that no vnet took, and that left: as the program closes its books.
     fn ethernet_totals(&self) -> (u64, u64) {
-        use DropReason::{MbufLayout, NoInterface, VlanUnknown};
-        let unclaimed =
-            [MbufLayout, NoInterface, VlanUnknown].map(|reason| self.port_drops(reason));
-        let (mut received, mut sent) = (unclaimed.iter().sum(), 0);
-        let vnets = self.stack().vnets().iter();
-        for ifp in vnets.flat_map(|vnet| self.stack().interfaces_of(vnet)) {
-            if ifp.port().is_some() {
-                let total: BTreeMap<_, _> = ifp.total().into_iter().collect();
-                received += total["ipackets"];
-                sent += total["opackets"];
-            }
-        }
-        (received, sent)
+        let unclaimed: u64 = self.port_drops.iter().map(|drops| drops.received.total()).sum();
+        let FrameTotals { received, sent } = self.stack().frame_totals();
+        (received + unclaimed, sent)
     }
 
     /// Asserts that every packet ended in exactly one place and that no buffer is lost.
@@ -402,20 +389,12 @@ impl Lab {
             held += waiting;
         }
         let (received, sent) = self.ethernet_totals();
-        assert_eq!(self.offered, received - self.base.0, "frames that came in");
-        assert_eq!(self.taken + self.wire.len() as u64, sent - self.base.1, "frames that left");
+        assert_eq!(self.offered, received, "frames that came in");
+        assert_eq!(self.taken + self.wire.len() as u64, sent, "frames that left");
         assert!(self.queues.punt.is_empty() && self.queues.inject.is_empty());
         assert!(self.queues.handover.is_empty());
         // A packet that waits may be in several pieces.
         assert!(self.pool.in_use() as usize >= held + self.wire.len(), "buffers in use");
-    }
-
-    /// Begins the counts of frames anew, for a vnet that takes its own counts with it; how many frames came in.
-    pub fn forget(&mut self) -> u64 {
-        let offered = std::mem::take(&mut self.offered);
-        self.base = self.ethernet_totals();
-        self.taken = 0;
-        offered
     }
 
     /// Ends everything and asserts that nothing is left.
