@@ -9,12 +9,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::{build, check, doctor, run};
+use crate::{build, check, client, doctor, run};
 
 /// A multi-tenant network stack in user space on DPDK.
 #[derive(Parser, Debug)]
 #[command(name = "curvnet", version = build::VERSION, about, propagate_version = true)]
 struct Cli {
+    #[command(flatten)]
+    access: client::Access,
     #[command(subcommand)]
     command: Command,
 }
@@ -39,6 +41,8 @@ enum Command {
     },
     /// Look at the machine: what is missing for full speed, and the command that mends it.
     Doctor,
+    #[command(flatten)]
+    Client(client::Command),
 }
 
 /// Why a command failed, as its exit code tells.
@@ -59,7 +63,12 @@ impl From<anyhow::Error> for Failure {
 /// Parses the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
     // clap's own exit code for bad usage is 2 as well.
-    let done = match Cli::parse().command {
+    let Cli { access, command } = Cli::parse();
+    let done = match command {
+        Command::Client(command) => client::run(access, command),
+        _ if access.is_given() => Err(Failure::Config(
+            "curvnet: -j, -s and -v are for commands to a running instance".to_owned(),
+        )),
         Command::Run { config, duration, json } => run::run(&config, duration, json),
         Command::Check { config } => check::check(&config),
         Command::Doctor => doctor::doctor(),

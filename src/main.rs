@@ -3,9 +3,13 @@
 mod build;
 mod check;
 mod cli;
+mod client;
+mod control;
 mod distribution;
 mod doctor;
+mod execute;
 mod host;
+mod protocol;
 mod run;
 mod setup;
 mod summary;

@@ -19,6 +19,8 @@ use vnet::{Domain, Vnets};
 
 use crate::check;
 use crate::cli::{Failure, print};
+use crate::control::{Server, Socket};
+use crate::execute::Service;
 use crate::setup::{self, PortFacts};
 use crate::summary::Summary;
 use crate::table::Table;
@@ -38,7 +40,9 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
         .context("SIGINT and SIGTERM")?;
-    let summary = Process::start(&config)?.serve(&stop, duration, json)?;
+    // First, so that a second instance on the same socket ends before it touches a device.
+    let socket = Socket::bind(&config.control.socket)?;
+    let summary = Process::start(&config, socket)?.serve(&stop, duration, json)?;
     if json {
         let text = serde_json::to_string(&summary).context("the summary as JSON")?;
         print(format_args!("{text}\n"))?;
@@ -62,17 +66,21 @@ fn log_to_stderr() {
 
 /// Everything that runs. Fields are dropped in this order: workers' queues before ports, ports before the pools.
 struct Process {
+    /// Nobody changes what is being taken down.
+    control: Option<Server>,
     stack: Stack,
     workers: Vec<Worker>,
     ports: Vec<Port>,
+    /// What interfaces need to know of the ports, by name.
+    facts: BTreeMap<String, PortFacts>,
     pools: Pools,
     common: Common,
     eal: Eal,
 }
 
 impl Process {
-    /// Starts EAL, ports, stack and workers.
-    fn start(config: &Config) -> Result<Self> {
+    /// Starts EAL, ports, stack and workers, and then listens to clients.
+    fn start(config: &Config, socket: Socket) -> Result<Self> {
         let eal = start_eal(config)?;
         let mbufs = check::mbufs(config);
         let pools = Pools::create(&eal, &nodes(config, &eal), mbufs, config.workers.burst)
@@ -104,7 +112,15 @@ impl Process {
             stop: Arc::new(AtomicBool::new(false)),
         };
         let workers = start_workers(config, &mut ports, &common)?;
-        Ok(Self { stack, workers, ports, pools, common, eal })
+        // Last, so that its thread inherits this thread's CPU, away from the workers'.
+        let control = match Server::start(socket) {
+            Ok(server) => Some(server),
+            Err(error) => {
+                let _queues = workers::stop(workers, &common.stop);
+                return Err(error);
+            }
+        };
+        Ok(Self { control, stack, workers, ports, facts, pools, common, eal })
     }
 
     /// The control thread's loop, until `stop` is set or `duration` is over; then a clean end.
@@ -122,6 +138,7 @@ impl Process {
             && duration.is_none_or(|duration| started.elapsed() < duration)
         {
             self.stack.tick(self.common.clock.now());
+            self.serve_clients();
             let now = Instant::now();
             if now >= next_second {
                 next_second += SECOND;
@@ -140,8 +157,18 @@ impl Process {
         failed.map_or(summary, Err)
     }
 
+    /// Executes a few requests of the control socket, if there are any.
+    fn serve_clients(&mut self) {
+        let Self { control, stack, workers, ports, facts, .. } = self;
+        if let Some(server) = control {
+            let mut service = Service { stack, ports, facts, workers };
+            server.serve(|request| service.execute(request));
+        }
+    }
+
     /// Stops the workers and the ports, empties every queue, and closes the books.
     fn end(mut self, elapsed: Duration) -> Result<Summary> {
+        drop(self.control.take());
         let gauges = self.gauges();
         let shares = workers::stop(std::mem::take(&mut self.workers), &self.common.stop)?;
         let handed_over = self.stack.drain(self.common.clock.now());

@@ -26,8 +26,9 @@ addresses = ["10.1.0.1/24"]
 
 
 def written(lab: Lab, text: str):
+    """A file with this text, and a control socket of the case's own at its end, where it moves no line."""
     file = lab.directory / "case.toml"
-    file.write_text(text)
+    file.write_text(f'{text}\n[control]\nsocket = "{lab.directory}/control.sock"\n')
     return file
 
 

@@ -1,0 +1,91 @@
+//! One request, one response.
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::protocol::{Command, Id, Outcome, Page, Request, Response};
+
+/// A running instance answers within milliseconds; one that is stopped in a debugger does not.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection to a running instance.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: BufReader<UnixStream>,
+    vnet: Option<String>,
+    next: u64,
+}
+
+impl Connection {
+    /// To the instance that listens at `socket`, or at the default path.
+    pub(crate) fn open(socket: Option<&Path>, vnet: Option<String>) -> Result<Self> {
+        let path = socket.map_or_else(|| PathBuf::from(config::SOCKET_DEFAULT), Path::to_owned);
+        let stream = UnixStream::connect(&path).map_err(|error| unreachable(&path, &error))?;
+        stream.set_read_timeout(Some(TIMEOUT)).context("timeout")?;
+        stream.set_write_timeout(Some(TIMEOUT)).context("timeout")?;
+        Ok(Self { stream: BufReader::new(stream), vnet, next: 1 })
+    }
+
+    /// Asks, and waits for the answer.
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, command: Command) -> Result<T> {
+        let id = Id::Number(self.next);
+        self.next += 1;
+        let request = Request { id: id.clone(), vnet: self.vnet.clone(), command };
+        let sent = self.stream.get_mut().write_all(&request.to_line()?);
+        let mut line = String::new();
+        // Who is refused as a client gets a response although the request could not be sent.
+        let read = self.stream.read_line(&mut line);
+        if line.is_empty() {
+            sent.context("the control socket")?;
+            let _bytes: usize = read.context("no answer from the control socket")?;
+            bail!("the instance closed the connection: it has ended, or is ending");
+        }
+        let response: Response<Value> =
+            serde_json::from_str(&line).context("the answer is not of this protocol")?;
+        match response.outcome {
+            Outcome::Error(refusal) => Err(anyhow!("{refusal}")),
+            Outcome::Ok(_) if response.id != Some(id) => Err(anyhow!("the answer is another's")),
+            Outcome::Ok(answer) => serde_json::from_value(answer)
+                .context("the answer is not of this protocol: the instance is of another version"),
+        }
+    }
+
+    /// Asks for all pages of a list; `command` makes the request for the page behind the one whose key it gets.
+    pub(crate) fn pages<T: DeserializeOwned>(
+        &mut self,
+        command: impl Fn(Option<Value>) -> serde_json::Result<Command>,
+    ) -> Result<Page<T>> {
+        let mut list = Vec::new();
+        let mut after = None;
+        loop {
+            let page: Page<T> = self.ask(command(after)?)?;
+            list.extend(page.list);
+            after = page.next;
+            if after.is_none() {
+                return Ok(Page::only(list));
+            }
+        }
+    }
+}
+
+/// The key of a page, as the command takes it.
+pub(super) fn key<T: DeserializeOwned>(after: Option<Value>) -> serde_json::Result<Option<T>> {
+    after.map(serde_json::from_value).transpose()
+}
+
+fn unreachable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let path = path.display();
+    let cure = match error.kind() {
+        ErrorKind::PermissionDenied => "use root, or a member of the socket's group",
+        _ => {
+            "start one with `curvnet run CONFIG`, or name its socket with -s: its configuration has it in [control]"
+        }
+    };
+    anyhow!("no instance answers at {path}: {error}\nhelp: {cure}")
+}

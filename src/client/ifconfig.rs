@@ -1,0 +1,218 @@
+//! `curvnet ifconfig`, with the words and the output of ifconfig(8).
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::arguments::{address, interface_address, number};
+use super::connection::key;
+use super::{Client, usage};
+use crate::cli::Failure;
+use crate::protocol::{Command, InterfaceShown, MacText, Page};
+
+/// Arguments of ifconfig.
+#[derive(Args, Debug)]
+pub(crate) struct Ifconfig {
+    /// The interface; all are shown without one.
+    interface: Option<String>,
+    /// What to change.
+    #[arg(trailing_var_arg = true, value_name = "WORDS")]
+    words: Vec<String>,
+}
+
+pub(super) fn run(client: &Client, Ifconfig { interface, words }: Ifconfig) -> Result<(), Failure> {
+    if let (Some(interface), [_, ..]) = (&interface, words.as_slice()) {
+        // All words are understood before anything is changed.
+        let commands = changes(interface, &words)?;
+        let mut instance = client.connect()?;
+        let mut last = crate::protocol::Done::default();
+        for command in commands {
+            last = instance.ask(command)?;
+        }
+        return client.done(&last);
+    }
+    let command = |after| {
+        let interface = interface.clone().filter(|name| name != "-a");
+        Ok(Command::InterfaceList { interface, after: key(after)? })
+    };
+    let list: Page<InterfaceShown> = client.connect()?.pages(command)?;
+    client.show(&list, |list| list.list.iter().map(show).collect())
+}
+
+/// The requests that the words amount to.
+fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
+    let interface = interface.to_owned();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["create", options @ ..] = words.as_slice() {
+        return Ok(vec![create(interface, options)?]);
+    }
+    let set = |up, mtu| Command::InterfaceSet { interface: interface.clone(), up, mtu };
+    let mut commands = Vec::new();
+    let mut words = words.as_slice();
+    loop {
+        (words, _) = match words {
+            [] => return Ok(commands),
+            ["inet", rest @ ..] if !rest.is_empty() => (rest, ()),
+            ["up", rest @ ..] => (rest, commands.push(set(Some(true), None))),
+            ["down", rest @ ..] => (rest, commands.push(set(Some(false), None))),
+            ["mtu", mtu, rest @ ..] => (rest, commands.push(set(None, Some(number("mtu", mtu)?)))),
+            [word, "delete" | "-alias", rest @ ..] | ["delete" | "-alias", word, rest @ ..] => {
+                let word = word.split('/').next().unwrap_or_default();
+                let (interface, address) = (interface.clone(), address(word)?);
+                (rest, commands.push(Command::AddressDelete { interface, address }))
+            }
+            [word, "alias" | "add", rest @ ..] | ["alias" | "add", word, rest @ ..] => {
+                let (interface, address) = (interface.clone(), interface_address(word)?);
+                (rest, commands.push(Command::AddressAdd { interface, address }))
+            }
+            [word, rest @ ..] if word.starts_with(|first: char| first.is_ascii_digit()) => {
+                let (interface, address) = (interface.clone(), interface_address(word)?);
+                (rest, commands.push(Command::AddressAdd { interface, address }))
+            }
+            [word, ..] => {
+                return Err(usage(format!(
+                    "ifconfig: {word:?} is not understood: create, ADDR/LEN [alias], ADDR delete, up, down and \
+                     mtu N are"
+                )));
+            }
+        };
+    }
+}
+
+fn create(interface: String, options: &[&str]) -> Result<Command, Failure> {
+    let (mut port, mut vlan, mut mac) = (None, None, None);
+    for pair in options.chunks(2) {
+        match pair {
+            ["port", name] => port = Some((*name).to_owned()),
+            ["vlan", id] => vlan = Some(number("vlan", id)?),
+            ["ether", text] => mac = Some(MacText::try_from((*text).to_owned()).map_err(usage)?),
+            _ => {
+                return Err(usage(format!(
+                    "ifconfig: create takes port PORT, vlan N and ether MAC, not {:?}",
+                    pair.join(" ")
+                )));
+            }
+        }
+    }
+    let port = port.ok_or_else(|| usage("ifconfig: create needs port PORT"))?;
+    Ok(Command::InterfaceCreate { interface, port, vlan, mac })
+}
+
+/// FreeBSD's IFF_*: value and name (net/if.h).
+const UP: (u32, &str) = (0x1, "UP");
+const BROADCAST: (u32, &str) = (0x2, "BROADCAST");
+const LOOPBACK: (u32, &str) = (0x8, "LOOPBACK");
+const RUNNING: (u32, &str) = (0x40, "RUNNING");
+const SIMPLEX: (u32, &str) = (0x800, "SIMPLEX");
+
+fn show(interface: &InterfaceShown) -> String {
+    let mut flags = vec![RUNNING];
+    match interface.port {
+        Some(_) => flags.extend([BROADCAST, SIMPLEX]),
+        None => flags.push(LOOPBACK),
+    }
+    if interface.up {
+        flags.push(UP);
+    }
+    flags.sort_unstable();
+    let value: u32 = flags.iter().map(|(value, _)| value).sum();
+    let names: Vec<&str> = flags.iter().map(|(_, name)| *name).collect();
+    let InterfaceShown { name, mtu, .. } = interface;
+    let mut text = format!("{name}: flags={value:x}<{}> metric 0 mtu {mtu}\n", names.join(","));
+    if let Some(mac) = &interface.mac {
+        let _infallible = writeln!(text, "\tether {mac}");
+    }
+    for net in &interface.addresses {
+        let mask = net.netmask().to_bits();
+        let _infallible = write!(text, "\tinet {} netmask 0x{mask:08x}", net.addr());
+        if interface.port.is_some() && net.prefix_len() < 31 {
+            let _infallible = write!(text, " broadcast {}", net.broadcast());
+        }
+        text.push('\n');
+    }
+    match (&interface.port, interface.vlan) {
+        (Some(port), Some(vlan)) => {
+            let _infallible =
+                writeln!(text, "\tvlan: {vlan} vlanproto: 802.1q parent interface: {port}");
+        }
+        (Some(port), None) => {
+            let _infallible = writeln!(text, "\tport: {port}");
+        }
+        (None, _) => {}
+    }
+    if let Some(link) = interface.link {
+        let status = if link { "active" } else { "no carrier" };
+        let _infallible = writeln!(text, "\tstatus: {status}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn words_of_freebsd() {
+        let set = |up, mtu| Command::InterfaceSet { interface: "em0".to_owned(), up, mtu };
+        let add = |address: &str| Command::AddressAdd {
+            interface: "em0".to_owned(),
+            address: address.parse().expect("an address"),
+        };
+        let delete = || Command::AddressDelete {
+            interface: "em0".to_owned(),
+            address: [10, 1, 0, 1].into(),
+        };
+        for (text, expected) in [
+            ("up", vec![set(Some(true), None)]),
+            ("mtu 1400 down", vec![set(None, Some(1400)), set(Some(false), None)]),
+            ("10.1.0.1/24", vec![add("10.1.0.1/24")]),
+            ("inet 10.1.0.1/24 alias up", vec![add("10.1.0.1/24"), set(Some(true), None)]),
+            ("alias 10.1.0.1", vec![add("10.1.0.1/32")]),
+            ("10.1.0.1 delete", vec![delete()]),
+            ("inet 10.1.0.1/24 -alias", vec![delete()]),
+        ] {
+            let commands = changes("em0", &words(text)).expect(text);
+            assert_eq!(commands, expected, "{text}");
+        }
+        for text in [
+            "walk",
+            "mtu",
+            "mtu many",
+            "10.1.0.1/33",
+            "up walk",
+            "create",
+            "create vlan 7",
+            "create port",
+        ] {
+            assert!(changes("em0", &words(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn output_of_freebsd() {
+        let interface = InterfaceShown {
+            name: "em0".to_owned(),
+            index: 2,
+            up: true,
+            mtu: 1500,
+            port: Some("p0".to_owned()),
+            vlan: Some(7),
+            mac: Some("02:00:00:00:10:01".to_owned()),
+            link: Some(true),
+            addresses: vec!["10.1.0.1/24".parse().expect("an address")],
+            counters: std::collections::BTreeMap::new(),
+        };
+        assert_eq!(
+            show(&interface),
+            "em0: flags=843<UP,BROADCAST,RUNNING,SIMPLEX> metric 0 mtu 1500\n\
+             \tether 02:00:00:00:10:01\n\
+             \tinet 10.1.0.1 netmask 0xffffff00 broadcast 10.1.0.255\n\
+             \tvlan: 7 vlanproto: 802.1q parent interface: p0\n\
+             \tstatus: active\n"
+        );
+    }
+}

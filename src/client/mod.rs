@@ -1,0 +1,129 @@
+//! The client: `curvnet [-j] [-s SOCKET] [-v VNET] COMMAND` asks a running instance. Arguments and output have the shape of
+//! FreeBSD's tools.
+//!
+//! | file | commands |
+//! |---|---|
+//! | `connection.rs` | the socket: one request, one response, pages |
+//! | `arguments.rs` | words of FreeBSD's commands that are no options: prefixes, targets, addresses |
+//! | `vnet.rs` | `vnet` |
+//! | `ifconfig.rs` | `ifconfig` |
+//! | `route.rs` | `route` |
+//! | `arp.rs` | `arp` |
+//! | `netstat.rs` | `netstat` |
+//! | `sysctl.rs` | `sysctl` |
+//! | `stats.rs` | `stats`, `features` |
+
+mod arguments;
+mod arp;
+mod connection;
+mod ifconfig;
+mod netstat;
+mod phrases;
+mod route;
+mod stats;
+mod sysctl;
+mod vnet;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+pub(crate) use connection::Connection;
+
+use crate::cli::{Failure, print};
+
+/// Whom to ask, and how to show the answer.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Access {
+    /// Print the answer as JSON.
+    #[arg(short)]
+    pub(crate) json: bool,
+    /// The control socket of the running instance.
+    #[arg(short, value_name = "SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+    /// The vnet to look into; the first one, vnet0, if none is named.
+    #[arg(short, value_name = "VNET")]
+    pub(crate) vnet: Option<String>,
+}
+
+impl Access {
+    /// Whether any of it was given, which only commands to a running instance take.
+    pub(crate) fn is_given(&self) -> bool {
+        self.json || self.socket.is_some() || self.vnet.is_some()
+    }
+}
+
+/// Commands to a running instance.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List, show, create and destroy vnets.
+    #[command(subcommand)]
+    Vnet(vnet::Vnet),
+    /// Show and change interfaces: [IF [create port PORT [vlan N] | [inet] ADDR/LEN [alias] | ADDR delete | up | down | mtu N]].
+    Ifconfig(ifconfig::Ifconfig),
+    /// Show and change routes.
+    #[command(subcommand)]
+    Route(route::Route),
+    /// Show and change neighbours.
+    Arp(arp::Arp),
+    /// Interfaces, routes or counters of a vnet.
+    Netstat(netstat::Netstat),
+    /// Read and change sysctls.
+    Sysctl(sysctl::Sysctl),
+    /// Ports, workers, nodes and drops.
+    Stats,
+    /// What the running instance is and can do.
+    Features,
+}
+
+/// Runs a command.
+pub(crate) fn run(access: Access, command: Command) -> Result<(), Failure> {
+    let client = Client { access };
+    match command {
+        Command::Vnet(command) => vnet::run(&client, command),
+        Command::Ifconfig(command) => ifconfig::run(&client, command),
+        Command::Route(command) => route::run(&client, command),
+        Command::Arp(command) => arp::run(&client, command),
+        Command::Netstat(command) => netstat::run(&client, command),
+        Command::Sysctl(command) => sysctl::run(&client, command),
+        Command::Stats => stats::stats(&client),
+        Command::Features => stats::features(&client),
+    }
+}
+
+/// Where a command asks, and how it shows.
+#[derive(Debug)]
+pub(crate) struct Client {
+    access: Access,
+}
+
+impl Client {
+    fn connect(&self) -> Result<Connection, Failure> {
+        Ok(Connection::open(self.access.socket.as_deref(), self.access.vnet.clone())?)
+    }
+
+    /// Shows an answer: as it came with `-j`, or as `text`.
+    fn show<T: serde::Serialize>(
+        &self,
+        answer: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let text = if self.access.json {
+            let json = serde_json::to_string(answer);
+            format!("{}\n", json.map_err(anyhow::Error::from)?)
+        } else {
+            text(answer)
+        };
+        Ok(print(format_args!("{text}"))?)
+    }
+
+    /// Shows that something is done, which people need not be told.
+    fn done(&self, answer: &crate::protocol::Done) -> Result<(), Failure> {
+        self.show(answer, |_| String::new())
+    }
+}
+
+/// Wrong words: exit code 2, as for any bad usage.
+fn usage(text: impl std::fmt::Display) -> Failure {
+    Failure::Config(format!("curvnet: {text}"))
+}

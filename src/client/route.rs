@@ -1,0 +1,151 @@
+//! `curvnet route`, with the words and the output of route(8).
+
+use clap::Subcommand;
+
+use super::arguments::{address, prefix};
+use super::{Client, netstat, usage};
+use crate::cli::Failure;
+use crate::protocol::{Command, Done, NewRoute, RouteFound, Target};
+
+/// What to do with routes.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Route {
+    /// All routes.
+    Show,
+    /// Add a route: DESTINATION GATEWAY..., or DESTINATION and --interface, --blackhole or --reject.
+    #[command(
+        override_usage = "curvnet route add DESTINATION {GATEWAY... | -interface IF | -blackhole | -reject}"
+    )]
+    Add {
+        /// default, a prefix or an address; and where it leads.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            required = true,
+            value_name = "WORDS"
+        )]
+        words: Vec<String>,
+    },
+    /// Delete a route.
+    Delete {
+        /// default, a prefix or an address.
+        destination: String,
+    },
+    /// Show the route that packets to an address take.
+    Get {
+        /// The address.
+        address: String,
+    },
+    /// Delete all routes but those of interfaces' addresses.
+    Flush,
+}
+
+pub(super) fn run(client: &Client, command: Route) -> Result<(), Failure> {
+    match command {
+        Route::Show => netstat::routes(client),
+        Route::Add { words } => {
+            let routes = vec![new_route(&words)?];
+            client.done(&client.connect()?.ask(Command::RouteAdd { routes })?)
+        }
+        Route::Delete { destination } => {
+            let prefixes = vec![prefix(&destination)?];
+            client.done(&client.connect()?.ask(Command::RouteDelete { prefixes })?)
+        }
+        Route::Get { address: word } => {
+            let address = address(&word)?;
+            client.show(&client.connect()?.ask(Command::RouteGet { address })?, show)
+        }
+        Route::Flush => flush(client),
+    }
+}
+
+fn flush(client: &Client) -> Result<(), Failure> {
+    let mut instance = client.connect()?;
+    let mut total = 0;
+    loop {
+        let Done { count, more } = instance.ask(Command::RouteFlush {})?;
+        total += count.unwrap_or(0);
+        if more != Some(true) {
+            let all = Done { count: Some(total), more: None };
+            return client.show(&all, |_| format!("{total} routes deleted\n"));
+        }
+    }
+}
+
+/// `[-net | -host] DESTINATION {GATEWAY... | -interface IF | -blackhole | -reject}`
+fn new_route(words: &[String]) -> Result<NewRoute, Failure> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words = match words.as_slice() {
+        ["-net" | "-host", rest @ ..] => rest,
+        all => all,
+    };
+    let [destination, ways @ ..] = words else {
+        return Err(usage("route: add needs a destination"));
+    };
+    let target = match ways {
+        ["-blackhole"] => Target::Blackhole,
+        ["-reject"] => Target::Reject,
+        ["-interface" | "-iface", name] => Target::Interface((*name).to_owned()),
+        [] => {
+            return Err(usage("route: add needs a gateway, -interface IF, -blackhole or -reject"));
+        }
+        gateways => {
+            Target::Via(gateways.iter().map(|word| address(word)).collect::<Result<_, _>>()?)
+        }
+    };
+    Ok(NewRoute { prefix: prefix(destination)?, target })
+}
+
+fn show(found: &RouteFound) -> String {
+    let RouteFound { address, route } = found;
+    let mut rows = vec![
+        ("route to", address.to_string()),
+        (
+            "destination",
+            match route.prefix.prefix_len() {
+                0 => "default".to_owned(),
+                _ => route.prefix.addr().to_string(),
+            },
+        ),
+    ];
+    if route.prefix.prefix_len() < 32 {
+        rows.push(("mask", route.prefix.netmask().to_string()));
+    }
+    for path in &route.paths {
+        rows.extend(path.gateway.map(|gateway| ("gateway", gateway.to_string())));
+        rows.push(("interface", path.interface.clone()));
+    }
+    let flags = route.flags.iter().map(|flag| flag.to_uppercase());
+    let flags: Vec<String> = std::iter::once("UP".to_owned()).chain(flags).collect();
+    rows.push(("flags", format!("<{}>", flags.join(","))));
+    rows.into_iter().map(|(name, value)| format!("{name:>11}: {value}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_freebsd() {
+        let route =
+            |text: &str| new_route(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let via =
+            |last: &[u8]| Target::Via(last.iter().map(|last| [10, 1, 0, *last].into()).collect());
+        for (text, prefix, target) in [
+            ("default 10.1.0.2", "0.0.0.0/0", via(&[2])),
+            ("-net 10.2.0.0/16 10.1.0.2", "10.2.0.0/16", via(&[2])),
+            ("-host 10.2.0.9 10.1.0.2 10.1.0.3", "10.2.0.9/32", via(&[2, 3])),
+            ("10.2.0.0/16 -interface em0", "10.2.0.0/16", Target::Interface("em0".to_owned())),
+            ("10.2.0.0/16 -blackhole", "10.2.0.0/16", Target::Blackhole),
+            ("10.2.0.0/16 -reject", "10.2.0.0/16", Target::Reject),
+        ] {
+            let expected = NewRoute { prefix: prefix.parse().expect("a prefix"), target };
+            assert_eq!(route(text).expect(text), expected, "{text}");
+        }
+        for text in
+            ["", "default", "10.2.0.0/16", "10.2.0.0/40 10.1.0.2", "10.2.0.0/16 em0", "-reject"]
+        {
+            assert!(route(text).is_err(), "{text}");
+        }
+    }
+}

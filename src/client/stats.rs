@@ -1,0 +1,59 @@
+//! `curvnet stats`, `curvnet features`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::Client;
+use crate::cli::Failure;
+use crate::protocol::{Command, Features, PortShown, Stats, WorkerShown};
+use crate::summary::group;
+
+pub(super) fn stats(client: &Client) -> Result<(), Failure> {
+    client.show(&client.connect()?.ask(Command::Stats {})?, show)
+}
+
+pub(super) fn features(client: &Client) -> Result<(), Failure> {
+    client.show(&client.connect()?.ask(Command::Features {})?, show_features)
+}
+
+fn show(stats: &Stats) -> String {
+    let Stats { uptime_s, ports, workers, drops } = stats;
+    let mut text = format!("up {uptime_s:.0} s\n");
+    for (name, PortShown { driver, link, speed_mbps, counters }) in ports {
+        let link = if *link { "up" } else { "down" };
+        let speed = speed_mbps.map(|speed| format!(", {speed} Mbit/s")).unwrap_or_default();
+        let _infallible = writeln!(text, "port {name}: {driver}, link {link}{speed}");
+        rows(&mut text, "", counters);
+    }
+    for WorkerShown { cpu, counters, nodes, drops } in workers {
+        let _infallible = writeln!(text, "worker on CPU {cpu}:");
+        rows(&mut text, "", counters);
+        rows(&mut text, "packets in node ", nodes);
+        rows(&mut text, "frames that no vnet took: ", drops);
+    }
+    if !drops.is_empty() {
+        text.push_str("drops of all vnets and workers:\n");
+        rows(&mut text, "", drops);
+    }
+    text
+}
+
+fn rows(text: &mut String, prefix: &str, counters: &BTreeMap<String, u64>) {
+    for (name, value) in counters {
+        let _infallible = writeln!(text, "\t{:>20} {prefix}{name}", group(*value));
+    }
+}
+
+fn show_features(features: &Features) -> String {
+    let Features { version, git, arm, dpdk, protocol, commands, modules } = features;
+    let vnets = match arm.vnets_max {
+        1 => "one vnet".to_owned(),
+        most => format!("up to {most} vnets"),
+    };
+    format!(
+        "curvnet {version} ({git}), {dpdk}\nbuild {}: {vnets}\nmodules: {}\nprotocol {protocol}: {}\n",
+        arm.name,
+        modules.join(" "),
+        commands.join(" ")
+    )
+}

@@ -1,0 +1,273 @@
+//! One client: what it sent, what it is owed, and its bounds. It does no I/O and reads no clock, so tests drive it.
+
+use std::time::{Duration, Instant};
+
+use crate::protocol::{Answer, Code, Id, LINE_MAX, Refusal, Request, Response};
+
+/// Requests of one client that are on their way to the control thread or back.
+pub(super) const OUTSTANDING: usize = 8;
+/// Requests a second, and at once after a rest. More are not refused: they wait in the client's socket.
+const RATE: f64 = 5_000.0;
+/// Bytes that a client may owe us to read before we read more from it.
+const OUTPUT_PAUSE: usize = 256 * 1024;
+/// How long a client may read nothing of what it is owed.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One client's buffers.
+#[derive(Debug)]
+pub(crate) struct Link {
+    input: Vec<u8>,
+    /// Bytes of `input` without a newline in them.
+    searched: usize,
+    output: Vec<u8>,
+    /// Bytes of `output` that are sent.
+    sent: usize,
+    outstanding: usize,
+    tokens: f64,
+    refilled: Instant,
+    /// When it last sent or read something.
+    pub(super) last_progress: Instant,
+    /// When it last read something of what it is owed, or was owed nothing.
+    last_read: Instant,
+    /// It sends nothing more.
+    ended: bool,
+}
+
+impl Link {
+    /// A client that came at `now`.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            input: Vec::new(),
+            searched: 0,
+            output: Vec::new(),
+            sent: 0,
+            outstanding: 0,
+            tokens: RATE,
+            refilled: now,
+            last_progress: now,
+            last_read: now,
+            ended: false,
+        }
+    }
+
+    /// Whether to read from it. Bounds what it can make us hold.
+    pub(crate) fn wants_input(&self) -> bool {
+        !self.ended && self.input.len() <= LINE_MAX
+    }
+
+    /// What it sent.
+    pub(crate) fn take(&mut self, bytes: &[u8], now: Instant) {
+        self.input.extend_from_slice(bytes);
+        self.last_progress = now;
+    }
+
+    /// It sends nothing more; what it is owed is still sent.
+    pub(crate) fn end_input(&mut self) {
+        self.ended = true;
+    }
+
+    /// The next request to execute; none when there is no whole line, or a bound is reached. Lines that are no requests
+    /// are answered here.
+    pub(crate) fn next_request(&mut self, now: Instant) -> Option<Request> {
+        let seconds = now.saturating_duration_since(self.refilled).as_secs_f64();
+        self.tokens = (self.tokens + seconds * RATE).min(RATE);
+        self.refilled = now;
+        while self.outstanding < OUTSTANDING && self.owed() < OUTPUT_PAUSE && self.tokens >= 1.0 {
+            let line = self.next_line()?;
+            self.tokens -= 1.0;
+            match Request::parse(&line) {
+                Ok(request) => {
+                    self.outstanding += 1;
+                    return Some(request);
+                }
+                Err((id, refusal)) => self.refuse(id, refusal),
+            }
+        }
+        None
+    }
+
+    /// Whether [`Self::next_request`] would find a line but for the rate.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.tokens < 1.0 && self.input.contains(&b'\n')
+    }
+
+    fn next_line(&mut self) -> Option<Vec<u8>> {
+        let newline = self.input[self.searched..].iter().position(|byte| *byte == b'\n');
+        let length = newline.map_or(self.input.len(), |at| self.searched + at);
+        if length > LINE_MAX {
+            let text = format!("the line is longer than {LINE_MAX} bytes");
+            let cure = "split the request: lists may be given in parts";
+            // Where the next line begins may be unknown, so this client cannot be understood any more.
+            self.dismiss(Refusal::new(Code::TooLong, text, cure));
+            self.input.clear();
+            self.searched = 0;
+            return None;
+        }
+        if newline.is_none() {
+            self.searched = length;
+            return None;
+        }
+        let mut line: Vec<u8> = self.input.drain(..=length).collect();
+        self.searched = 0;
+        let _newline = line.pop();
+        Some(line)
+    }
+
+    /// The answer to a request that [`Self::next_request`] gave out.
+    pub(crate) fn answer(&mut self, response: &Response) {
+        self.outstanding -= 1;
+        self.write(response);
+    }
+
+    /// Refuses the client, or what it sends, for good.
+    pub(crate) fn dismiss(&mut self, refusal: Refusal) {
+        self.refuse(None, refusal);
+        self.ended = true;
+    }
+
+    fn refuse(&mut self, id: Option<Id>, refusal: Refusal) {
+        self.write(&Response { id, outcome: Err::<Answer, _>(refusal).into() });
+    }
+
+    fn write(&mut self, response: &Response) {
+        // Maps with keys that are no texts could fail; no answer has such.
+        if serde_json::to_writer(&mut self.output, response).is_ok() {
+            self.output.push(b'\n');
+        }
+    }
+
+    /// What it is owed.
+    pub(crate) fn output(&self) -> &[u8] {
+        &self.output[self.sent..]
+    }
+
+    fn owed(&self) -> usize {
+        self.output.len() - self.sent
+    }
+
+    /// It took this many bytes of [`Self::output`].
+    pub(crate) fn sent(&mut self, bytes: usize, now: Instant) {
+        self.sent += bytes;
+        (self.last_progress, self.last_read) = (now, now);
+        if self.sent == self.output.len() {
+            self.output.clear();
+            self.sent = 0;
+            // A long answer's memory does not stay.
+            self.output.shrink_to(LINE_MAX);
+        }
+    }
+
+    /// Whether it is done with: it sends nothing more and is owed nothing.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ended && self.outstanding == 0 && self.owed() == 0 && !self.input.contains(&b'\n')
+    }
+
+    /// Whether it reads nothing of what it is owed, for too long. Asked in every round.
+    pub(crate) fn is_stuck(&mut self, now: Instant) -> bool {
+        if self.owed() == 0 {
+            self.last_read = now;
+        }
+        now.saturating_duration_since(self.last_read) > PATIENCE
+    }
+
+    /// Whether nothing is on its way in either direction.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outstanding == 0 && self.owed() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Done;
+
+    const LINE: &[u8] = b"{\"id\":1,\"version\":1,\"command\":\"features\"}\n";
+
+    fn done(id: Id) -> Response {
+        Response { id: Some(id), outcome: Ok(Answer::Done(Done::default())).into() }
+    }
+
+    #[test]
+    fn requests_on_their_way_are_bounded() {
+        let now = Instant::now();
+        let mut link = Link::new(now);
+        link.take(&LINE.repeat(OUTSTANDING + 3), now);
+        let given = std::iter::from_fn(|| link.next_request(now)).count();
+        assert_eq!(given, OUTSTANDING);
+        link.answer(&done(Id::Number(1)));
+        assert!(link.next_request(now).is_some() && link.next_request(now).is_none());
+    }
+
+    #[test]
+    fn the_rate_is_bounded_and_nothing_is_lost() {
+        let now = Instant::now();
+        let mut link = Link::new(now);
+        let mut executed = 0;
+        let mut round = |link: &mut Link, now| {
+            while let Some(request) = link.next_request(now) {
+                executed += 1;
+                link.answer(&done(request.id));
+                let owed = link.output().len();
+                link.sent(owed, now);
+            }
+            executed
+        };
+        for _ in 0..6 {
+            link.take(&LINE.repeat(1000), now);
+            let _so_far = round(&mut link, now);
+        }
+        assert_eq!(round(&mut link, now), 5_000);
+        assert!(link.is_throttled());
+        assert_eq!(round(&mut link, now + Duration::from_millis(100)), 5_500);
+        assert_eq!(round(&mut link, now + Duration::from_secs(9)), 6_000);
+        assert!(!link.is_throttled());
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused_and_ends_the_connection() {
+        let now = Instant::now();
+        let mut link = Link::new(now);
+        while link.wants_input() {
+            link.take(&[b' '; 1000], now);
+            assert!(link.next_request(now).is_none());
+        }
+        let text = String::from_utf8(link.output().to_vec()).expect("UTF-8");
+        assert!(text.contains("\"code\":\"too_long\"") && text.ends_with('\n'), "{text}");
+        let owed = link.output().len();
+        link.sent(owed, now);
+        assert!(link.is_done());
+    }
+
+    #[test]
+    fn who_does_not_read_is_not_read_from_and_is_stuck_in_the_end() {
+        let now = Instant::now();
+        let mut link = Link::new(now);
+        for _ in 0..200_000 {
+            if !link.wants_input() {
+                break;
+            }
+            link.take(b"rubbish\n", now);
+            assert!(link.next_request(now).is_none());
+        }
+        assert!(!link.wants_input(), "it was read from for ever");
+        assert!(link.output().len() < 2 * OUTPUT_PAUSE);
+        assert!(!link.is_stuck(now + PATIENCE) && link.is_stuck(now + 2 * PATIENCE));
+        link.sent(10, now + PATIENCE);
+        assert!(!link.is_stuck(now + 2 * PATIENCE));
+    }
+
+    #[test]
+    fn who_sends_nothing_more_gets_what_is_owed() {
+        let now = Instant::now();
+        let mut link = Link::new(now);
+        link.take(LINE, now);
+        link.end_input();
+        assert!(!link.is_done());
+        let request = link.next_request(now).expect("a request");
+        assert!(!link.is_done());
+        link.answer(&done(request.id));
+        assert_eq!(link.output(), b"{\"id\":1,\"ok\":{}}\n");
+        link.sent(link.output().len(), now);
+        assert!(link.is_done());
+    }
+}

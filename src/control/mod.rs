@@ -1,0 +1,21 @@
+//! The control socket: a thread of its own reads requests, bounds them, and hands them to the control thread, which
+//! executes a few in each of its ticks.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `socket.rs` | the socket's file: made, guarded, removed |
+//! | `peer.rs` | who may talk to us |
+//! | `link.rs` | one client: its buffers and bounds; no I/O of its own |
+//! | `server.rs` | the thread, and its two queues to the control thread |
+//!
+//! Nobody waits for a client. The thread uses poll(2) and non-blocking sockets; both queues are bounded and the number
+//! of requests on their way is kept below that bound, so neither side ever waits for the other; a client that does not
+//! read is not read from, and is dropped in the end.
+
+mod link;
+mod peer;
+mod server;
+mod socket;
+
+pub(crate) use server::Server;
+pub(crate) use socket::Socket;

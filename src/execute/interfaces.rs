@@ -1,0 +1,153 @@
+//! `interface.*`, `address.*`
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use config::limits;
+use ipnet::Ipv4Net;
+use stack::control::{InterfaceError, InterfaceSpec};
+use stack::net::{IfKind, Ifnet};
+use vnet::VnetRef;
+
+use super::{Answered, Service, counters, done, page};
+use crate::protocol::{Answer, Code, InterfaceShown, MacText, PAGE, Page, Refusal};
+
+impl Service<'_> {
+    pub(super) fn interface_list(
+        &self,
+        vnet: &VnetRef,
+        name: Option<&str>,
+        after: Option<u64>,
+    ) -> Answered {
+        let show = |ifp: Arc<Ifnet>| self.show(vnet, &ifp);
+        let list = match name {
+            Some(name) => Page::only(vec![show(self.interface(vnet, name)?)]),
+            None => {
+                let all = self.stack.interfaces_after(vnet, after.unwrap_or(0), PAGE);
+                page(all, |last| last.index.0.into(), show)
+            }
+        };
+        Ok(Answer::Interfaces(list))
+    }
+
+    fn show(&self, vnet: &VnetRef, ifp: &Ifnet) -> InterfaceShown {
+        let (port, vlan) = match ifp.kind {
+            IfKind::Ethernet { port, vlan } => (Some(port), vlan),
+            IfKind::Loopback => (None, None),
+        };
+        let device = port.and_then(|id| self.ports.iter().find(|port| port.id() == id));
+        InterfaceShown {
+            name: ifp.name.clone(),
+            index: ifp.index.0,
+            up: ifp.is_up(),
+            mtu: ifp.mtu(),
+            port: port.and_then(|port| self.port_name(port)).map(str::to_owned),
+            vlan,
+            mac: port.map(|_| ifp.mac.to_string()),
+            link: device.map(|port| port.link().up),
+            addresses: self.stack.addresses_of(vnet, ifp.slot),
+            counters: counters(ifp.total()),
+        }
+    }
+
+    pub(super) fn interface_create(
+        &mut self,
+        vnet: &VnetRef,
+        name: String,
+        port: &str,
+        vlan: Option<u16>,
+        mac: Option<MacText>,
+    ) -> Answered {
+        check_name(&name)?;
+        if let Some(vlan) = vlan.filter(|vlan| !limits::VLAN.contains(&i64::from(*vlan))) {
+            let text = format!("{vlan} is no VLAN");
+            return Err(Refusal::new(Code::BadRequest, text, "give a number from 1 to 4094"));
+        }
+        let Some(facts) = self.facts.get(port).copied() else {
+            let known = self.facts.keys().map(String::as_str);
+            let cure = "`stats` shows those that there are";
+            return Err(Refusal::not_found("port", port, known, cure));
+        };
+        let mac = mac.map_or(facts.mac, |mac| mac.0);
+        if mac.is_group() || mac == stack::wire::MacAddr::ZERO {
+            let text = format!("{mac} is no interface's address");
+            return Err(Refusal::new(Code::BadRequest, text, "give a unicast MAC address"));
+        }
+        let spec = InterfaceSpec { name, port: facts.id, vlan, mac, mtu: facts.mtu };
+        let slot = self.stack.create_interface(vnet, spec).map_err(|error| of(&error))?;
+        if let Some(ifp) = self.stack.interface(slot) {
+            ifp.set_rx_checksum(facts.rx_checksum);
+        }
+        Ok(done())
+    }
+
+    pub(super) fn interface_set(
+        &mut self,
+        vnet: &VnetRef,
+        name: &str,
+        up: Option<bool>,
+        mtu: Option<u16>,
+    ) -> Answered {
+        let ifp = self.interface(vnet, name)?;
+        if let Some(mtu) = mtu {
+            let most = match ifp.port() {
+                None => u16::MAX,
+                Some(id) => {
+                    let facts = self.facts.values().find(|facts| facts.id == id);
+                    facts.map_or(0, |facts| facts.mtu)
+                }
+            };
+            let least = *limits::MTU.start();
+            if i64::from(mtu) < least || mtu > most {
+                let text = format!("{name} cannot have an MTU of {mtu} bytes");
+                let cure = format!("give a number from {least} to {most}; its port bounds it");
+                return Err(Refusal::new(Code::Refused, text, cure));
+            }
+            self.stack.set_interface_mtu(ifp.slot, mtu).map_err(|error| of(&error))?;
+        }
+        if let Some(up) = up {
+            self.stack.set_interface_up(ifp.slot, up).map_err(|error| of(&error))?;
+        }
+        Ok(done())
+    }
+
+    pub(super) fn address_add(&mut self, vnet: &VnetRef, name: &str, address: Ipv4Net) -> Answered {
+        let ifp = self.interface(vnet, name)?;
+        self.stack.add_address(ifp.slot, address).map_err(|error| of(&error))?;
+        Ok(done())
+    }
+
+    pub(super) fn address_delete(
+        &mut self,
+        vnet: &VnetRef,
+        name: &str,
+        address: Ipv4Addr,
+    ) -> Answered {
+        let ifp = self.interface(vnet, name)?;
+        self.stack.remove_address(ifp.slot, address).map_err(|error| of(&error))?;
+        Ok(done())
+    }
+}
+
+fn of(error: &InterfaceError) -> Refusal {
+    let code = match error {
+        InterfaceError::NameTaken(_) | InterfaceError::PortTaken { .. } => Code::Exists,
+        InterfaceError::Missing(_) | InterfaceError::NoAddress { .. } => Code::NotFound,
+        InterfaceError::Dying => Code::Dying,
+        InterfaceError::TooMany | InterfaceError::Address(_) => Code::Refused,
+    };
+    Refusal::of(code, error, "`ifconfig` shows what there is")
+}
+
+/// FreeBSD's rules: a letter first, and at most 15 bytes (IFNAMSIZ, net/if.h).
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let good = name.len() <= limits::INTERFACE_NAME_BYTES
+        && name.bytes().all(allowed)
+        && name.bytes().next().is_some_and(|first| first.is_ascii_alphabetic());
+    if good {
+        return Ok(());
+    }
+    let cure = "use 1 to 15 letters, digits, dots, dashes or underscores, beginning with a letter";
+    Err(Refusal::new(Code::BadRequest, format!("interface name {name:?} is bad"), cure))
+}

@@ -1,0 +1,164 @@
+//! Requests of the control socket, executed by the control thread between two of its ticks. A request is done whole or
+//! refused; a long list is answered in pages, so that none takes long.
+//!
+//! | file | commands |
+//! |---|---|
+//! | `vnets.rs` | `vnet.*` |
+//! | `interfaces.rs` | `interface.*`, `address.*` |
+//! | `routes.rs` | `route.*` |
+//! | `neighbors.rs` | `arp.*` |
+//! | `sysctls.rs` | `sysctl.*` |
+//! | `stats.rs` | `statistics`, `stats`, `features` |
+
+mod interfaces;
+mod neighbors;
+mod routes;
+mod stats;
+mod sysctls;
+mod vnets;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pmd::Port;
+use stack::control::Stack;
+use stack::net::Ifnet;
+use vnet::VnetRef;
+
+use crate::protocol::{Answer, Code, Command, Done, PAGE, Page, Refusal, Request};
+use crate::setup::PortFacts;
+use crate::workers::Worker;
+
+/// What requests work on.
+#[derive(Debug)]
+pub(crate) struct Service<'a> {
+    /// All vnets.
+    pub(crate) stack: &'a mut Stack,
+    /// All ports.
+    pub(crate) ports: &'a [Port],
+    /// What interfaces need to know of them, by name.
+    pub(crate) facts: &'a BTreeMap<String, PortFacts>,
+    /// All workers.
+    pub(crate) workers: &'a [Worker],
+}
+
+type Answered = Result<Answer, Refusal>;
+
+impl Service<'_> {
+    /// Executes one request.
+    pub(crate) fn execute(&mut self, request: Request) -> Answered {
+        let Request { id: _, vnet, command } = request;
+        match command {
+            Command::VnetList { after } => Ok(self.vnet_list(after)),
+            Command::VnetShow { name } => self.vnet_show(&name),
+            Command::VnetCreate { name } => self.vnet_create(&name),
+            Command::VnetDestroy { name } => self.vnet_destroy(&name),
+            Command::Stats {} => Ok(self.stats()),
+            Command::Features {} => Ok(self.features()),
+            command => {
+                let vnet = self.vnet(vnet.as_deref())?;
+                self.execute_in(&vnet, command)
+            }
+        }
+    }
+
+    fn execute_in(&mut self, vnet: &VnetRef, command: Command) -> Answered {
+        match command {
+            Command::InterfaceList { interface, after } => {
+                self.interface_list(vnet, interface.as_deref(), after)
+            }
+            Command::InterfaceCreate { interface, port, vlan, mac } => {
+                self.interface_create(vnet, interface, &port, vlan, mac)
+            }
+            Command::InterfaceSet { interface, up, mtu } => {
+                self.interface_set(vnet, &interface, up, mtu)
+            }
+            Command::AddressAdd { interface, address } => {
+                self.address_add(vnet, &interface, address)
+            }
+            Command::AddressDelete { interface, address } => {
+                self.address_delete(vnet, &interface, address)
+            }
+            Command::RouteList { after } => Ok(self.route_list(vnet, after)),
+            Command::RouteAdd { routes } => self.route_add(vnet, routes),
+            Command::RouteDelete { prefixes } => self.route_delete(vnet, prefixes),
+            Command::RouteGet { address } => self.route_get(vnet, address),
+            Command::RouteFlush {} => self.route_flush(vnet),
+            Command::ArpList { after } => Ok(self.arp_list(vnet, after)),
+            Command::ArpSet { address, mac } => self.arp_set(vnet, address, mac),
+            Command::ArpDelete { address } => self.arp_delete(vnet, address),
+            Command::SysctlGet { name } => self.sysctl_get(vnet, &name),
+            Command::SysctlSet { name, value } => self.sysctl_set(vnet, &name, &value),
+            Command::Statistics {} => Ok(self.statistics(vnet)),
+            Command::VnetList { .. }
+            | Command::VnetShow { .. }
+            | Command::VnetCreate { .. }
+            | Command::VnetDestroy { .. }
+            | Command::Stats {}
+            | Command::Features {} => Ok(done()),
+        }
+    }
+
+    /// The vnet of that name; the first one of the process if none is named.
+    fn vnet(&self, name: Option<&str>) -> Result<VnetRef, Refusal> {
+        let vnets = self.stack.vnets();
+        let found = match name {
+            Some(name) => vnets.by_name(name),
+            None => vnets.vnet0(),
+        };
+        found.cloned().ok_or_else(|| {
+            let name = name.unwrap_or(stack::control::VNET0);
+            if vnets.dying_names().any(|dying| dying == name) {
+                let text = format!("vnet {name} is being destroyed");
+                return Refusal::new(Code::Dying, text, "wait, and create it again");
+            }
+            let known = vnets.iter().map(|vnet| vnet.name());
+            Refusal::not_found("vnet", name, known, "`vnet list` shows those that there are")
+        })
+    }
+
+    /// The interface of that name.
+    fn interface(&self, vnet: &VnetRef, name: &str) -> Result<Arc<Ifnet>, Refusal> {
+        self.stack.find(vnet, name).ok_or_else(|| {
+            let all = self.stack.interfaces_after(vnet, 0, PAGE);
+            let known = all.iter().map(|ifp| ifp.name.as_str());
+            let what = format!("interface in vnet {} that is called", vnet.name());
+            Refusal::not_found(&what, name, known, "`ifconfig` shows those that there are")
+        })
+    }
+
+    /// The name of a port.
+    fn port_name(&self, id: pmd::PortId) -> Option<&str> {
+        self.facts.iter().find(|(_, facts)| facts.id == id).map(|(name, _)| name.as_str())
+    }
+}
+
+/// Nothing to say.
+fn done() -> Answer {
+    Answer::Done(Done::default())
+}
+
+/// A refusal by the stack, whose errors name cause and cure.
+fn refused(error: &dyn std::error::Error, cure: &str) -> Refusal {
+    Refusal::of(Code::Refused, error, cure)
+}
+
+/// Counters as they are answered.
+fn counters<'a>(counters: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<String, u64> {
+    counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Those that are not zero.
+fn nonzero<'a>(all: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<String, u64> {
+    counters(all.into_iter().filter(|(_, value)| *value > 0))
+}
+
+/// Whether every item of a page could be shown; an item may vanish while a page is made only if there is a bug.
+fn page<T, U>(
+    items: Vec<T>,
+    key: impl FnOnce(&T) -> serde_json::Value,
+    show: impl Fn(T) -> U,
+) -> Page<U> {
+    let Page { list, next } = Page::of(items, key);
+    Page { list: list.into_iter().map(show).collect(), next }
+}

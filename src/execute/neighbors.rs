@@ -1,0 +1,74 @@
+//! `arp.*`
+
+use std::net::Ipv4Addr;
+
+use stack::control::NeighborView;
+use stack::inet::control::{NeighborKey, NeighborState};
+use vnet::VnetRef;
+
+use super::{Answered, Service, done};
+use crate::protocol::{Answer, Code, MacText, NeighborShown, PAGE, Page, Refusal};
+
+impl Service<'_> {
+    pub(super) fn arp_list(&self, vnet: &VnetRef, after: Option<(u16, Ipv4Addr)>) -> Answer {
+        // Pages go by the interface's place, clients know its index.
+        let slot_of = |index: u16| {
+            let first = self.stack.interfaces_after(vnet, u64::from(index).saturating_sub(1), 1);
+            first.first().map(|ifp| ifp.slot)
+        };
+        let after =
+            after.and_then(|(index, addr)| Some(NeighborKey { slot: slot_of(index)?, addr }));
+        let all = self.stack.neighbors_after(vnet, after, PAGE);
+        let full = all.len() >= PAGE;
+        let list: Vec<_> = all.into_iter().filter_map(|one| self.neighbor(one)).collect();
+        let last = list.last().filter(|_| full);
+        let next = last.map(|last| serde_json::json!([last.index, last.address]));
+        Answer::Neighbors(Page { list, next })
+    }
+
+    fn neighbor(&self, view: NeighborView) -> Option<NeighborShown> {
+        let NeighborView { key, state, deadline } = view;
+        let ifp = self.stack.interface(key.slot)?;
+        let name = match state {
+            NeighborState::Incomplete { .. } => "incomplete",
+            NeighborState::Reachable(_) => "reachable",
+            NeighborState::Probing { .. } => "probing",
+            NeighborState::Static(_) => "static",
+            NeighborState::Failed => "failed",
+        };
+        let left_ns = |deadline: stack::time::Nanos| deadline.0.saturating_sub(self.stack.now().0);
+        Some(NeighborShown {
+            address: key.addr,
+            interface: ifp.name.clone(),
+            index: ifp.index.0,
+            state: name.to_owned(),
+            mac: state.mac().map(|mac| mac.to_string()),
+            expires_s: deadline.map(|deadline| left_ns(deadline).div_ceil(1_000_000_000)),
+        })
+    }
+
+    pub(super) fn arp_set(&mut self, vnet: &VnetRef, addr: Ipv4Addr, mac: MacText) -> Answered {
+        if mac.0.is_group() {
+            let text = format!("{} is a group's address", mac.0);
+            return Err(Refusal::new(Code::BadRequest, text, "give a unicast MAC address"));
+        }
+        let connected = self.stack.with_inet(vnet, |inet| inet.connected(addr)).flatten();
+        let Some(connected) = connected.filter(|connected| connected.net.addr() != addr) else {
+            // FreeBSD's arp(8): "cannot intuit interface index and type".
+            let text = format!("no interface's network has a host {addr}");
+            return Err(Refusal::new(Code::Refused, text, "`ifconfig` shows the networks"));
+        };
+        self.stack.add_neighbor(vnet, connected.slot, addr, mac.0);
+        Ok(done())
+    }
+
+    pub(super) fn arp_delete(&mut self, vnet: &VnetRef, addr: Ipv4Addr) -> Answered {
+        match self.stack.remove_neighbors(vnet, |key| key.addr == addr) {
+            0 => {
+                let text = format!("vnet {} has no neighbour {addr}", vnet.name());
+                Err(Refusal::new(Code::NotFound, text, "`arp -a` shows those that there are"))
+            }
+            _ => Ok(done()),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `sysctl.*`
+
+use serde_json::Value as Json;
+use vnet::VnetRef;
+use vnet::sysctl::{Flags, Oid, SysctlError, VSubs, Value};
+
+use super::{Answered, Service};
+use crate::protocol::{Answer, Code, Page, Refusal, SysctlShown};
+
+impl Service<'_> {
+    pub(super) fn sysctl_get(&mut self, vnet: &VnetRef, name: &str) -> Answered {
+        let tree = self.stack.vnets().registry().sysctl();
+        let oids: Vec<Oid> = tree.below(name).copied().collect();
+        if oids.is_empty() {
+            let _none: &Oid = tree.find(name).map_err(|error| of(&error))?;
+        }
+        let show = |oid: Oid| {
+            let value = self.stack.read_sysctl(vnet, oid.name())?;
+            Ok(shown(&oid, &value, None))
+        };
+        let list = oids.into_iter().map(show).collect::<Result<Vec<_>, SysctlError>>();
+        Ok(Answer::Sysctls(Page::only(list.map_err(|error| of(&error))?)))
+    }
+
+    pub(super) fn sysctl_set(&mut self, vnet: &VnetRef, name: &str, value: &Json) -> Answered {
+        let value = value_of(value)?;
+        let tree = self.stack.vnets().registry().sysctl();
+        let oid = *tree.find(name).map_err(|error| of(&error))?;
+        if oid.v_subs() == VSubs::Global {
+            let text = format!("sysctl {name} belongs to the whole process");
+            return Err(Refusal::new(Code::Refused, text, "it cannot be changed while vnets run"));
+        }
+        let old = self.stack.write_sysctl(vnet, name, value).map_err(|error| of(&error))?;
+        let new = self.stack.read_sysctl(vnet, name).map_err(|error| of(&error))?;
+        Ok(Answer::Sysctls(Page::only(vec![shown(&oid, &new, Some(&old))])))
+    }
+}
+
+fn shown(oid: &Oid, value: &Value, old: Option<&Value>) -> SysctlShown {
+    SysctlShown {
+        name: oid.name().to_owned(),
+        value: json_of(value),
+        old: old.map(json_of),
+        description: oid.description().to_owned(),
+        writable: oid.flags().contains(Flags::WR),
+    }
+}
+
+fn json_of(value: &Value) -> Json {
+    match value {
+        Value::Int(number) => (*number).into(),
+        Value::Uint(number) => (*number).into(),
+        Value::S64(number) => (*number).into(),
+        Value::U64(number) => (*number).into(),
+        Value::Str(_) | Value::Opaque(_) => value.to_string().into(),
+    }
+}
+
+/// Numbers, and texts, which may be numbers: the client's words are not typed.
+fn value_of(json: &Json) -> Result<Value, Refusal> {
+    let number =
+        |json: &Json| json.as_u64().map(Value::from).or_else(|| json.as_i64().map(Value::from));
+    match json {
+        Json::String(text) => Ok(Value::parse(text)),
+        json => number(json).ok_or_else(|| {
+            let cure = "give a whole number or a text";
+            Refusal::new(Code::BadRequest, format!("{json} is no value of a sysctl"), cure)
+        }),
+    }
+}
+
+fn of(error: &SysctlError) -> Refusal {
+    let code = match error {
+        SysctlError::Unknown { .. } => Code::NotFound,
+        SysctlError::Dying { .. } => Code::Dying,
+        _ => Code::Refused,
+    };
+    Refusal::of(code, error, "`sysctl -a` shows those that there are")
+}

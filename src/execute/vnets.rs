@@ -1,0 +1,68 @@
+//! `vnet.*`
+
+use stack::control::DestroyVnetError;
+use vnet::{CreateError, VnetRef};
+
+use super::{Answered, Service, done, nonzero, page, refused};
+use crate::protocol::{Answer, BooksShown, Code, PAGE, Refusal, VnetLine, VnetShown};
+
+impl Service<'_> {
+    pub(super) fn vnet_list(&self, after: Option<u64>) -> Answer {
+        let index = |vnet: &&VnetRef| vnet.id().index() as u64;
+        let vnets = self.stack.vnets().iter();
+        let vnets = vnets.filter(|vnet| after.is_none_or(|after| index(vnet) > after));
+        let vnets = vnets.take(PAGE).collect();
+        Answer::Vnets(page(vnets, |vnet| index(vnet).into(), |vnet| self.line(vnet)))
+    }
+
+    fn line(&self, vnet: &VnetRef) -> VnetLine {
+        let (interfaces, routes, _) = self.stack.sizes_of(vnet);
+        VnetLine {
+            index: vnet.id().index() as u64,
+            name: vnet.name().to_owned(),
+            interfaces: interfaces as u64,
+            routes: routes as u64,
+        }
+    }
+
+    pub(super) fn vnet_show(&self, name: &str) -> Answered {
+        let vnet = self.vnet(Some(name))?;
+        let books = self.stack.books_of(&vnet);
+        let (_, _, neighbors) = self.stack.sizes_of(&vnet);
+        let bytes = self.stack.with_inet(&vnet, |inet| inet.route_bytes()).unwrap_or_default();
+        Ok(Answer::Vnet(Box::new(VnetShown {
+            line: self.line(&vnet),
+            neighbors: neighbors as u64,
+            container_bytes: vnet.container_bytes() as u64,
+            route_bytes: (bytes.0 as u64, bytes.1 as u64),
+            books: BooksShown {
+                received: books.received,
+                originated: books.originated,
+                sent: books.sent,
+                delivered: books.delivered,
+                in_flight: books.in_flight,
+                drops: nonzero(books.drops),
+            },
+        })))
+    }
+
+    pub(super) fn vnet_create(&mut self, name: &str) -> Answered {
+        if self.stack.vnets().by_name(name).is_some() {
+            let error = CreateError::NameTaken { name: name.to_owned() };
+            return Err(Refusal::of(Code::Exists, &error, ""));
+        }
+        match self.stack.create_vnet(name) {
+            Ok(_) => Ok(done()),
+            Err(error) => Err(refused(&error, "`curvnet doctor` shows what the machine lacks")),
+        }
+    }
+
+    pub(super) fn vnet_destroy(&mut self, name: &str) -> Answered {
+        let _there = self.vnet(Some(name))?;
+        self.stack.destroy_vnet(name).map_err(|error| match error {
+            DestroyVnetError::Unknown(_) => Refusal::of(Code::NotFound, &error, "list the vnets"),
+            DestroyVnetError::Refused(_) => refused(&error, "list the vnets"),
+        })?;
+        Ok(done())
+    }
+}

@@ -1,0 +1,184 @@
+//! What can be asked. The names are those of FreeBSD's commands where there is one.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use stack::wire::MacAddr;
+
+use super::refusal::{Code, Refusal, nearest};
+
+/// Declares the commands, and the list of their names.
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:literal => $variant:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? },)*) => {
+        /// A command with its arguments.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "command", deny_unknown_fields)]
+        pub(crate) enum Command {
+            $($(#[$doc])* #[serde(rename = $name)] $variant { $($(#[$field_meta])* $field: $type),* },)*
+        }
+
+        impl Command {
+            /// The names of all commands.
+            pub(crate) const NAMES: &'static [&'static str] = &[$($name),*];
+        }
+    };
+}
+
+commands! {
+    /// All vnets, one page.
+    "vnet.list" => VnetList {
+        /// The index of the last vnet of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
+    /// One vnet with its books.
+    "vnet.show" => VnetShow { name: String },
+    /// Makes a vnet.
+    "vnet.create" => VnetCreate { name: String },
+    /// Destroys a vnet with all that is in it.
+    "vnet.destroy" => VnetDestroy { name: String },
+    /// The vnet's interfaces, one page, or one of them.
+    "interface.list" => InterfaceList {
+        /// Only this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+        /// The index of the last interface of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
+    /// Makes an interface on a port.
+    "interface.create" => InterfaceCreate {
+        interface: String,
+        port: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vlan: Option<u16>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<MacText>,
+    },
+    /// Takes an interface up or down, or changes its MTU; all or nothing.
+    "interface.set" => InterfaceSet {
+        interface: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        up: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mtu: Option<u16>,
+    },
+    /// Gives an interface an address.
+    "address.add" => AddressAdd { interface: String, address: Ipv4Net },
+    /// Takes an address from an interface, with the routes and neighbours of its network.
+    "address.delete" => AddressDelete { interface: String, address: Ipv4Addr },
+    /// The vnet's routes, one page.
+    "route.list" => RouteList {
+        /// The last prefix of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Ipv4Net>,
+    },
+    /// Adds routes, all or none.
+    "route.add" => RouteAdd { routes: Vec<NewRoute> },
+    /// Deletes routes, all or none.
+    "route.delete" => RouteDelete { prefixes: Vec<Ipv4Net> },
+    /// The route that a packet to this address would take.
+    "route.get" => RouteGet { address: Ipv4Addr },
+    /// Deletes routes that somebody added, up to a page of them.
+    "route.flush" => RouteFlush {},
+    /// The vnet's neighbours, one page.
+    "arp.list" => ArpList {
+        /// Interface index and address of the last neighbour of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<(u16, Ipv4Addr)>,
+    },
+    /// Sets a neighbour that is never asked for.
+    "arp.set" => ArpSet { address: Ipv4Addr, mac: MacText },
+    /// Deletes a neighbour.
+    "arp.delete" => ArpDelete { address: Ipv4Addr },
+    /// The sysctl of that name, or all below it.
+    "sysctl.get" => SysctlGet {
+        #[serde(default)]
+        name: String,
+    },
+    /// Changes a sysctl.
+    "sysctl.set" => SysctlSet { name: String, value: Value },
+    /// FreeBSD's counters of the vnet.
+    "statistics" => Statistics {},
+    /// Ports, workers, nodes, drops.
+    "stats" => Stats {},
+    /// What this build is and can do.
+    "features" => Features {},
+}
+
+impl Command {
+    /// From the fields of a request, without those of the envelope.
+    pub(super) fn parse(fields: Map<String, Value>) -> Result<Self, Refusal> {
+        let Some(Value::String(name)) = fields.get("command") else {
+            let cure = "add \"command\", for example \"features\", which lists the commands";
+            return Err(Refusal::new(Code::BadRequest, "the request has no command", cure));
+        };
+        if !Self::NAMES.contains(&name.as_str()) {
+            let cure = nearest(name, Self::NAMES.iter().copied());
+            let cure = cure.unwrap_or_else(|| "ask for \"features\", which lists them".to_owned());
+            return Err(Refusal::new(
+                Code::UnknownCommand,
+                format!("there is no command {name}"),
+                cure,
+            ));
+        }
+        let name = name.clone();
+        serde_json::from_value(Value::Object(fields)).map_err(|error| {
+            let cure = format!("docs/protocol.md has the arguments of {name}");
+            Refusal::new(Code::BadRequest, format!("{name}: {error}"), cure)
+        })
+    }
+}
+
+/// A route to add.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewRoute {
+    /// Its prefix.
+    pub(crate) prefix: Ipv4Net,
+    /// Where it leads.
+    pub(crate) target: Target,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Target {
+    /// Through these gateways; several share the flows.
+    Via(Vec<Ipv4Addr>),
+    /// The destinations are on this interface's link.
+    Interface(String),
+    /// Discarded silently.
+    Blackhole,
+    /// Refused with an ICMP error.
+    Reject,
+}
+
+/// A MAC address as six pairs of hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct MacText(pub(crate) MacAddr);
+
+impl TryFrom<String> for MacText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no MAC address: write it like 02:00:00:00:00:01");
+        let mut octets = [0; 6];
+        let mut parts = text.split(':');
+        for octet in &mut octets {
+            let part = parts.next().filter(|part| matches!(part.len(), 1 | 2));
+            let part = part.filter(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            *octet = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(wrong)?;
+        }
+        if parts.next().is_some() { Err(wrong()) } else { Ok(Self(MacAddr(octets))) }
+    }
+}
+
+impl From<MacText> for String {
+    fn from(mac: MacText) -> Self {
+        mac.0.to_string()
+    }
+}

@@ -1,0 +1,87 @@
+//! Why a request is refused: a code for programs, cause and cure for people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The kinds of refusals. A program decides by them, so they stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Code {
+    /// The line is no request, or its arguments are wrong.
+    BadRequest,
+    /// The protocol's version is another.
+    UnsupportedVersion,
+    /// There is no such command.
+    UnknownCommand,
+    /// The line is longer than 64 KiB; the connection is closed.
+    TooLong,
+    /// The peer may not use the socket; the connection is closed.
+    Denied,
+    /// There are as many clients as there can be; the connection is closed.
+    Busy,
+    /// What the request names does not exist.
+    NotFound,
+    /// What the request would make exists.
+    Exists,
+    /// The vnet is being destroyed.
+    Dying,
+    /// It cannot be done, for the reason that the message states.
+    Refused,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// For programs.
+    pub(crate) code: Code,
+    /// What is wrong.
+    pub(crate) message: String,
+    /// What would be right.
+    pub(crate) cure: String,
+}
+
+impl Refusal {
+    /// With both texts.
+    pub(crate) fn new(code: Code, message: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { code, message: message.into(), cure: cure.into() }
+    }
+
+    /// Of an error whose text holds both, as the libraries' errors do: "cause: cure". One without a cure gets `cure`.
+    pub(crate) fn of(code: Code, error: &dyn std::error::Error, cure: &str) -> Self {
+        let text = error.to_string();
+        match text.rsplit_once(": ") {
+            Some((message, cure)) => Self::new(code, message, cure),
+            None => Self::new(code, text, cure),
+        }
+    }
+
+    /// Something that is not there: `what` is its kind and name, and `known` are the names that there are.
+    pub(crate) fn not_found<'a>(
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+        cure: &str,
+    ) -> Self {
+        let cure = nearest(name, known).unwrap_or_else(|| cure.to_owned());
+        Self::new(Code::NotFound, format!("there is no {what} {name}"), cure)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nhelp: {}", self.message, self.cure)
+    }
+}
+
+/// "did you mean NAME?", for the known name that is spelled most like `name`. Further away than a third of it, a
+/// suggestion only misleads.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let far = name.chars().count().div_ceil(3);
+    known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, _)| *distance <= far)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| format!("did you mean {known}?"))
+}

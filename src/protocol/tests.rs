@@ -1,0 +1,123 @@
+//! The examples of the protocol's description, and lines that no client would send.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const DESCRIPTION: &str = include_str!("../../docs/protocol.md");
+
+fn examples(mark: &str) -> Vec<&'static str> {
+    DESCRIPTION.lines().filter_map(|line| line.strip_prefix(mark)).collect()
+}
+
+/// As JSON, so that the order of fields does not matter.
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect(text)
+}
+
+#[test]
+fn every_request_of_the_description_is_one_and_is_written_as_it_stands_there() {
+    for example in examples("> ") {
+        let request = Request::parse(example.as_bytes()).expect(example);
+        let line = String::from_utf8(request.to_line().expect(example)).expect("UTF-8");
+        assert!(line.ends_with('\n'));
+        assert_eq!(json(&line), json(example));
+    }
+}
+
+#[test]
+fn every_command_is_described_with_an_example() {
+    let examples: Vec<Value> = examples("> ").into_iter().map(json).collect();
+    for name in Command::NAMES {
+        assert!(DESCRIPTION.contains(&format!("| `{name}` |")), "{name} is not in the table");
+        assert!(examples.iter().any(|example| example["command"] == *name), "{name}: no example");
+    }
+}
+
+#[test]
+fn every_answer_of_the_description_is_written_as_it_stands_there() {
+    fn written<T: Serialize + serde::de::DeserializeOwned>(text: &str) {
+        let response: Response<T> = serde_json::from_str(text).expect(text);
+        let line = serde_json::to_string(&response).expect(text);
+        assert_eq!(json(&line), json(text));
+    }
+    let by_id = |id: &Value| match id.as_str() {
+        Some("g") | None => written::<Done>,
+        Some("i") => written::<Page<NeighborShown>>,
+        Some("l") => written::<Page<SysctlShown>>,
+        Some("n") => written::<Page<VnetLine>>,
+        Some(other) => panic!("{other} is new here"),
+    };
+    for example in examples("< ") {
+        let id = &json(example)["id"];
+        if *id == 3 { written::<Page<RouteShown>>(example) } else { by_id(id)(example) }
+    }
+}
+
+#[test]
+fn refusals_say_what_is_wrong_and_what_is_right() {
+    let long_id = format!("{{\"id\":\"{}\",\"version\":1,\"command\":\"stats\"}}", "i".repeat(65));
+    for (line, code, words) in [
+        ("", Code::BadRequest, "one JSON object"),
+        ("[]", Code::BadRequest, "one JSON object"),
+        ("{\"id\":1", Code::BadRequest, "one JSON object"),
+        ("{}", Code::BadRequest, "add \"id\""),
+        ("{\"id\":-1}", Code::BadRequest, "add \"id\""),
+        (&long_id, Code::BadRequest, "64 bytes"),
+        ("{\"id\":1,\"command\":\"stats\"}", Code::UnsupportedVersion, "\"version\":1"),
+        (
+            "{\"id\":1,\"version\":2,\"command\":\"stats\"}",
+            Code::UnsupportedVersion,
+            "\"version\":1",
+        ),
+        ("{\"id\":1,\"version\":1}", Code::BadRequest, "add \"command\""),
+        ("{\"id\":1,\"version\":1,\"command\":7}", Code::BadRequest, "add \"command\""),
+        (
+            "{\"id\":1,\"version\":1,\"command\":\"stat\"}",
+            Code::UnknownCommand,
+            "did you mean stats?",
+        ),
+        ("{\"id\":1,\"version\":1,\"command\":\"rm -rf /\"}", Code::UnknownCommand, "features"),
+        ("{\"id\":1,\"version\":1,\"command\":\"stats\",\"vnet\":7}", Code::BadRequest, "vnet"),
+        ("{\"id\":1,\"version\":1,\"command\":\"stats\",\"nme\":7}", Code::BadRequest, "`nme`"),
+        ("{\"id\":1,\"version\":1,\"command\":\"vnet.create\"}", Code::BadRequest, "`name`"),
+        (
+            "{\"id\":1,\"version\":1,\"command\":\"arp.set\",\"address\":\"10.1.0.2\",\"mac\":\"02:00\"}",
+            Code::BadRequest,
+            "02:00:00:00:00:01",
+        ),
+    ] {
+        let (_, refusal) = Request::parse(line.as_bytes()).expect_err(line);
+        assert_eq!(refusal.code, code, "{line}: {refusal}");
+        assert!(refusal.to_string().contains(words), "{line}: {refusal}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let line = "[".repeat(LINE_MAX);
+    assert!(Request::parse(line.as_bytes()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_sent_does_harm(line in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _any = Request::parse(&line);
+    }
+
+    #[test]
+    fn a_request_with_some_bytes_changed_does_no_harm(
+        which in any::<prop::sample::Index>(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let examples = examples("> ");
+        let mut line = examples[which.index(examples.len())].as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(line.len());
+            line[at] = byte;
+        }
+        if let Ok(request) = Request::parse(&line) {
+            prop_assert_eq!(Request::parse(&request.to_line().expect("a line")), Ok(request));
+        }
+    }
+}
