@@ -96,7 +96,7 @@ fn packets_of_a_dead_vnet_die_with_it() {
     }
     let mut lab = Lab::new();
     let _base = lab.vnet("vnet0");
-    for round in 0..3 {
+    for round in 0..4 {
         tenant(&mut lab, "old", 100, 101);
         lab.settle();
         // Held by the old vnet, and on the way to it, and on the way from it.
@@ -110,7 +110,12 @@ fn packets_of_a_dead_vnet_die_with_it() {
             lab.settle();
         }
         let mbufs: Vec<_> = (0..5).map(|n| lab.mbuf(&inside(100, n).frame())).collect();
-        lab.iterate(0, mbufs);
+        let asks = Arp::request(mac(9), Ipv4Addr::new(10, 0, 0, 9), Ipv4Addr::new(10, 0, 0, 1));
+        let asks = lab.mbuf(&asks.frame(BROADCAST, Some(100)));
+        lab.iterate(0, mbufs.into_iter().chain([asks]));
+        if round > 2 {
+            lab.control(|stack| stack.tick(now));
+        }
         let before = lab.take();
         lab.control(|stack| stack.destroy_vnet("old")).unwrap();
         tenant(&mut lab, "new", 300, 301);
