@@ -249,7 +249,6 @@ fn run(env: &Env, state: &mut State, ifp: &Arc<Ifnet>, burst: &mut Burst) {
         return;
     }
     prefetch(&**ifp);
-    prefetch(&*ifp.vnet);
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(cx.reader);
@@ -300,12 +299,14 @@ fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
 /// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.
 #[inline(always)]
 fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
-    let inet = vnet_inet::cur(&env.reader);
+    // `INIT_VNET_*` with the interface's vnet, as much of FreeBSD has it: curvnet was stored a moment ago, and to load it
+    // again the core would wait for the store.
+    let inet = vnet_inet::init(&ifp.vnet);
     let interfaces = env.interfaces.load(&env.reader);
     Cx {
         reader: &env.reader,
         vnet: &ifp.vnet,
-        net: vnet_net::cur(&env.reader),
+        net: vnet_net::init(&ifp.vnet),
         inet,
         forwarding: inet.forwarding().load(&env.reader),
         interfaces,
