@@ -46,6 +46,9 @@ fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
     if let ["create", options @ ..] = words.as_slice() {
         return Ok(vec![create(interface, options)?]);
     }
+    if words == ["destroy"] {
+        return Ok(vec![Command::InterfaceDestroy { interface }]);
+    }
     let set = |up, mtu| Command::InterfaceSet { interface: interface.clone(), up, mtu };
     let mut commands = Vec::new();
     let mut words = words.as_slice();
@@ -71,7 +74,7 @@ fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
             }
             [word, ..] => {
                 return Err(usage(format!(
-                    "ifconfig: {word:?} is not understood: create, ADDR/LEN [alias], ADDR delete, up, down and \
+                    "ifconfig: {word:?} is not understood: create, destroy, ADDR/LEN [alias], ADDR delete, up, down and \
                      mtu N are"
                 )));
             }

@@ -81,6 +81,12 @@ impl Service<'_> {
         Ok(done())
     }
 
+    pub(super) fn interface_destroy(&mut self, vnet: &VnetRef, name: &str) -> Answered {
+        let ifp = self.interface(vnet, name)?;
+        self.stack.destroy_interface(ifp.slot).map_err(|error| of(&error))?;
+        Ok(done())
+    }
+
     pub(super) fn interface_set(
         &mut self,
         vnet: &VnetRef,
@@ -134,7 +140,9 @@ fn of(error: &InterfaceError) -> Refusal {
         InterfaceError::NameTaken(_) | InterfaceError::PortTaken { .. } => Code::Exists,
         InterfaceError::Missing(_) | InterfaceError::NoAddress { .. } => Code::NotFound,
         InterfaceError::Dying => Code::Dying,
-        InterfaceError::TooMany | InterfaceError::Address(_) => Code::Refused,
+        InterfaceError::TooMany | InterfaceError::Loopback(_) | InterfaceError::Address(_) => {
+            Code::Refused
+        }
     };
     Refusal::of(code, error, "`ifconfig` shows what there is")
 }

@@ -70,6 +70,7 @@ impl Service<'_> {
             Command::InterfaceCreate { interface, port, vlan, mac } => {
                 self.interface_create(vnet, interface, &port, vlan, mac)
             }
+            Command::InterfaceDestroy { interface } => self.interface_destroy(vnet, &interface),
             Command::InterfaceSet { interface, up, mtu } => {
                 self.interface_set(vnet, &interface, up, mtu)
             }

@@ -57,6 +57,8 @@ commands! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mac: Option<MacText>,
     },
+    /// Destroys an interface, with its addresses and neighbours, and the routes through it.
+    "interface.destroy" => InterfaceDestroy { interface: String },
     /// Takes an interface up or down, or changes its MTU; all or nothing.
     "interface.set" => InterfaceSet {
         interface: String,

@@ -110,6 +110,12 @@ impl Stack {
                 }
             }
         }
+        net.interfaces().with(&self.control, |list| {
+            if let Some(list) = list {
+                books.received += list.departed_received;
+                books.sent += list.departed_sent;
+            }
+        });
         for account in net.account().iter(reader) {
             books.originated += account.originated.get();
             books.delivered += account.delivered.get();

@@ -50,6 +50,9 @@ pub enum InterfaceError {
     /// No such interface.
     #[error("the vnet has no interface {0}")]
     Missing(String),
+    /// Every vnet has its loopback.
+    #[error("{0} cannot be destroyed: every vnet has it, and it goes with the vnet")]
+    Loopback(String),
     /// The interface does not have the address.
     #[error("{interface} has no address {address}")]
     NoAddress {

@@ -9,10 +9,12 @@
 //! | `books.rs` | whether every packet ended in one place |
 //! | `show.rs` | what an operator looks at, in pages |
 //! | `changes.rs` | what an operator takes away or changes while packets flow |
+//! | `destroy_interface.rs` | how an interface goes while packets flow |
 //! | `sysctls.rs` | sysctls of a vnet in service |
 
 mod books;
 mod changes;
+mod destroy_interface;
 mod interfaces;
 mod punts;
 mod routes;
@@ -50,8 +52,10 @@ pub struct Stack {
     interfaces: Vec<Option<Arc<Ifnet>>>,
     /// Places that were used before and that nobody has.
     free_slots: Vec<IfSlot>,
-    /// For the books of the process: interfaces of vnets that were destroyed.
+    /// For the books of the process: interfaces that were destroyed.
     departed: books::Departed,
+    /// The interface that is being destroyed, while what it received is taken care of.
+    leaving: Option<IfSlot>,
     published: Arc<Published<Interfaces>>,
     /// By worker.
     queues: Vec<WorkerQueues>,
@@ -75,6 +79,7 @@ impl Stack {
             interfaces: Vec::new(),
             free_slots: Vec::new(),
             departed: books::Departed::default(),
+            leaving: None,
             published: Arc::new(Published::empty()),
             queues,
             pool,

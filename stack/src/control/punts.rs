@@ -201,10 +201,12 @@ impl Stack {
             ArpAction::Changed => {}
             ArpAction::Send { slot, dst, packet } => self.send_arp(vnet, slot, dst, &packet),
             ArpAction::Release(HeldPacket { ingress, mbuf }) => {
-                self.inject(vnet, Inject::Route { ingress, mbuf })
+                let ingress = self.standing(vnet, ingress);
+                self.inject(vnet, Inject::Route { ingress, mbuf });
             }
             ArpAction::Unreachable(HeldPacket { ingress, mbuf }) => {
                 self.arpstat(vnet, |stat| stat.dropped.inc());
+                let ingress = self.standing(vnet, ingress);
                 self.inject(vnet, Inject::HostUnreachable { ingress, mbuf });
             }
             ArpAction::HoldFull(packet) => self.drop_held(vnet, packet, DropReason::ArpHoldFull),

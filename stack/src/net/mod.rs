@@ -87,6 +87,10 @@ pub struct IfList {
     pub list: Vec<std::sync::Arc<Ifnet>>,
     /// The next free index.
     pub next_index: u16,
+    /// Packets that interfaces received which were destroyed since.
+    pub departed_received: u64,
+    /// Packets that such interfaces sent.
+    pub departed_sent: u64,
 }
 
 fn attach(vnet: &VnetRef, control: &mut Control) -> Result<(), AttachError> {

@@ -98,6 +98,40 @@ def an_interface_goes_down_and_up(lab: Lab):
     lab.stop()
 
 
+@case()
+def an_interface_is_destroyed_and_made_again_under_traffic(lab: Lab):
+    left = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
+    right = lab.kernel("p1", "10.2.0.2/24", "10.2.0.1")
+    lan = {**LAN, "em1": interface("p1", "10.2.0.1/24")}
+    routes = {"10.9.0.0/16": ["10.2.0.2"], "10.8.0.0/16": ["10.1.0.2", "10.2.0.2"]}
+    sysctl = {"net.inet.icmp.icmplim": 0, "net.inet.ip.forwarding": 1}
+    lab.start(vnet("red", lan, routes=routes, sysctl=sysctl))
+    left.ping("10.2.0.2")
+
+    def pings(host, to: str):
+        line = ["ip", "netns", "exec", host.namespace.name, "ping", "-n", "-q", "-c", "1500", "-i", "0.001", "-W", "1", to]
+        return subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+
+    with pings(left, "10.1.0.1") as beside, pings(left, "10.2.0.2") as through, pings(right, "10.1.0.2") as back:
+        rounds = 0
+        while beside.poll() is None:
+            ask(lab, "-v", "red", "ifconfig", "em1", "destroy")
+            table = ask(lab, "-v", "red", "netstat", "-r")
+            that("10.2.0" not in table and "10.9.0.0" not in table, f"routes stayed:\n{table}")
+            that(re.search("^10.8.0.0/16 +10.1.0.2 +UGS +em0$", table, re.M), f"the other way is gone:\n{table}")
+            that("em1" not in ask(lab, "-v", "red", "arp", "-a"), "neighbours stayed")
+            ask(lab, "-v", "red", "ifconfig", "em1", "create", "port", "p1")
+            ask(lab, "-v", "red", "ifconfig", "em1", "10.2.0.1/24")
+            rounds += 1
+        that(" 0% packet loss" in (text := beside.stdout.read()), text)
+        through.wait()
+        back.wait()
+    that(rounds > 10, f"{rounds} rounds")
+    left.ping("10.2.0.2")
+    that("lo0 cannot be destroyed" in refused(lab, "-v", "red", "ifconfig", "lo0", "destroy"), "lo0")
+    equal(lab.stop().vnet()["in_flight"], 0, "packets in flight")
+
+
 @case(vnets=2)
 def a_vnet_made_at_run_time_forwards(lab: Lab):
     _, wire, mac, port_mac = lab.cable("p0")

@@ -1,0 +1,123 @@
+//! How an interface goes while packets flow, without a packet that ends nowhere.
+//!
+//! 1. Its addresses, routes and neighbours go: nothing is sent to it any more.
+//! 2. Workers finish what the control thread has handed them for it.
+//! 3. It leaves the table that workers read, and a grace period passes: nothing is received from it any more.
+//! 4. What it received and workers handed over is taken care of. Packets that came through it and wait for a neighbour
+//!    stay; from now on they count as the vnet's own (see `standing`).
+//! 5. It leaves the vnet. What it counted stays in the vnet's books.
+
+use std::sync::Arc;
+
+use ipnet::Ipv4Net;
+use vnet::VnetRef;
+
+use super::{InterfaceError, Stack};
+use crate::inet::control::{Hop, RouteError, RouteTarget};
+use crate::net::{IfKind, IfSlot, Ifnet, Interfaces, vnet_net};
+
+impl Stack {
+    /// Destroys an interface with its addresses, its neighbours and the routes that lead through it. Of a route with
+    /// several gateways the others stay. Waits for the workers' grace periods.
+    pub fn destroy_interface(&mut self, slot: IfSlot) -> Result<(), InterfaceError> {
+        let missing = || InterfaceError::Missing(format!("#{}", slot.0));
+        let ifp = self.interface(slot).cloned().ok_or_else(missing)?;
+        if ifp.kind == IfKind::Loopback {
+            return Err(InterfaceError::Loopback(ifp.name.clone()));
+        }
+        let vnet = ifp.vnet.clone();
+        for net in self.addresses_of(&vnet, slot) {
+            self.remove_address(slot, net.addr())?;
+        }
+        self.remove_routes_through(&vnet, slot)
+            .map_err(|error| InterfaceError::Address(error.into()))?;
+        let _neighbors = self.remove_neighbors(&vnet, |key| key.slot == slot);
+        while self.queues.iter().any(|queues| !queues.inject.is_empty()) {
+            self.control.synchronize();
+        }
+        let others = self.interfaces.iter().flatten().filter(|other| other.slot != slot);
+        let table = Interfaces::new(others);
+        self.control.publish(&self.published, Some(Box::new(table)));
+        self.control.synchronize();
+        self.leaving = Some(slot);
+        self.take_punts();
+        self.leaving = None;
+        self.forget(&vnet, &ifp);
+        Ok(())
+    }
+
+    /// Takes it out of all lists; nobody receives from it or sends to it.
+    fn forget(&mut self, vnet: &VnetRef, ifp: &Arc<Ifnet>) {
+        let slot = ifp.slot;
+        let _there = self.with_inet(vnet, |inet| {
+            inet.interfaces.retain(|other| other.slot != slot);
+            inet.dirty = true;
+        });
+        self.publish_if_dirty(vnet);
+        self.control.synchronize();
+        let count =
+            |name| ifp.total().iter().find(|(counter, _)| *counter == name).map(|(_, n)| *n);
+        let (received, sent) = (count("ipackets"), count("opackets"));
+        vnet_net::init(vnet).interfaces().with(&self.control, |list| {
+            if let Some(list) = list {
+                list.list.retain(|other| other.slot != slot);
+                list.departed_received += received.unwrap_or(0);
+                list.departed_sent += sent.unwrap_or(0);
+            }
+        });
+        if let Some(gone) = self.interfaces.get_mut(slot.place()).and_then(Option::take) {
+            self.departed.remember(&gone);
+            self.free_slots.push(slot.next());
+        }
+    }
+
+    /// Deletes the routes that lead through an interface. Those with gateways elsewhere, too, keep these.
+    fn remove_routes_through(&mut self, vnet: &VnetRef, slot: IfSlot) -> Result<(), RouteError> {
+        let routes = self.with_inet(vnet, |inet| {
+            // Most interfaces have no such routes: the hops, which are few, say so without a walk over all routes.
+            if !inet.hops.iter().flatten().any(|hop| leads_through(hop, slot)) {
+                return Vec::new();
+            }
+            let of = |hop| inet.hops.get(hop).filter(|hop| leads_through(hop, slot));
+            let routes = inet
+                .rib()
+                .iter()
+                .filter_map(|(prefix, route)| Some((prefix, of(route.nexthop)?.clone())));
+            routes.collect()
+        });
+        let routes = routes.unwrap_or_default();
+        let prefixes: Vec<Ipv4Net> = routes.iter().map(|(prefix, _)| *prefix).collect();
+        let kept = routes.into_iter().filter_map(|(prefix, hop)| {
+            let Hop::Gateway(paths) = hop else { return None };
+            let others = paths.iter().filter(|path| path.slot != slot);
+            let others: Vec<_> = others.map(|path| path.gateway).collect();
+            (!others.is_empty()).then_some((prefix, RouteTarget::Via(others)))
+        });
+        let kept: Vec<_> = kept.collect();
+        self.delete_routes(vnet, prefixes)?;
+        self.add_routes(vnet, kept)
+    }
+
+    /// `ingress`, or the vnet's lo0 for a packet that was received through an interface that is gone, or about to: a worker
+    /// would not know whose packet it is.
+    pub(super) fn standing(&self, vnet: &VnetRef, ingress: IfSlot) -> IfSlot {
+        if self.leaving != Some(ingress) && self.interface(ingress).is_some() {
+            return ingress;
+        }
+        let lo0 = self.with_inet(vnet, |inet| {
+            let lo0 = inet.interfaces.iter().find(|ifp| ifp.kind == IfKind::Loopback);
+            lo0.map(|ifp| ifp.slot)
+        });
+        lo0.flatten().unwrap_or(ingress)
+    }
+}
+
+fn leads_through(hop: &Hop, slot: IfSlot) -> bool {
+    match hop {
+        Hop::Connected(of) => *of == slot,
+        Hop::Gateway(paths) => paths.iter().any(|path| path.slot == slot),
+        // These came with an address and went with it.
+        Hop::Local(_) | Hop::Broadcast(_) => false,
+        Hop::Blackhole | Hop::Reject => false,
+    }
+}
