@@ -76,6 +76,8 @@ pub struct Histograms {
 pub struct Control {
     /// Path of the UNIX socket, at most 107 bytes.
     pub socket: PathBuf,
+    /// The group whose members may use it, by name or number; the group of the process if there is none.
+    pub group: Option<String>,
 }
 
 /// A device that workers poll.

@@ -124,6 +124,8 @@ tables! {
     Control "[control]" {
         /// Its path.
         socket: Spanned<String>,
+        /// The group whose members may use it, by name or number.
+        group: Spanned<String>,
     }
 
     /// What workers measure of themselves.

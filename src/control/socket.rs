@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -26,13 +26,14 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Listens at `path`. A file that a dead instance left there is replaced.
+    /// Listens at `path`, for the members of `group`, which is a name or a number, or of the process's own group. A file
+    /// that a dead instance left there is replaced.
     ///
     /// # Errors
     ///
     /// The text names the key of the configuration, and the cure.
-    pub(crate) fn bind(path: &Path) -> Result<Self> {
-        make(path).with_context(|| format!("control socket {}", path.display()))
+    pub(crate) fn bind(path: &Path, group: Option<&str>) -> Result<Self> {
+        make(path, group).with_context(|| format!("control socket {}", path.display()))
     }
 
     /// The listening socket; non-blocking.
@@ -55,18 +56,42 @@ impl Drop for Socket {
     }
 }
 
-fn make(path: &Path) -> Result<Socket> {
+fn make(path: &Path, group: Option<&str>) -> Result<Socket> {
+    let group = group.map(number_of).transpose()?;
     clear(path)?;
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory).map_err(|error| cannot(&error, directory))?;
     }
     let listener = UnixListener::bind(path).map_err(|error| cannot(&error, path))?;
+    let file = fs::symlink_metadata(path).context("the file that was just made")?;
+    let identity = (file.dev(), file.ino());
+    // From here on the file is removed when something fails.
+    let mut socket = Socket { listener, path: path.to_owned(), identity, group: file.gid() };
+    if let Some(group) = group {
+        chown(path, None, Some(group)).with_context(|| {
+            format!("group {group}: run as root, or let [control] group name one that you are in")
+        })?;
+        socket.group = group;
+    }
     fs::set_permissions(path, fs::Permissions::from_mode(MODE))
         .with_context(|| format!("mode {MODE:o}"))?;
-    listener.set_nonblocking(true).context("non-blocking")?;
-    let file = fs::symlink_metadata(path).context("the file that was just made")?;
-    let (identity, group) = ((file.dev(), file.ino()), file.gid());
-    Ok(Socket { listener, path: path.to_owned(), identity, group })
+    socket.listener.set_nonblocking(true).context("non-blocking")?;
+    Ok(socket)
+}
+
+/// The number of a group (group(5)). Groups that only a directory service knows are given by their number.
+fn number_of(group: &str) -> Result<u32> {
+    if let Ok(number) = group.parse() {
+        return Ok(number);
+    }
+    let text = fs::read_to_string("/etc/group").context("/etc/group")?;
+    let number = |line: &str| {
+        let mut fields = line.split(':');
+        (fields.next()? == group).then(|| fields.nth(1)?.parse().ok())?
+    };
+    text.lines().find_map(number).ok_or_else(|| {
+        anyhow!("there is no group {group}: `groupadd --system {group}` makes it, or let [control] group name another")
+    })
 }
 
 fn cannot(error: &io::Error, path: &Path) -> anyhow::Error {
@@ -127,10 +152,10 @@ mod tests {
     fn a_live_socket_is_refused_and_a_stale_one_replaced() {
         let folder = folder("socket");
         let path = folder.join("new/control.sock");
-        let socket = Socket::bind(&path).expect("a socket");
+        let socket = Socket::bind(&path, None).expect("a socket");
         let mode = fs::symlink_metadata(&path).expect("the file").permissions().mode();
         assert_eq!(mode & 0o7777, 0o660);
-        let error = format!("{:#}", Socket::bind(&path).expect_err("it lives"));
+        let error = format!("{:#}", Socket::bind(&path, None).expect_err("it lives"));
         assert!(error.contains("another instance") && error.contains("[control]"), "{error}");
         drop(socket);
         assert!(!path.exists(), "the file stayed");
@@ -138,10 +163,10 @@ mod tests {
         // What a process that was killed leaves behind.
         drop(UnixListener::bind(&path).expect("a listener"));
         assert!(path.exists());
-        drop(Socket::bind(&path).expect("a stale socket is replaced"));
+        drop(Socket::bind(&path, None).expect("a stale socket is replaced"));
 
         // Another instance's file is not ours to remove.
-        let socket = Socket::bind(&path).expect("a socket");
+        let socket = Socket::bind(&path, None).expect("a socket");
         fs::remove_file(&path).expect("removed");
         let other = UnixListener::bind(&path).expect("a listener");
         drop(socket);
@@ -151,11 +176,30 @@ mod tests {
     }
 
     #[test]
+    fn groups_have_numbers() {
+        assert_eq!(number_of("4711").expect("a number"), 4711);
+        assert_eq!(number_of("root").expect("a name"), 0);
+        let error = number_of("nosuchgroup").expect_err("no group").to_string();
+        assert!(error.contains("groupadd") && error.contains("[control] group"), "{error}");
+        let folder = folder("group");
+        let path = folder.join("control.sock");
+        // The process's own group is one that it may give.
+        let own = rustix::process::getegid().as_raw();
+        let socket = Socket::bind(&path, Some(&own.to_string())).expect("a socket");
+        assert_eq!(
+            (socket.group(), fs::symlink_metadata(&path).expect("the file").gid()),
+            (own, own)
+        );
+        drop(socket);
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
     fn a_file_that_is_no_socket_stays() {
         let folder = folder("file");
         let path = folder.join("control.sock");
         fs::write(&path, "precious").expect("written");
-        let error = format!("{:#}", Socket::bind(&path).expect_err("a file is there"));
+        let error = format!("{:#}", Socket::bind(&path, None).expect_err("a file is there"));
         assert!(error.contains("no socket") && error.contains("[control]"), "{error}");
         assert_eq!(fs::read_to_string(&path).expect("it is there"), "precious");
         fs::remove_dir_all(folder).expect("removed");

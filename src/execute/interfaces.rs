@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config::limits;
 use ipnet::Ipv4Net;
+use pmd::PortId;
 use stack::control::{InterfaceError, InterfaceSpec};
 use stack::net::{IfKind, Ifnet};
 use vnet::VnetRef;
@@ -19,7 +20,10 @@ impl Service<'_> {
         name: Option<&str>,
         after: Option<u64>,
     ) -> Answered {
-        let show = |ifp: Arc<Ifnet>| self.show(vnet, &ifp);
+        // Once for each port, which may be many interfaces': a driver may ask the kernel.
+        let links: Vec<(PortId, bool)> =
+            self.ports.iter().map(|port| (port.id(), port.link().up)).collect();
+        let show = |ifp: Arc<Ifnet>| self.show(vnet, &ifp, &links);
         let list = match name {
             Some(name) => Page::only(vec![show(self.interface(vnet, name)?)]),
             None => {
@@ -30,12 +34,12 @@ impl Service<'_> {
         Ok(Answer::Interfaces(list))
     }
 
-    fn show(&self, vnet: &VnetRef, ifp: &Ifnet) -> InterfaceShown {
+    fn show(&self, vnet: &VnetRef, ifp: &Ifnet, links: &[(PortId, bool)]) -> InterfaceShown {
         let (port, vlan) = match ifp.kind {
             IfKind::Ethernet { port, vlan } => (Some(port), vlan),
             IfKind::Loopback => (None, None),
         };
-        let device = port.and_then(|id| self.ports.iter().find(|port| port.id() == id));
+        let link = links.iter().find(|(id, _)| Some(*id) == port);
         InterfaceShown {
             name: ifp.name.clone(),
             index: ifp.index.0,
@@ -44,7 +48,7 @@ impl Service<'_> {
             port: port.and_then(|port| self.port_name(port)).map(str::to_owned),
             vlan,
             mac: port.map(|_| ifp.mac.to_string()),
-            link: device.map(|port| port.link().up),
+            link: link.map(|(_, up)| *up),
             addresses: self.stack.addresses_of(vnet, ifp.slot),
             counters: counters(ifp.total()),
         }

@@ -16,7 +16,7 @@ impl Service<'_> {
     }
 
     fn line(&self, vnet: &VnetRef) -> VnetLine {
-        let (interfaces, routes, _) = self.stack.sizes_of(vnet);
+        let (interfaces, routes) = self.stack.sizes_of(vnet);
         VnetLine {
             index: vnet.id().index() as u64,
             name: vnet.name().to_owned(),
@@ -28,7 +28,7 @@ impl Service<'_> {
     pub(super) fn vnet_show(&self, name: &str) -> Answered {
         let vnet = self.vnet(Some(name))?;
         let books = self.stack.books_of(&vnet);
-        let (_, _, neighbors) = self.stack.sizes_of(&vnet);
+        let neighbors = self.stack.with_inet(&vnet, |inet| inet.arp.iter().count()).unwrap_or(0);
         let bytes = self.stack.with_inet(&vnet, |inet| inet.route_bytes()).unwrap_or_default();
         Ok(Answer::Vnet(Box::new(VnetShown {
             line: self.line(&vnet),

@@ -1,5 +1,7 @@
 //! `[dpdk]` and `[control]`.
 
+use toml::Spanned;
+
 use super::{Check, scalars};
 use crate::defaults::{SOCKET_DEFAULT, limits};
 use crate::diagnostic::{Diagnostic, Rule};
@@ -30,9 +32,12 @@ pub(super) fn dpdk(check: &mut Check<'_>, raw: Option<raw::Dpdk>) -> Dpdk {
 }
 
 pub(super) fn check(check: &mut Check<'_>, raw: Option<raw::Control>) -> Control {
-    let given = raw.and_then(|raw::Control { socket }| socket);
-    let Some(given) = given else {
-        return Control { socket: SOCKET_DEFAULT.into() };
+    let (socket, group) =
+        raw.map_or((None, None), |raw::Control { socket, group }| (socket, group));
+    let group = group.filter(|group| scalars::plain_text(check, "group", group));
+    let group = group.map(Spanned::into_inner);
+    let Some(given) = socket else {
+        return Control { socket: SOCKET_DEFAULT.into(), group };
     };
     let path = given.get_ref();
     if scalars::plain_text(check, "socket", &given) && path.len() > limits::SOCKET_PATH_BYTES {
@@ -44,5 +49,5 @@ pub(super) fn check(check: &mut Check<'_>, raw: Option<raw::Control>) -> Control
             format!("use a shorter path: socket = \"{SOCKET_DEFAULT}\""),
         ));
     }
-    Control { socket: given.into_inner().into() }
+    Control { socket: given.into_inner().into(), group }
 }

@@ -43,16 +43,13 @@ impl Stack {
         self.now
     }
 
-    /// Interfaces, routes and neighbours of a vnet: how many there are of each.
+    /// How many interfaces and routes a vnet has.
     #[must_use]
-    pub fn sizes_of(&self, vnet: &VnetRef) -> (usize, usize, usize) {
+    pub fn sizes_of(&self, vnet: &VnetRef) -> (usize, usize) {
         let list = vnet_net::init(vnet).interfaces();
         let interfaces =
             list.with(&self.control, |list| list.as_ref().map_or(0, |list| list.list.len()));
-        let (routes, neighbors) = self
-            .with_inet(vnet, |inet| (inet.rib().len(), inet.arp.iter().count()))
-            .unwrap_or_default();
-        (interfaces, routes, neighbors)
+        (interfaces, self.with_inet(vnet, |inet| inet.rib().len()).unwrap_or(0))
     }
 
     /// At most `limit` interfaces of a vnet whose index is above `after`, in the order of their index.

@@ -279,20 +279,35 @@ def the_socket_is_of_root_and_its_group(lab: Lab):
     ask(lab, "vnet", "list")
     lab.stop()
     that(not path(lab).exists(), "the socket stayed")
+    # The same configuration with a group, of which it is the main one, or another one, of who comes.
+    file = lab.directory / "test.toml"
+    file.write_text(file.read_text().replace("[control]", '[control]\ngroup = "4711"'))
+    lab.run(file)
+    lab.while_running(lambda _: that("red" in ask(lab, "vnet", "list"), "no vnet red"))
+    equal(os.stat(path(lab)).st_gid, 4711, "group of the socket")
+    equal(as_nobody(lab), None, "what nobody gets")
+    for groups in ({"group": 4711}, {"extra_groups": [4711]}):
+        that('"ok":' in as_nobody(lab, **groups), f"{groups} is not served")
+    lab.stop()
 
 
-def as_nobody(lab: Lab) -> str | None:
-    """What a user without rights gets when he connects; none when he cannot."""
+def as_nobody(lab: Lab, **groups) -> str | None:
+    """What a user without rights but those of his groups gets when he asks; none when he cannot connect."""
     script = f"""
 import socket
 with socket.socket(socket.AF_UNIX) as stream:
     stream.settimeout(20)
     stream.connect({str(path(lab))!r})
-    print(stream.makefile().readline())
+    lines = stream.makefile("rw")
+    try:
+        lines.write('{{"id":1,"version":1,"command":"vnet.list"}}\\n')
+        lines.flush()
+    except BrokenPipeError:
+        pass
+    print(lines.readline())
 """
-    done = subprocess.run(
-        ["/usr/bin/python3", "-c", script], capture_output=True, text=True, user=NOBODY, group=NOBODY, extra_groups=[]
-    )
+    groups = {"user": NOBODY, "group": NOBODY, "extra_groups": [], **groups}
+    done = subprocess.run(["/usr/bin/python3", "-c", script], capture_output=True, text=True, **groups)
     that(done.returncode == 0 or "PermissionError" in done.stderr, done.stderr)
     return done.stdout if done.returncode == 0 else None
 
