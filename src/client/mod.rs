@@ -59,7 +59,11 @@ pub(crate) enum Command {
     /// List, show, create and destroy vnets.
     #[command(subcommand)]
     Vnet(vnet::Vnet),
-    /// Show and change interfaces: [IF [create port PORT [vlan N] | destroy | [inet] ADDR/LEN [alias] | ADDR delete | up | down | mtu N]].
+    /// Show and change interfaces.
+    #[command(
+        override_usage = "curvnet ifconfig [IF [create port PORT [vlan N] [ether MAC] | destroy | \
+                                [inet] ADDRESS/LENGTH [alias] | ADDRESS delete | up | down | mtu N]]"
+    )]
     Ifconfig(ifconfig::Ifconfig),
     /// Show and change routes.
     #[command(subcommand)]
