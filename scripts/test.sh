@@ -74,9 +74,7 @@ step loom            --needs vnet/tests/loom.rs \
                      cargo test -p vnet --release --test loom
 # The script makes a directory for each sanitizer by itself.
 step sanitize-vnet   --needs vnet/tests/sanitize.sh CARGO_TARGET_DIR="$TARGET_DIR" vnet/tests/sanitize.sh
-# ThreadSanitizer does not see the locks of DPDK's libraries, which are not compiled with it.
-step sanitize-pmd    --needs vnet/tests/sanitize.sh CARGO_TARGET_DIR="$TARGET_DIR" ONLY=address \
-                     vnet/tests/sanitize.sh -p pmd --tests
+step sanitize-pmd    --needs vnet/tests/sanitize.sh CARGO_TARGET_DIR="$TARGET_DIR" vnet/tests/sanitize.sh -p pmd --tests
 
 # --- the corpus again, then a minute of new inputs -----------------------------------------------------
 step fuzz            --needs fuzz/run.sh FUZZ_TARGET_DIR="$TARGET_DIR/fuzz" fuzz/run.sh
