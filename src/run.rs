@@ -301,7 +301,7 @@ fn facts_of(port: &Port) -> (String, PortFacts) {
         id: port.id(),
         mac: MacAddr(port.mac()),
         mtu: port.mtu(),
-        rx_checksum: port.offloads().rx_ip_checksum,
+        offloads: port.offloads(),
     };
     (port.name().to_owned(), facts)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
 use config::{Attachment, Config, NextHop, RouteTarget, SysctlValue};
-use pmd::PortId;
+use pmd::{Offloads, PortId};
 use stack::control::{InterfaceSpec, Stack};
 use stack::net::IfSlot;
 use stack::wire::MacAddr;
@@ -19,8 +19,8 @@ pub(crate) struct PortFacts {
     pub(crate) mac: MacAddr,
     /// The MTU that the device took.
     pub(crate) mtu: u16,
-    /// Whether the device verifies IPv4 header checksums.
-    pub(crate) rx_checksum: bool,
+    /// What the device does of itself.
+    pub(crate) offloads: Offloads,
 }
 
 /// Makes all vnets of `config`. Ports by name.
@@ -93,7 +93,7 @@ fn make_interface(
                 },
             )?;
             if let Some(ifp) = stack.interface(slot) {
-                ifp.set_rx_checksum(port.rx_checksum);
+                ifp.set_offloads(port.offloads);
             }
             slot
         }

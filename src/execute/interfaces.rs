@@ -80,7 +80,7 @@ impl Service<'_> {
         let spec = InterfaceSpec { name, port: facts.id, vlan, mac, mtu: facts.mtu };
         let slot = self.stack.create_interface(vnet, spec).map_err(|error| of(&error))?;
         if let Some(ifp) = self.stack.interface(slot) {
-            ifp.set_rx_checksum(facts.rx_checksum);
+            ifp.set_offloads(facts.offloads);
         }
         Ok(done())
     }

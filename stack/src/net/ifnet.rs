@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crossbeam::utils::CachePadded;
-use pmd::PortId;
+use pmd::{Offloads, PortId};
 use vnet::{Reader, VnetRef};
 
 use crate::counters;
@@ -94,6 +94,8 @@ pub struct Ifnet {
     up: AtomicBool,
     /// Whether the port tells of each packet whether its IPv4 header checksum is good.
     rx_checksum: AtomicBool,
+    /// Whether the port fills in the IPv4 header checksum of what it is asked to.
+    tx_checksum: AtomicBool,
     /// The interface's first address, as a source for ICMP errors; 0 while it has none.
     primary: AtomicU32,
     /// By reader; shared with who closes the books when the interface is gone.
@@ -137,6 +139,7 @@ impl Ifnet {
             mtu: AtomicU32::new(u32::from(mtu)),
             up: AtomicBool::new(true),
             rx_checksum: AtomicBool::new(false),
+            tx_checksum: AtomicBool::new(false),
             primary: AtomicU32::new(0),
             counters: (0..slots).map(|_| CachePadded::default()).collect(),
         }
@@ -170,9 +173,17 @@ impl Ifnet {
         self.rx_checksum.load(Ordering::Relaxed)
     }
 
-    /// Says that the port verifies IPv4 header checksums: then the fast path asks the packet's descriptor.
-    pub fn set_rx_checksum(&self, offered: bool) {
-        self.rx_checksum.store(offered, Ordering::Relaxed);
+    /// Whether the port fills in IPv4 header checksums.
+    #[inline]
+    pub fn has_tx_checksum(&self) -> bool {
+        self.tx_checksum.load(Ordering::Relaxed)
+    }
+
+    /// What the port does about IPv4 header checksums (FreeBSD: `if_hwassist`): then the fast path asks the packet's
+    /// descriptor, and packets of our own leave theirs to the port.
+    pub fn set_offloads(&self, offloads: Offloads) {
+        self.rx_checksum.store(offloads.rx_ip_checksum, Ordering::Relaxed);
+        self.tx_checksum.store(offloads.tx_ip_checksum, Ordering::Relaxed);
     }
 
     /// The first address, 0 when there is none.

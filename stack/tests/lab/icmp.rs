@@ -237,3 +237,22 @@ fn an_error_finds_its_way() {
     assert_eq!(anonymous(&sent), [(1, error.frame())]);
     lab.end();
 }
+
+/// Where a port fills in header checksums, it gets those of our own to do, and nobody else's.
+#[test]
+fn our_own_sums_are_left_to_the_port() {
+    let mut lab = crossroads();
+    for name in ["em0", "em1"] {
+        let offloads = pmd::Offloads { tx_ip_checksum: true, ..pmd::Offloads::default() };
+        lab.ifnet(RED, name).set_offloads(offloads);
+    }
+    let optional = Packet { options: vec![1, 1, 1, 0], ..through(8) };
+    for (packet, own) in
+        [(echo(8), true), (expiring(through(8)), true), (through(8), false), (optional, false)]
+    {
+        let sent = lab.send(0, &[packet.frame()]);
+        let [one] = sent.as_slice() else { panic!("{sent:?} from {packet:?}") };
+        assert_eq!(one.frame[24..26] == [0, 0], own, "{packet:?}");
+    }
+    lab.end();
+}

@@ -104,7 +104,7 @@ fn send_frame(
     mbuf: Mbuf,
 ) {
     if adjacency.state == AdjacencyState::Resolved {
-        return ether_output(cx, adjacency, mbuf);
+        return ether_output(cx, adjacency, matches!(origin, IpOrigin::Own(_)), mbuf);
     }
     cx.punt(origin.ingress(), PuntReason::Unresolved { egress: adjacency.slot, next_hop }, mbuf);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use pmd::Mbuf;
+use pmd::{Mbuf, Offloads};
 
 use crate::drops::DropReason;
 use crate::inet::Adjacency;
@@ -10,11 +10,15 @@ use crate::wire::ETHER_HDR_LEN;
 use crate::worker::Cx;
 
 /// Sends one packet along a resolved adjacency. The packet starts with 14 bytes of some Ethernet header, which are
-/// written over; a VLAN tag is put in front of it.
-pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, mut mbuf: Mbuf) {
+/// written over; a VLAN tag is put in front of it. The IPv4 header checksum of one of our `own` is left to the port where
+/// it offers that; that of another was right when it came, and is kept so by who changes the header.
+pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, own: bool, mut mbuf: Mbuf) {
     let bytes = u64::from(mbuf.pkt_len());
     if !write_link_header(adjacency, &mut mbuf) {
         return cx.drop(DropReason::MbufLayout, mbuf);
+    }
+    if own && adjacency.ifp.has_tx_checksum() {
+        offload_ip_checksum(adjacency, &mut mbuf);
     }
     let Some(tx) = cx.out.port(adjacency.port) else {
         return cx.drop(DropReason::InterfaceGone, mbuf);
@@ -23,6 +27,16 @@ pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, mut mbuf: Mbuf) {
     counters.opackets.inc();
     counters.obytes.add(bytes);
     tx.push(mbuf);
+}
+
+/// Has the port fill in the header checksum. Where it could not reach the header, the sum that is there stays.
+#[cold]
+fn offload_ip_checksum(adjacency: &Adjacency, mbuf: &mut Mbuf) {
+    let l2_len = u16::from(adjacency.link_len);
+    let Some(version_ihl) = mbuf.data().get(usize::from(l2_len)) else { return };
+    let l3_len = u16::from(version_ihl & 0xf) * 4;
+    let offloads = Offloads { tx_ip_checksum: true, ..Offloads::default() };
+    let _asked: bool = mbuf.fill_ip_checksum(offloads, l2_len, l3_len);
 }
 
 /// Writes the adjacency's link header over the packet's Ethernet header. False when there is no room for the tag.
