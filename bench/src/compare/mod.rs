@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Instead of the manifest's: accessor:NAME or forward:NAME
     #[arg(long, value_name = "COMMAND:NAME", value_delimiter = ',')]
     scenarios: Vec<ScenarioName>,
-    /// Few scenarios and few rounds: the manifest's [short]
+    /// Few scenarios and few rounds: the manifest's table `short`
     #[arg(long)]
     short: bool,
     /// How often each build runs each scenario
