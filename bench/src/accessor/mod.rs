@@ -21,11 +21,12 @@ use pmd::{CpuId, affinity, tsc};
 use serde_json::{Map, Value};
 
 use crate::machine::{self, Disturbance};
+use crate::pattern::Pattern;
 use crate::report::{Better, Build, Percentiles, Point, Report, SCHEMA, Scenario};
 use catalogue::Scenario as Subject;
 use lab::Lab;
 use measure::Cost;
-use select::{Pattern, select};
+use select::{known, select};
 
 /// Measures what one access to a variable of a vnet costs.
 ///
@@ -34,7 +35,7 @@ use select::{Pattern, select};
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Scenarios to run, by name or glob ('read-*'); may be given several times. All without it.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = known)]
     scenario: Vec<Pattern>,
     /// List the scenarios that would run and measure nothing.
     #[arg(long)]

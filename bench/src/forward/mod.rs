@@ -22,7 +22,7 @@ use self::result::Measured;
 use self::scenario::{Scenario, Wire};
 use self::world::{Place, World};
 use crate::machine::{self, Ticks};
-use crate::pattern::Pattern;
+use crate::pattern::{self, Pattern};
 use crate::report::{Build, Machine, Report, SCHEMA};
 
 /// Mbufs of the bench: bursts on their way, and what devices hold.
@@ -34,7 +34,7 @@ const MEMORY_MIB: u32 = 512;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// A scenario by name or glob; may be given several times. All if there is none.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = known)]
     scenario: Vec<Pattern>,
     /// Prints the names of the scenarios and ends.
     #[arg(long)]
@@ -53,9 +53,14 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// A pattern of this command's scenarios.
+fn known(text: &str) -> Result<Pattern, String> {
+    Pattern::among(text, scenario::all().iter().map(|scenario| scenario.name.as_str()))
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
-    let scenarios = crate::pattern::select(&args.scenario, scenario::all(), |s| &s.name)?;
+    let scenarios = pattern::select(&args.scenario, scenario::all(), |scenario| &scenario.name);
     if args.list {
         for scenario in scenarios {
             println!("{}", scenario.name);
