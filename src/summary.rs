@@ -166,6 +166,7 @@ fn vnets_of(stack: &Stack) -> BTreeMap<String, VnetSummary> {
         let books = stack.books_of(vnet);
         let interfaces = stack
             .interfaces_of(vnet)
+            .into_iter()
             .map(|ifp| (ifp.name.clone(), ifp.total().into_iter().collect()))
             .collect();
         let summary = VnetSummary {

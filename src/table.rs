@@ -89,7 +89,7 @@ impl Table {
                 continue;
             }
             let bytes = |which: &str| -> u64 {
-                let counters = stack.interfaces_of(vnet).flat_map(|ifp| ifp.total());
+                let counters = stack.interfaces_of(vnet).into_iter().flat_map(|ifp| ifp.total());
                 counters.filter(|(counter, _)| *counter == which).map(|(_, value)| value).sum()
             };
             rows.push(Row::traffic(

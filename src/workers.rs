@@ -13,7 +13,7 @@ use stack::worker::{
     Clock, Datapath, DatapathParts, NodeStats, Output, Poll, PollCounters, PortDrops, Queues,
     TxCounters, TxPort, WorkerQueues,
 };
-use vnet::{Domain, Published};
+use vnet::Domain;
 
 /// Deals the queues of a port to the workers. A receive queue goes to the worker that has the fewest, so that ports with
 /// one queue each keep all workers busy; a worker's transmit queue is the one with its number.
@@ -35,7 +35,7 @@ pub(crate) struct Common {
     /// Slots of the readers.
     pub(crate) domain: Domain,
     /// All interfaces.
-    pub(crate) interfaces: Arc<Published<Interfaces>>,
+    pub(crate) interfaces: Arc<Interfaces>,
     /// By worker.
     pub(crate) queues: Vec<WorkerQueues>,
     /// For packets of our own.

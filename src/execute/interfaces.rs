@@ -143,6 +143,7 @@ fn of(error: &InterfaceError) -> Refusal {
     let code = match error {
         InterfaceError::NameTaken(_) | InterfaceError::PortTaken { .. } => Code::Exists,
         InterfaceError::Missing(_) | InterfaceError::NoAddress { .. } => Code::NotFound,
+        InterfaceError::BadVlan(_) => Code::BadRequest,
         InterfaceError::Dying => Code::Dying,
         InterfaceError::TooMany | InterfaceError::Loopback(_) | InterfaceError::Address(_) => {
             Code::Refused

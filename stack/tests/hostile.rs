@@ -70,7 +70,7 @@ fn the_base_vnet_stays_as_it_was() {
     let refused = lab.control(|stack| stack.destroy_vnet(name));
     assert!(matches!(refused, Err(DestroyVnetError::Refused(_))), "{refused:?}");
     let base = lab.vnet(name);
-    assert_eq!(lab.stack().interfaces_of(&base).count(), 2);
+    assert_eq!(lab.stack().interfaces_of(&base).len(), 2);
     assert_eq!(lab.send(0, &[to("10.0.0.1", 8).frame()]).len(), 1, "it still asks who that is");
     drop(base);
     lab.end();

@@ -25,7 +25,7 @@
 //! | vnets, their birth and death | [`Vnets`], [`Vnet`], [`VnetRef`], [`VnetId`], [`CreateError`], [`DestroyError`] |
 //! | the vnet at work | [`curvnet::set`], [`curvnet::get`], [`CurvnetGuard`] |
 //! | reading without locks | [`Domain`], [`Reader`], [`Control`], [`GraceToken`] |
-//! | kinds of variables | [`Published`], [`PerWorker`], [`Counter`], [`ControlCell`], [`SysctlInt`] and its like |
+//! | kinds of variables | [`Published`], [`PublishedTable`], [`PerWorker`], [`Counter`], [`ControlCell`], [`SysctlInt`] and its like |
 //! | names of variables | [`sysctl`] |
 //! | which build this is | [`ARM`] |
 //!
@@ -102,6 +102,7 @@
 //! ```
 
 mod published;
+mod published_table;
 pub mod qsbr;
 mod sync;
 
@@ -155,6 +156,7 @@ mod vnets;
 #[cfg(not(loom))]
 pub use framework::*;
 pub use published::Published;
+pub use published_table::PublishedTable;
 pub use qsbr::{Control, Domain, GraceToken, QsbrError, Reader};
 
 /// For [`module!`] alone.

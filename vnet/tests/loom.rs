@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
 use loom::thread;
-use vnet::{Domain, Published, Reader};
+use vnet::{Domain, Published, PublishedTable, Reader};
 
 /// What is published. Loom reports a read that is not ordered with the drop, in whichever order they come.
 struct Payload(UnsafeCell<u32>);
@@ -105,6 +105,34 @@ fn reports_first(domain: &Domain, cell: &Published<Payload>) {
     reader.quiescent();
     let _value = look(cell, &reader, 1);
     reader.quiescent();
+}
+
+/// A table's place, in a chunk that is made while the reader looks, is filled, and emptied again.
+#[test]
+fn a_reader_of_a_table() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let domain = Domain::new(1);
+        let mut control = domain.control().unwrap();
+        let table = Arc::new(PublishedTable::<Payload, 2, 1>::new(&control));
+        let thread = {
+            let (domain, table) = (domain.clone(), Arc::clone(&table));
+            thread::spawn(move || {
+                let mut reader = domain.reader(0).unwrap();
+                for _ in 0..2 {
+                    let value = table.load(&reader, 1).map_or(1, Payload::read);
+                    assert_eq!(value, 1);
+                    reader.quiescent();
+                }
+            })
+        };
+        control.put(&table, 1, Some(Arc::new(Payload(UnsafeCell::new(1)))));
+        control.put(&table, 1, None);
+        control.synchronize();
+        assert_eq!(control.pending(), 0);
+        thread.join().unwrap();
+    });
 }
 
 #[test]

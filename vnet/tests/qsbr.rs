@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
-use vnet::{Control, ControlCell, Counter, Domain, PerWorker, Published, QsbrError, Reader};
+use vnet::{
+    Control, ControlCell, Counter, Domain, PerWorker, Published, PublishedTable, QsbrError, Reader,
+};
 
 #[test]
 fn slots_have_one_reader() {
@@ -225,6 +227,52 @@ fn a_reader_of_another_domain_finds_cells_empty() {
     let published =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| foreign.publish(&cell, None)));
     assert!(published.is_err());
+}
+
+#[test]
+fn places_of_a_table_change_one_by_one() {
+    let (domain, other) = (Domain::new(1), Domain::new(1));
+    let mut control = domain.control().unwrap();
+    let mut reader = domain.reader(0).unwrap();
+    let table = PublishedTable::<Garbage, 3, 4>::new(&control);
+    let dropped = Arc::new(AtomicU32::new(0));
+    let gone = || dropped.load(Ordering::Relaxed);
+    let new = || Some(Arc::new(Garbage(Arc::clone(&dropped))));
+    for place in [0, 3, 4, 11] {
+        assert!(table.load(&reader, place).is_none());
+        control.put(&table, place, new());
+    }
+    let filled: Vec<_> = (0..13).filter(|place| table.load(&reader, *place).is_some()).collect();
+    assert_eq!(filled, [0, 3, 4, 11], "12 places");
+    let old = table.load(&reader, 3).unwrap();
+    control.put(&table, 3, new());
+    assert!(!std::ptr::eq(table.load(&reader, 3).unwrap(), old));
+    assert_eq!((control.reclaim(), old.0.load(Ordering::Relaxed)), (0, 0), "still there");
+    reader.quiescent();
+    assert_eq!((control.reclaim(), gone()), (1, 1));
+    let shared = new();
+    control.put(&table, 5, shared.clone());
+    control.put(&table, 5, None);
+    // Places that were never used, and one that is not there.
+    control.put(&table, 8, None);
+    control.put(&table, 12, None);
+    reader.offline();
+    control.synchronize();
+    assert_eq!(gone(), 1, "somebody else has a handle");
+    drop(shared);
+    assert_eq!(gone(), 2);
+
+    assert!(table.load(&other.reader(0).unwrap(), 0).is_none(), "nobody would wait for it");
+    let mut foreign = other.control().unwrap();
+    let refused =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| foreign.put(&table, 0, None)));
+    assert!(refused.is_err());
+    let absent =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| control.put(&table, 12, new())));
+    assert!(absent.is_err());
+    assert_eq!(gone(), 3, "the refused one");
+    drop(table);
+    assert_eq!(gone(), 7, "the table owns what it holds");
 }
 
 #[test]

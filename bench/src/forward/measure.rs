@@ -10,7 +10,7 @@ use pmd::{Burst, MbufPool, PortId, RxQueue, TxQueue, tsc};
 use stack::net::Interfaces;
 use stack::time::Nanos;
 use stack::worker::{Datapath, DatapathParts, Output, TxPort, WorkerQueues};
-use vnet::{Domain, Published};
+use vnet::Domain;
 
 use super::frames::Feed;
 use super::result::{Measured, NodeCost};
@@ -41,7 +41,7 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) domain: Domain,
-    pub(super) interfaces: Arc<Published<Interfaces>>,
+    pub(super) interfaces: Arc<Interfaces>,
     pub(super) queues: WorkerQueues,
     pub(super) pool: MbufPool,
 }

@@ -14,7 +14,7 @@ use vnet::VnetRef;
 
 use super::{InterfaceError, Stack};
 use crate::inet::control::{Hop, RouteError, RouteTarget};
-use crate::net::{IfKind, IfSlot, Ifnet, Interfaces, vnet_net};
+use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
 
 impl Stack {
     /// Destroys an interface with its addresses, its neighbours and the routes that lead through it. Of a route with
@@ -35,9 +35,7 @@ impl Stack {
         while self.queues.iter().any(|queues| !queues.inject.is_empty()) {
             self.control.synchronize();
         }
-        let others = self.interfaces.iter().flatten().filter(|other| other.slot != slot);
-        let table = Interfaces::new(others);
-        self.control.publish(&self.published, Some(Box::new(table)));
+        self.published.remove(&mut self.control, &ifp);
         self.control.synchronize();
         self.leaving = Some(slot);
         self.take_punts();
@@ -65,10 +63,7 @@ impl Stack {
                 list.departed_sent += sent.unwrap_or(0);
             }
         });
-        if let Some(gone) = self.interfaces.get_mut(slot.place()).and_then(Option::take) {
-            self.departed.remember(&gone);
-            self.free_slots.push(slot.next());
-        }
+        self.withdraw(ifp);
     }
 
     /// Deletes the routes that lead through an interface. Those with gateways elsewhere, too, keep these.

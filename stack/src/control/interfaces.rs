@@ -8,7 +8,7 @@ use vnet::{DestroyError, VnetRef};
 
 use super::Stack;
 use crate::inet::control::AddressError;
-use crate::net::{IfIndex, IfKind, IfSlot, Ifnet, IfnetParts, Interfaces, vnet_net};
+use crate::net::{IfIndex, IfKind, IfSlot, Ifnet, IfnetParts, vnet_net};
 use crate::wire::MacAddr;
 
 /// MTU of a loopback (FreeBSD: LOMTU, net/if_loop.c).
@@ -41,6 +41,9 @@ pub enum InterfaceError {
         /// The other interface.
         taken: String,
     },
+    /// There is no such VLAN (IEEE 802.1Q 9.6: 0 is none, and 4095 is reserved).
+    #[error("{0} is no VLAN: give a number from 1 to 4094")]
+    BadVlan(u16),
     /// The vnet is going away.
     #[error("the vnet is being destroyed")]
     Dying,
@@ -89,14 +92,15 @@ impl Stack {
         if self.find(vnet, &name).is_some() {
             return Err(InterfaceError::NameTaken(name));
         }
-        if let Some(taken) = self.interfaces.iter().flatten().find(|ifp| ifp.kind == kind) {
+        if let Some(vlan) = vlan.filter(|vlan| !(1..=4094).contains(vlan)) {
+            return Err(InterfaceError::BadVlan(vlan));
+        }
+        if let Some(taken) = self.published.receiver(self.control.reader(), kind) {
             return Err(InterfaceError::PortTaken {
                 taken: format!("{}.{}", taken.vnet.name(), taken.name),
             });
         }
-        let slot = self.insert(vnet, name, kind, mac, mtu)?;
-        self.publish_interfaces();
-        Ok(slot)
+        self.insert(vnet, name, kind, mac, mtu)
     }
 
     /// lo0, which every vnet has; once.
@@ -104,7 +108,6 @@ impl Stack {
         if self.find(vnet, "lo0").is_none() {
             let _slot =
                 self.insert(vnet, "lo0".to_owned(), IfKind::Loopback, MacAddr::ZERO, LOOPBACK_MTU);
-            self.publish_interfaces();
         }
     }
 
@@ -137,6 +140,7 @@ impl Stack {
             None => self.interfaces.push(None),
         }
         self.interfaces[slot.place()] = Some(Arc::clone(&ifp));
+        self.published.insert(&mut self.control, &ifp);
         let _there = self.with_inet(vnet, |inet| {
             inet.interfaces.push(ifp);
             inet.dirty = true;
@@ -147,11 +151,7 @@ impl Stack {
     /// The interface of this name.
     #[must_use]
     pub fn find(&self, vnet: &VnetRef, name: &str) -> Option<Arc<Ifnet>> {
-        self.interfaces
-            .iter()
-            .flatten()
-            .find(|ifp| ifp.name == name && ifp.vnet.id() == vnet.id())
-            .cloned()
+        self.with_list(vnet, |list| list.iter().find(|ifp| ifp.name == name).cloned())
     }
 
     /// The interface in `slot`.
@@ -160,10 +160,16 @@ impl Stack {
         self.interfaces.get(slot.place())?.as_ref().filter(|ifp| ifp.slot == slot)
     }
 
-    /// The interfaces of one vnet.
-    pub fn interfaces_of(&self, vnet: &VnetRef) -> impl Iterator<Item = &Arc<Ifnet>> {
-        let id = vnet.id();
-        self.interfaces.iter().flatten().filter(move |ifp| ifp.vnet.id() == id)
+    /// The interfaces of one vnet, in the order of creation.
+    #[must_use]
+    pub fn interfaces_of(&self, vnet: &VnetRef) -> Vec<Arc<Ifnet>> {
+        self.with_list(vnet, <[_]>::to_vec)
+    }
+
+    /// Looks at the interfaces of one vnet, in the order of creation: none when the vnet is gone.
+    pub(super) fn with_list<R>(&self, vnet: &VnetRef, look: impl FnOnce(&[Arc<Ifnet>]) -> R) -> R {
+        let list = vnet_net::init(vnet).interfaces();
+        list.with(&self.control, |list| look(list.as_ref().map_or(&[], |list| &list.list)))
     }
 
     /// Takes an interface up or down; what its vnet's workers forward by follows.
@@ -230,29 +236,30 @@ impl Stack {
         let id = vnet.id();
         // The base vnet is refused before anything is taken from it.
         if self.vnets.vnet0().is_some_and(|vnet0| vnet0.id() != id) {
-            let theirs = |ifp: &mut Arc<Ifnet>| ifp.vnet.id() == id;
-            let gone = self.interfaces.iter_mut().filter_map(|slot| slot.take_if(theirs));
-            for ifp in gone {
-                self.departed.remember(&ifp);
-                self.free_slots.push(ifp.slot.next());
-            }
             // Without a port, too: what is published keeps the vnet.
-            self.publish_interfaces();
+            for ifp in self.interfaces_of(&vnet) {
+                self.withdraw(&ifp);
+            }
         }
         drop(vnet);
         self.vnets.destroy(&mut self.control, id)?;
         Ok(())
     }
 
-    fn publish_interfaces(&mut self) {
-        let table = Interfaces::new(self.interfaces.iter().flatten());
-        self.control.publish(&self.published, Some(Box::new(table)));
+    /// Takes an interface out of the process's tables; its place is free for another.
+    pub(super) fn withdraw(&mut self, ifp: &Ifnet) {
+        self.published.remove(&mut self.control, ifp);
+        if let Some(gone) = self.interfaces.get_mut(ifp.slot.place()).and_then(Option::take) {
+            self.departed.remember(&gone);
+            self.free_slots.push(ifp.slot.next());
+        }
     }
 
     /// Destroys all interfaces and vnets, after the workers have ended; how many vnets could not be freed.
     pub fn shutdown(&mut self) -> usize {
-        self.control.publish(&self.published, None);
-        self.interfaces.clear();
+        for ifp in self.interfaces.drain(..).flatten() {
+            self.published.remove(&mut self.control, &ifp);
+        }
         self.free_slots.clear();
         self.vnets.shutdown(&mut self.control)
     }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use pmd::MbufPool;
 use vnet::sysctl::{SysctlError, Value};
-use vnet::{Control, CreateError, Published, RegisterError, Registry, VnetRef, Vnets};
+use vnet::{Control, CreateError, RegisterError, Registry, VnetRef, Vnets};
 
 use crate::inet::control::InetControl;
 use crate::inet::vnet_inet;
@@ -56,7 +56,7 @@ pub struct Stack {
     departed: books::Departed,
     /// The interface that is being destroyed, while what it received is taken care of.
     leaving: Option<IfSlot>,
-    published: Arc<Published<Interfaces>>,
+    published: Arc<Interfaces>,
     /// By worker.
     queues: Vec<WorkerQueues>,
     pool: MbufPool,
@@ -73,6 +73,7 @@ impl Stack {
     /// A stack without vnets, whose workers will use `queues`.
     #[must_use]
     pub fn new(vnets: Vnets, control: Control, queues: Vec<WorkerQueues>, pool: MbufPool) -> Self {
+        let published = Arc::new(Interfaces::new(&control));
         Self {
             vnets,
             control,
@@ -80,7 +81,7 @@ impl Stack {
             free_slots: Vec::new(),
             departed: books::Departed::default(),
             leaving: None,
-            published: Arc::new(Published::empty()),
+            published,
             queues,
             pool,
             now: Nanos(0),
@@ -101,7 +102,7 @@ impl Stack {
 
     /// The interfaces that workers read.
     #[must_use]
-    pub fn interfaces(&self) -> Arc<Published<Interfaces>> {
+    pub fn interfaces(&self) -> Arc<Interfaces> {
         Arc::clone(&self.published)
     }
 

@@ -46,20 +46,16 @@ impl Stack {
     /// How many interfaces and routes a vnet has.
     #[must_use]
     pub fn sizes_of(&self, vnet: &VnetRef) -> (usize, usize) {
-        let list = vnet_net::init(vnet).interfaces();
-        let interfaces =
-            list.with(&self.control, |list| list.as_ref().map_or(0, |list| list.list.len()));
+        let interfaces = self.with_list(vnet, <[_]>::len);
         (interfaces, self.with_inet(vnet, |inet| inet.rib().len()).unwrap_or(0))
     }
 
     /// At most `limit` interfaces of a vnet whose index is above `after`, in the order of their index.
     #[must_use]
     pub fn interfaces_after(&self, vnet: &VnetRef, after: u64, limit: usize) -> Vec<Arc<Ifnet>> {
-        let list = vnet_net::init(vnet).interfaces();
-        list.with(&self.control, |list| {
-            let Some(list) = list else { return Vec::new() };
-            let first = list.list.partition_point(|ifp| u64::from(ifp.index.0) <= after);
-            list.list[first..].iter().take(limit).cloned().collect()
+        self.with_list(vnet, |list| {
+            let first = list.partition_point(|ifp| u64::from(ifp.index.0) <= after);
+            list[first..].iter().take(limit).cloned().collect()
         })
     }
 

@@ -23,8 +23,10 @@ pub struct IfSlot(pub u32);
 
 impl IfSlot {
     const PLACE_BITS: u32 = 20;
+    /// How many places there are.
+    pub(crate) const PLACES: usize = 1 << Self::PLACE_BITS;
 
-    /// The first use of a place; `None` beyond 2^20 of them.
+    /// The first use of a place; `None` beyond [`Self::PLACES`].
     pub(crate) fn first(place: usize) -> Option<Self> {
         u32::try_from(place).ok().filter(|place| place >> Self::PLACE_BITS == 0).map(Self)
     }
@@ -37,7 +39,7 @@ impl IfSlot {
     /// The place in the table.
     #[inline]
     pub(crate) const fn place(self) -> usize {
-        (self.0 & ((1 << Self::PLACE_BITS) - 1)) as usize
+        self.0 as usize % Self::PLACES
     }
 }
 

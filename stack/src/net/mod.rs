@@ -7,7 +7,7 @@ pub mod datapath;
 
 pub(crate) use ifnet::IfCounterBlocks;
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
-pub use interfaces::{Interfaces, PortDemux};
+pub use interfaces::{Interfaces, PortDemux, Vlans};
 pub use module::net as vnet_net;
 
 use std::sync::atomic::{AtomicU32, Ordering};

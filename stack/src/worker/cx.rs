@@ -8,7 +8,7 @@ use super::output::Output;
 use super::queues::{Punt, PuntReason, WorkerQueues};
 use crate::drops::{DropReason, Drops};
 use crate::inet::{Forwarding, IpStat, vnet_inet};
-use crate::net::{Account, IfSlot, Ifnet, Interfaces, vnet_net};
+use crate::net::{Account, IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
 
 /// The vnet that is being processed, and the worker's own things. Lives for one run of packets of one interface.
@@ -27,8 +27,6 @@ pub struct Cx<'a> {
     pub inet: vnet_inet::Base<'a>,
     /// Routes and adjacencies of this vnet; none before the control side published them.
     pub forwarding: Option<&'a Forwarding>,
-    /// All interfaces of the process.
-    pub interfaces: Option<&'a Interfaces>,
     /// Frames on their way out.
     pub out: &'a mut Output,
     /// Packets of the vnet to itself, handled at the end of the iteration.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pmd::{Burst, Mbuf, MbufPool, PortId, prefetch};
-use vnet::{Published, Reader, curvnet};
+use vnet::{Reader, curvnet};
 
 use super::cx::Cx;
 use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
@@ -31,7 +31,7 @@ pub struct DatapathParts {
     /// This thread's reader.
     pub reader: Reader,
     /// All interfaces, as the control side publishes them.
-    pub interfaces: Arc<Published<Interfaces>>,
+    pub interfaces: Arc<Interfaces>,
     /// To and from the control thread, and from other workers.
     pub queues: WorkerQueues,
     /// For packets of our own.
@@ -44,7 +44,7 @@ pub struct DatapathParts {
 #[derive(Debug)]
 struct Env {
     reader: Reader,
-    interfaces: Arc<Published<Interfaces>>,
+    interfaces: Arc<Interfaces>,
     queues: WorkerQueues,
     pool: MbufPool,
     drops: Arc<PortDrops>,
@@ -122,9 +122,8 @@ impl Datapath {
     #[must_use]
     pub fn into_output(mut self) -> Output {
         let Self { env, state, .. } = &mut self;
-        let interfaces = env.interfaces.load(&env.reader);
         for (slot, mbuf) in std::mem::take(&mut state.loopback) {
-            let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
+            let Some(ifp) = env.interfaces.get(&env.reader, slot) else {
                 env.drops.returned.add(DropReason::InterfaceGone, 1);
                 continue;
             };
@@ -155,11 +154,8 @@ impl Datapath {
     #[inline]
     pub fn receive(&mut self, port: PortId, burst: &mut Burst) {
         let Self { env, state, .. } = self;
-        let interfaces = env.interfaces.load(&env.reader);
-        match interfaces.and_then(|interfaces| interfaces.port(port)) {
-            Some(PortDemux { untagged: Some(ifp), vlans }) if vlans.is_empty() => {
-                run(env, state, ifp, burst)
-            }
+        match env.interfaces.port(&env.reader, port) {
+            Some(PortDemux { untagged: Some(ifp), vlans: None }) => run(env, state, ifp, burst),
             Some(demux) => env.nodes.run(Node::Demux, burst.len(), state.timed, || {
                 receive_tagged(env, state, demux, burst)
             }),
@@ -206,7 +202,7 @@ impl Datapath {
 /// Splits a burst of a port with VLANs into runs of frames of one interface.
 fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut Burst) {
     let mut batch = Burst::new();
-    let mut current: Option<(Option<u16>, &Arc<Ifnet>)> = None;
+    let mut current: Option<(Option<u16>, &Ifnet)> = None;
     for mut mbuf in burst.drain() {
         // A tag that begins in one segment and ends in another cannot be read.
         let split = mbuf.data().len() < ETHER_HDR_LEN + VLAN_TAG_LEN && mbuf.nb_segs() > 1;
@@ -221,8 +217,8 @@ fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut B
                 run(env, state, ifp, &mut batch);
             }
             let ifp = match vlan {
-                None => demux.untagged.as_ref(),
-                Some(vlan) => demux.vlans.get(&vlan),
+                None => demux.untagged.as_deref(),
+                Some(vlan) => demux.vlans.as_deref().and_then(|vlans| vlans.get(&env.reader, vlan)),
             };
             let Some(ifp) = ifp else {
                 let reason =
@@ -244,11 +240,11 @@ fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut B
 
 /// Processes a run of frames of one interface inside its vnet.
 #[inline]
-fn run(env: &Env, state: &mut State, ifp: &Arc<Ifnet>, burst: &mut Burst) {
+fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
     if burst.is_empty() {
         return;
     }
-    prefetch(&**ifp);
+    prefetch(ifp);
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(cx.reader);
@@ -302,14 +298,12 @@ fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
     // `INIT_VNET_*` with the interface's vnet, as much of FreeBSD has it: curvnet was stored a moment ago, and to load it
     // again the core would wait for the store.
     let inet = vnet_inet::init(&ifp.vnet);
-    let interfaces = env.interfaces.load(&env.reader);
     Cx {
         reader: &env.reader,
         vnet: &ifp.vnet,
         net: vnet_net::init(&ifp.vnet),
         inet,
         forwarding: inet.forwarding().load(&env.reader),
-        interfaces,
         out: &mut state.out,
         loopback: &mut state.loopback,
         queues: &env.queues,
@@ -334,7 +328,6 @@ fn take_handed_over(env: &Env, state: &mut State) {
 /// Packets from the control thread.
 #[cold]
 fn take_injected(env: &Env, state: &mut State) {
-    let interfaces = env.interfaces.load(&env.reader);
     for _ in 0..INJECT_PACKETS {
         let Some(inject) = env.queues.inject.pop() else { break };
         let (slot, work, mbuf) = match inject {
@@ -342,7 +335,7 @@ fn take_injected(env: &Env, state: &mut State) {
             Inject::Route { ingress, mbuf } => (ingress, Work::Route, mbuf),
             Inject::HostUnreachable { ingress, mbuf } => (ingress, Work::Unreachable, mbuf),
         };
-        let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
+        let Some(ifp) = env.interfaces.get(&env.reader, slot) else {
             env.drops.returned.add(DropReason::InterfaceGone, 1);
             continue;
         };
@@ -381,11 +374,10 @@ fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
 /// Packets of the vnets to themselves. What they in turn send to themselves waits for the next iteration.
 #[cold]
 fn take_loopback(env: &Env, state: &mut State) {
-    let interfaces = env.interfaces.load(&env.reader);
     let mut packets = std::mem::take(&mut state.looping);
     std::mem::swap(&mut packets, &mut state.loopback);
     for (slot, mut mbuf) in packets.drain(..) {
-        let Some(ifp) = interfaces.and_then(|interfaces| interfaces.get(slot)) else {
+        let Some(ifp) = env.interfaces.get(&env.reader, slot) else {
             env.drops.returned.add(DropReason::InterfaceGone, 1);
             continue;
         };

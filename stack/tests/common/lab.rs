@@ -17,7 +17,7 @@ use stack::time::Nanos;
 use stack::wire::MacAddr;
 use stack::worker::{Datapath, DatapathParts, Handover, Output, PortDrops, TxPort, WorkerQueues};
 use vnet::testing::Turn;
-use vnet::{Domain, Published, Value, VnetRef, Vnets};
+use vnet::{Domain, Value, VnetRef, Vnets};
 
 use super::Mac;
 
@@ -46,7 +46,7 @@ pub struct Worker {
     /// Where frames go that leave, from all ports, in order.
     pub wire: Arc<ArrayQueue<Handover>>,
     domain: Domain,
-    interfaces: Arc<Published<Interfaces>>,
+    interfaces: Arc<Interfaces>,
 }
 
 impl Worker {

@@ -9,6 +9,7 @@
 //! | `fragments` | datagrams that are cut, and put together again |
 //! | `fast_path` | both paths do the same |
 //! | `loopback` | packets of a vnet to itself |
+//! | `receivers` | which interface has a port and VLAN |
 //! | `vnets` | isolation of vnets, interfaces that come and go |
 //! | `peers` | smoltcp's hosts |
 //! | `live` | a worker thread under load while routes, neighbours and vnets change |
@@ -32,5 +33,6 @@ mod live;
 mod loopback;
 mod options;
 mod peers;
+mod receivers;
 mod scarce;
 mod vnets;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::domain::OFFLINE;
 use super::{Reader, Shared};
-use crate::Published;
 use crate::sync::{Ordering, fence, spin_loop, yield_now};
+use crate::{Published, PublishedTable};
 
 /// The right to replace shared state; the control thread owns it. One for each [`Domain`](super::Domain).
 ///
@@ -60,6 +60,23 @@ impl Control {
     pub fn publish<T: Send + Sync + 'static>(&mut self, cell: &Published<T>, new: Option<Box<T>>) {
         if let Some(old) = cell.replace(self.shared.id(), new) {
             self.retire(old);
+        }
+    }
+
+    /// Replaces the value at one place of `table`, or takes it out. Readers see the old or the new; the table's handle to
+    /// the old is dropped after a grace period.
+    ///
+    /// # Panics
+    ///
+    /// If the table is another domain's, or has no such place for `new`.
+    pub fn put<T: Send + Sync + 'static, const CHUNKS: usize, const CHUNK: usize>(
+        &mut self,
+        table: &PublishedTable<T, CHUNKS, CHUNK>,
+        place: usize,
+        new: Option<Arc<T>>,
+    ) {
+        if let Some(old) = table.replace(self.shared.id(), place, new) {
+            self.retire(Box::new(old));
         }
     }
 
