@@ -203,28 +203,6 @@ def spoken(lab: Lab, requests: list) -> list[dict]:
         return [json.loads(lines.readline()) for _ in requests]
 
 
-@case()
-def a_client_that_stops_reading_harms_no_one(lab: Lab):
-    host = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
-    lab.start(vnet("red", LAN, sysctl={"net.inet.icmp.icmplim": 0}))
-    with socket.socket(socket.AF_UNIX) as stuck:
-        stuck.connect(str(path(lab)))
-        stuck.setblocking(False)
-        request = b'{"id":1,"version":1,"command":"sysctl.get","vnet":"red"}\n'
-        refusals = 0
-        while refusals < 20:
-            try:
-                stuck.send(request * 100)
-            except BlockingIOError:
-                refusals += 1
-                ask(lab, "-v", "red", "ifconfig")
-        that(stuck.recv(100).startswith(b'{"id":1,"ok":'), "no answer")
-        done = host.run("ping", "-n", "-q", "-c", "200", "-i", "0.002", "-W", "3", "10.1.0.1")
-        that(" 0% packet loss" in done.stdout, done.stdout)
-    ask(lab, "vnet", "list")
-    lab.stop()
-
-
 @case(root=False)
 def it_says_when_nobody_listens(lab: Lab):
     message = refused(lab, "vnet", "list")
