@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
+pub(crate) use crate::failure::Failure;
 use crate::{build, check, client, doctor, run};
 
 /// A multi-tenant network stack in user space on DPDK.
@@ -45,26 +46,29 @@ enum Command {
     Client(client::Command),
 }
 
-/// Why a command failed, as its exit code tells.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Exit code 2: the text is complete.
-    Config(String),
-    /// Exit code 1.
-    Runtime(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Failure::Runtime(error)
+/// Parses the command line and runs the command.
+pub(crate) fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => {
+            let json = cli.access.json;
+            dispatch(cli).map_or_else(|failure| failure.tell(json), |()| ExitCode::SUCCESS)
+        }
+        Err(error) if error.use_stderr() && is_json_wanted() => {
+            Failure::of_usage(&error).tell(true)
+        }
+        // clap's own exit code for bad usage is 2 as well.
+        Err(error) => error.exit(),
     }
 }
 
-/// Parses the command line and runs the command.
-pub(crate) fn main() -> ExitCode {
-    // clap's own exit code for bad usage is 2 as well.
-    let Cli { access, command } = Cli::parse();
-    let done = match command {
+/// Whether `-j` is among arguments that are no command.
+fn is_json_wanted() -> bool {
+    let matches = Cli::command().ignore_errors(true).try_get_matches();
+    matches.is_ok_and(|matches| matches.get_flag("json"))
+}
+
+fn dispatch(Cli { access, command }: Cli) -> Result<(), Failure> {
+    match command {
         Command::Client(command) => client::run(access, command),
         _ if access.is_given() => Err(Failure::Config(
             "curvnet: -j, -s and -v are for commands to a running instance".to_owned(),
@@ -72,17 +76,6 @@ pub(crate) fn main() -> ExitCode {
         Command::Run { config, duration, json } => run::run(&config, duration, json),
         Command::Check { config } => check::check(&config),
         Command::Doctor => doctor::doctor(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Config(text)) => {
-            complain(text.trim_end());
-            ExitCode::from(2)
-        }
-        Err(Failure::Runtime(error)) => {
-            complain(&format!("curvnet: {error:#}"));
-            ExitCode::from(1)
-        }
     }
 }
 
@@ -142,6 +135,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        Cli::command().debug_assert();
     }
 }

@@ -8,6 +8,7 @@ mod control;
 mod distribution;
 mod doctor;
 mod execute;
+mod failure;
 mod host;
 mod protocol;
 mod run;

@@ -41,7 +41,7 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
     ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
         .context("SIGINT and SIGTERM")?;
     // First, so that a second instance on the same socket ends before it touches a device.
-    let socket = Socket::bind(&config.control.socket, config.control.group.as_deref())?;
+    let socket = Socket::bind(&config.control)?;
     let summary = Process::start(&config, socket)?.serve(&stop, duration, json)?;
     if json {
         let text = serde_json::to_string(&summary).context("the summary as JSON")?;

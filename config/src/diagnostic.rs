@@ -123,6 +123,8 @@ rules! {
     CpuTwice,
     /// The control socket's path does not fit into a `sockaddr_un`.
     SocketPathTooLong,
+    /// A user or a group that is neither a name nor a number.
+    BadAccount,
     /// A device that is neither a PCI address nor a vdev string.
     BadDevice,
     /// Two ports on one device.

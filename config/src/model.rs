@@ -76,6 +76,8 @@ pub struct Histograms {
 pub struct Control {
     /// Path of the UNIX socket, at most 107 bytes.
     pub socket: PathBuf,
+    /// The user that may use it beside root and the process's, by name or number; the process's if there is none.
+    pub owner: Option<String>,
     /// The group whose members may use it, by name or number; the group of the process if there is none.
     pub group: Option<String>,
 }

@@ -124,6 +124,8 @@ tables! {
     Control "[control]" {
         /// Its path.
         socket: Spanned<String>,
+        /// The user whose file it is, by name or number.
+        owner: Spanned<String>,
         /// The group whose members may use it, by name or number.
         group: Spanned<String>,
     }

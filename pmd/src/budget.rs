@@ -69,8 +69,8 @@ pub enum BudgetError {
     },
     /// A worker without a receive queue would poll nothing.
     #[error(
-        "{workers} workers, but {queues} rx queues ({sum}): give ports more queues, or list fewer \
-         [workers] cpus"
+        "{}, but {} ({sum}): give ports more queues, or list fewer [workers] cpus",
+        counted((*workers).into(), "worker"), counted(*queues, "rx queue")
     )]
     IdleWorkers {
         /// Workers.
@@ -115,14 +115,16 @@ fn check_workers(demand: &Demand) -> Result<(), BudgetError> {
     Err(BudgetError::IdleWorkers { workers: demand.workers, queues, sum })
 }
 
+/// `1 worker`, `2 workers`.
+fn counted(count: u32, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 impl PortDemand {
     fn term(&self, direction: &str, queues: u16, descriptors: u16) -> Term {
-        let plural = if queues == 1 { "queue" } else { "queues" };
+        let queues_in_words = counted(queues.into(), &format!("{direction} queue"));
         Term {
-            what: format!(
-                "{}: {queues} {direction} {plural} x {descriptors} descriptors",
-                self.name
-            ),
+            what: format!("{}: {queues_in_words} x {descriptors} descriptors", self.name),
             mbufs: u64::from(queues) * u64::from(descriptors),
         }
     }
@@ -142,7 +144,11 @@ impl Demand {
                 mbufs: threads * cache,
             },
             Term {
-                what: format!("{} workers x 2 bursts of {} in flight", self.workers, self.burst),
+                what: format!(
+                    "{} x 2 bursts of {} in flight",
+                    counted(self.workers.into(), "worker"),
+                    self.burst
+                ),
                 mbufs: u64::from(self.workers) * bursts,
             },
         ];
@@ -214,7 +220,9 @@ mod tests {
         let text = budget(&demand, 65535).expect_err("one worker is idle").to_string();
         assert!(text.contains("4 workers, but 3 rx queues (p0 2 + p1 1)"), "{text}");
         demand.ports.clear();
-        assert!(budget(&demand, 65535).expect_err("no port").to_string().contains("no port"));
+        demand.workers = 1;
+        let text = budget(&demand, 65535).expect_err("no port").to_string();
+        assert!(text.starts_with("1 worker, but 0 rx queues (no port): "), "{text}");
     }
 
     #[test]

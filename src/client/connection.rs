@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::protocol::{Command, Id, Outcome, Page, Request, Response};
+use crate::protocol::{Code, Command, Id, Outcome, Page, Refusal, Request, Response};
 
 /// A running instance answers within milliseconds; one that is stopped in a debugger does not.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +49,7 @@ impl Connection {
         let response: Response<Value> =
             serde_json::from_str(&line).context("the answer is not of this protocol")?;
         match response.outcome {
-            Outcome::Error(refusal) => Err(anyhow!("{refusal}")),
+            Outcome::Error(refusal) => Err(refusal.into()),
             Outcome::Ok(_) if response.id != Some(id) => Err(anyhow!("the answer is another's")),
             Outcome::Ok(answer) => serde_json::from_value(answer)
                 .context("the answer is not of this protocol: the instance is of another version"),
@@ -87,5 +87,5 @@ fn unreachable(path: &Path, error: &std::io::Error) -> anyhow::Error {
             "start one with `curvnet run CONFIG`, or name its socket with -s: its configuration has it in [control]"
         }
     };
-    anyhow!("no instance answers at {path}: {error}\nhelp: {cure}")
+    Refusal::new(Code::Unreachable, format!("no instance answers at {path}: {error}"), cure).into()
 }

@@ -35,7 +35,7 @@ use crate::cli::{Failure, print};
 /// Whom to ask, and how to show the answer.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Access {
-    /// Print the answer as JSON.
+    /// Print the answer as JSON; a failure, too, as {"error":{"code","message","cure"}} on standard output.
     #[arg(short)]
     pub(crate) json: bool,
     /// The control socket of the running instance.

@@ -4,6 +4,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `socket.rs` | the socket's file: made, guarded, removed |
+//! | `lock.rs` | of two instances that start at once, one gets the socket |
 //! | `peer.rs` | who may talk to us |
 //! | `link.rs` | one client: its buffers and bounds; no I/O of its own |
 //! | `server.rs` | the thread, and its two queues to the control thread |
@@ -13,6 +14,7 @@
 //! read is not read from, and is dropped in the end.
 
 mod link;
+mod lock;
 mod peer;
 mod server;
 mod socket;

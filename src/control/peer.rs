@@ -1,15 +1,16 @@
-//! Who may talk to us: root, the user that runs the process, and members of the socket's group. The file's mode says the
+//! Who may talk to us: root, the user that runs the process, the socket's owner, and members of its group. The file's mode says the
 //! same; this holds when somebody has changed it.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
 
 /// Whether the process at the other end may use the socket. As of when it connected (unix(7), `SO_PEERCRED`).
-pub(crate) fn is_allowed(stream: &UnixStream, group: u32) -> bool {
+pub(crate) fn is_allowed(stream: &UnixStream, owner: u32, group: u32) -> bool {
     let Ok(peer) = rustix::net::sockopt::socket_peercred(stream) else { return false };
     let (user, main_group) = (peer.uid, peer.gid.as_raw());
     user.is_root()
         || user == rustix::process::geteuid()
+        || user.as_raw() == owner
         || main_group == group
         || supplementary(&fs::read_to_string(status_of(peer.pid)).unwrap_or_default(), group)
 }
@@ -41,6 +42,6 @@ mod tests {
     #[test]
     fn the_own_user_is_allowed() {
         let (one, _other) = UnixStream::pair().expect("a pair");
-        assert!(is_allowed(&one, u32::MAX));
+        assert!(is_allowed(&one, u32::MAX, u32::MAX));
     }
 }

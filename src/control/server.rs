@@ -279,9 +279,9 @@ impl Room {
             return;
         }
         let mut client = Client { stream, link: Link::new(now) };
-        if !peer::is_allowed(&client.stream, self.socket.group()) {
+        if !peer::is_allowed(&client.stream, self.socket.owner(), self.socket.group()) {
             let text = "you may not use this socket";
-            let cure = "be root, the user that runs curvnet, or in the socket's group";
+            let cure = "be root, the user that runs curvnet, the socket's owner, or in its group";
             client.link.dismiss(Refusal::new(Code::Denied, text, cure));
         } else if self.clients.len() >= CLIENTS && !self.make_room(now) {
             let text = format!("there are {CLIENTS} clients already");

@@ -1,4 +1,4 @@
-//! The socket's file: made with mode 0660, guarded against a second instance, removed at the end.
+//! The socket's file: made with mode 0660 for its owner and group, guarded against a second instance, removed at the end.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,11 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use config::Control;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use super::lock::Lock;
 
 /// Owner and group may talk to it: connecting takes the right to write (unix(7)).
 const MODE: u32 = 0o660;
@@ -21,24 +24,33 @@ pub(crate) struct Socket {
     path: PathBuf,
     /// Device and inode of the file, so that another instance's file is not removed.
     identity: (u64, u64),
+    /// The file's owner.
+    owner: u32,
     /// The file's group.
     group: u32,
+    /// Goes last.
+    _lock: Lock,
 }
 
 impl Socket {
-    /// Listens at `path`, for the members of `group`, which is a name or a number, or of the process's own group. A file
-    /// that a dead instance left there is replaced.
+    /// Listens where the configuration says, for its owner and the members of its group; without them for the process's
+    /// own. A file that a dead instance left there is replaced.
     ///
     /// # Errors
     ///
     /// The text names the key of the configuration, and the cure.
-    pub(crate) fn bind(path: &Path, group: Option<&str>) -> Result<Self> {
-        make(path, group).with_context(|| format!("control socket {}", path.display()))
+    pub(crate) fn bind(control: &Control) -> Result<Self> {
+        make(control).with_context(|| format!("control socket {}", control.socket.display()))
     }
 
     /// The listening socket; non-blocking.
     pub(crate) fn listener(&self) -> &UnixListener {
         &self.listener
+    }
+
+    /// The user that may connect, beside root and the process's own.
+    pub(crate) fn owner(&self) -> u32 {
+        self.owner
     }
 
     /// The group whose members may connect.
@@ -56,41 +68,67 @@ impl Drop for Socket {
     }
 }
 
-fn make(path: &Path, group: Option<&str>) -> Result<Socket> {
-    let group = group.map(number_of).transpose()?;
-    clear(path)?;
+fn make(Control { socket: path, owner, group }: &Control) -> Result<Socket> {
+    let owner = owner.as_deref().map(|name| number_of(name, &USERS)).transpose()?;
+    let group = group.as_deref().map(|name| number_of(name, &GROUPS)).transpose()?;
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory).map_err(|error| cannot(&error, directory))?;
     }
+    let _stale_or_not = refuse_what_is_no_socket(path)?;
+    let lock = Lock::take(path).map_err(|error| cannot(&error, path))?.ok_or_else(in_use)?;
+    clear(path)?;
     let listener = UnixListener::bind(path).map_err(|error| cannot(&error, path))?;
     let file = fs::symlink_metadata(path).context("the file that was just made")?;
     let identity = (file.dev(), file.ino());
     // From here on the file is removed when something fails.
-    let mut socket = Socket { listener, path: path.to_owned(), identity, group: file.gid() };
+    let (path, own) = (path.to_owned(), (file.uid(), file.gid()));
+    let mut socket = Socket { listener, path, identity, owner: own.0, group: own.1, _lock: lock };
+    // The mode while it is still ours: the new owner's file takes a capability more to change.
+    fs::set_permissions(&socket.path, fs::Permissions::from_mode(MODE))
+        .with_context(|| format!("mode {MODE:o}"))?;
     if let Some(group) = group {
-        chown(path, None, Some(group)).with_context(|| {
+        chown(&socket.path, None, Some(group)).with_context(|| {
             format!("group {group}: run as root, or let [control] group name one that you are in")
         })?;
         socket.group = group;
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(MODE))
-        .with_context(|| format!("mode {MODE:o}"))?;
+    if let Some(owner) = owner {
+        chown(&socket.path, Some(owner), None)
+            .with_context(|| format!("owner {owner}: run as root, or leave [control] owner out"))?;
+        socket.owner = owner;
+    }
     socket.listener.set_nonblocking(true).context("non-blocking")?;
     Ok(socket)
 }
 
-/// The number of a group (group(5)). Groups that only a directory service knows are given by their number.
-fn number_of(group: &str) -> Result<u32> {
-    if let Ok(number) = group.parse() {
+/// Where the system keeps the numbers of names.
+struct Accounts {
+    file: &'static str,
+    what: &'static str,
+    make: &'static str,
+    key: &'static str,
+}
+
+const USERS: Accounts =
+    Accounts { file: "/etc/passwd", what: "user", make: "useradd --system", key: "owner" };
+const GROUPS: Accounts =
+    Accounts { file: "/etc/group", what: "group", make: "groupadd --system", key: "group" };
+
+/// The number of a user (passwd(5)) or a group (group(5)). What only a directory service knows is given by its number.
+fn number_of(name: &str, Accounts { file, what, make, key }: &Accounts) -> Result<u32> {
+    if let Ok(number) = name.parse() {
         return Ok(number);
     }
-    let text = fs::read_to_string("/etc/group").context("/etc/group")?;
+    let text = fs::read_to_string(file).context(*file)?;
+    // Both files begin with name, password, number.
     let number = |line: &str| {
         let mut fields = line.split(':');
-        (fields.next()? == group).then(|| fields.nth(1)?.parse().ok())?
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
     };
     text.lines().find_map(number).ok_or_else(|| {
-        anyhow!("there is no group {group}: `groupadd --system {group}` makes it, or let [control] group name another")
+        anyhow!(
+            "there is no {what} {name}: `{make} {name}` makes it, or let [control] {key} name another"
+        )
     })
 }
 
@@ -104,17 +142,28 @@ fn cannot(error: &io::Error, path: &Path) -> anyhow::Error {
     anyhow!("{} cannot be made: {error}; {cure}", path.display())
 }
 
+fn in_use() -> anyhow::Error {
+    anyhow!(
+        "another instance listens there: stop it, or let [control] socket name another path for this one"
+    )
+}
+
+/// Whether there is a file at `path`; refuses one that is not a socket.
+fn refuse_what_is_no_socket(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(file) if file.file_type().is_socket() => Ok(true),
+        Ok(_) => bail!(
+            "the file is there and is no socket: remove it, or let [control] socket name another path"
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(cannot(&error, path)),
+    }
+}
+
 /// Removes what a dead instance left at `path`; refuses when there is anything else.
 fn clear(path: &Path) -> Result<()> {
-    let file = match fs::symlink_metadata(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(cannot(&error, path)),
-    };
-    if !file.file_type().is_socket() {
-        bail!(
-            "the file is there and is no socket: remove it, or let [control] socket name another path"
-        );
+    if !refuse_what_is_no_socket(path)? {
+        return Ok(());
     }
     match connect(path) {
         Err(Errno::CONNREFUSED) => fs::remove_file(path).map_err(|error| cannot(&error, path)),
@@ -124,9 +173,7 @@ fn clear(path: &Path) -> Result<()> {
             Err(cannot(&error, path))
         }
         // A full queue of connections (AGAIN) is a sign of life, too.
-        _ => bail!(
-            "another instance listens there: stop it, or let [control] socket name another path for this one"
-        ),
+        _ => Err(in_use()),
     }
 }
 
@@ -142,6 +189,10 @@ fn connect(path: &Path) -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
+    fn at(path: &Path) -> Control {
+        Control { socket: path.to_owned(), owner: None, group: None }
+    }
+
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("curvnet-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
@@ -152,21 +203,22 @@ mod tests {
     fn a_live_socket_is_refused_and_a_stale_one_replaced() {
         let folder = folder("socket");
         let path = folder.join("new/control.sock");
-        let socket = Socket::bind(&path, None).expect("a socket");
+        let socket = Socket::bind(&at(&path)).expect("a socket");
         let mode = fs::symlink_metadata(&path).expect("the file").permissions().mode();
         assert_eq!(mode & 0o7777, 0o660);
-        let error = format!("{:#}", Socket::bind(&path, None).expect_err("it lives"));
+        let error = format!("{:#}", Socket::bind(&at(&path)).expect_err("it lives"));
         assert!(error.contains("another instance") && error.contains("[control]"), "{error}");
         drop(socket);
-        assert!(!path.exists(), "the file stayed");
+        let folder_of_it = path.parent().expect("a folder");
+        assert_eq!(fs::read_dir(folder_of_it).expect("a list").count(), 0, "a file stayed");
 
         // What a process that was killed leaves behind.
         drop(UnixListener::bind(&path).expect("a listener"));
         assert!(path.exists());
-        drop(Socket::bind(&path, None).expect("a stale socket is replaced"));
+        drop(Socket::bind(&at(&path)).expect("a stale socket is replaced"));
 
         // Another instance's file is not ours to remove.
-        let socket = Socket::bind(&path, None).expect("a socket");
+        let socket = Socket::bind(&at(&path)).expect("a socket");
         fs::remove_file(&path).expect("removed");
         let other = UnixListener::bind(&path).expect("a listener");
         drop(socket);
@@ -176,20 +228,25 @@ mod tests {
     }
 
     #[test]
-    fn groups_have_numbers() {
-        assert_eq!(number_of("4711").expect("a number"), 4711);
-        assert_eq!(number_of("root").expect("a name"), 0);
-        let error = number_of("nosuchgroup").expect_err("no group").to_string();
+    fn users_and_groups_have_numbers() {
+        assert_eq!(number_of("4711", &GROUPS).expect("a number"), 4711);
+        assert_eq!(number_of("root", &GROUPS).expect("a name"), 0);
+        assert_eq!(number_of("root", &USERS).expect("a name"), 0);
+        let error = number_of("nosuchgroup", &GROUPS).expect_err("no group").to_string();
         assert!(error.contains("groupadd") && error.contains("[control] group"), "{error}");
+        let error = number_of("nosuchuser", &USERS).expect_err("no user").to_string();
+        assert!(error.contains("useradd") && error.contains("[control] owner"), "{error}");
         let folder = folder("group");
         let path = folder.join("control.sock");
-        // The process's own group is one that it may give.
-        let own = rustix::process::getegid().as_raw();
-        let socket = Socket::bind(&path, Some(&own.to_string())).expect("a socket");
-        assert_eq!(
-            (socket.group(), fs::symlink_metadata(&path).expect("the file").gid()),
-            (own, own)
-        );
+        // The process's own user and group are those that it may give.
+        let user = rustix::process::geteuid().as_raw();
+        let group = rustix::process::getegid().as_raw();
+        let names = (Some(user.to_string()), Some(group.to_string()));
+        let control = Control { owner: names.0, group: names.1, ..at(&path) };
+        let socket = Socket::bind(&control).expect("a socket");
+        let file = fs::symlink_metadata(&path).expect("the file");
+        assert_eq!((socket.owner(), socket.group()), (user, group));
+        assert_eq!((file.uid(), file.gid()), (user, group));
         drop(socket);
         fs::remove_dir_all(folder).expect("removed");
     }
@@ -199,9 +256,34 @@ mod tests {
         let folder = folder("file");
         let path = folder.join("control.sock");
         fs::write(&path, "precious").expect("written");
-        let error = format!("{:#}", Socket::bind(&path, None).expect_err("a file is there"));
+        let error = format!("{:#}", Socket::bind(&at(&path)).expect_err("a file is there"));
         assert!(error.contains("no socket") && error.contains("[control]"), "{error}");
         assert_eq!(fs::read_to_string(&path).expect("it is there"), "precious");
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    /// Without the lock, two that find a stale file at once can both replace it.
+    #[test]
+    fn of_many_that_start_at_once_one_gets_the_socket() {
+        let folder = folder("race");
+        let path = folder.join("control.sock");
+        for round in 0..200 {
+            drop(UnixListener::bind(&path).expect("a stale socket"));
+            let start = std::sync::Barrier::new(4);
+            let tried: Vec<Result<Socket>> = std::thread::scope(|scope| {
+                let racer = || {
+                    let _leader = start.wait();
+                    Socket::bind(&at(&path))
+                };
+                let racers: Vec<_> = (0..4).map(|_| scope.spawn(racer)).collect();
+                racers.into_iter().map(|racer| racer.join().expect("no panic")).collect()
+            });
+            let winners = tried.iter().filter(|tried| tried.is_ok()).count();
+            assert_eq!(winners, 1, "round {round}: {tried:?}");
+            assert!(connect(&path).is_ok(), "round {round}: the winner's file is gone");
+            drop(tried);
+            assert_eq!(fs::read_dir(&folder).expect("a list").count(), 0, "a file stayed");
+        }
         fs::remove_dir_all(folder).expect("removed");
     }
 }

@@ -28,6 +28,12 @@ pub(crate) enum Code {
     Dying,
     /// It cannot be done, for the reason that the message states.
     Refused,
+    /// Never sent: the client's word, with `-j`, for arguments that it does not take.
+    Usage,
+    /// Never sent: the client's word for an instance that does not answer.
+    Unreachable,
+    /// Never sent: the client's word for whatever else failed on its side.
+    Failed,
 }
 
 /// Why a request is refused.
@@ -67,6 +73,8 @@ impl Refusal {
         Self::new(Code::NotFound, format!("there is no {what} {name}"), cure)
     }
 }
+
+impl std::error::Error for Refusal {}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,13 +32,17 @@ pub(super) fn dpdk(check: &mut Check<'_>, raw: Option<raw::Dpdk>) -> Dpdk {
 }
 
 pub(super) fn check(check: &mut Check<'_>, raw: Option<raw::Control>) -> Control {
-    let (socket, group) =
-        raw.map_or((None, None), |raw::Control { socket, group }| (socket, group));
-    let group = group.filter(|group| scalars::plain_text(check, "group", group));
-    let group = group.map(Spanned::into_inner);
-    let Some(given) = socket else {
-        return Control { socket: SOCKET_DEFAULT.into(), group };
-    };
+    let raw::Control { socket, owner, group } =
+        raw.unwrap_or(raw::Control { socket: None, owner: None, group: None });
+    Control {
+        socket: socket
+            .map_or_else(|| SOCKET_DEFAULT.into(), |given| socket_path(check, given).into()),
+        owner: owner.and_then(|given| account(check, "owner", given)),
+        group: group.and_then(|given| account(check, "group", given)),
+    }
+}
+
+fn socket_path(check: &mut Check<'_>, given: Spanned<String>) -> String {
     let path = given.get_ref();
     if scalars::plain_text(check, "socket", &given) && path.len() > limits::SOCKET_PATH_BYTES {
         check.report(Diagnostic::at(
@@ -49,5 +53,27 @@ pub(super) fn check(check: &mut Check<'_>, raw: Option<raw::Control>) -> Control
             format!("use a shorter path: socket = \"{SOCKET_DEFAULT}\""),
         ));
     }
-    Control { socket: given.into_inner().into(), group }
+    given.into_inner()
+}
+
+/// A user or a group. Whether it exists is seen when it is used: the file may be for another machine.
+fn account(check: &mut Check<'_>, key: &str, given: Spanned<String>) -> Option<String> {
+    let text = given.get_ref();
+    // chown(2) takes 4294967295 for "leave it".
+    let number = text.parse().is_ok_and(|number: u32| number != u32::MAX);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let name = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.trim_end_matches('$').chars().all(allowed);
+    if number || name {
+        return Some(given.into_inner());
+    }
+    let example = if key == "owner" { "root" } else { "curvnet" };
+    check.report(Diagnostic::at(
+        Rule::BadAccount,
+        given.span(),
+        format!("`{key}` is neither a name nor a number"),
+        "expected a name as in passwd(5) and group(5), or a number below 4294967295",
+        format!("write {key} = \"{example}\" or {key} = \"0\""),
+    ));
+    None
 }

@@ -244,7 +244,7 @@ def what_cannot_be_done_names_cause_and_cure(lab: Lab):
 
 
 @case()
-def the_socket_is_of_root_and_its_group(lab: Lab):
+def the_socket_is_of_root_its_owner_and_its_group(lab: Lab):
     lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
     for directory in (lab.directory, lab.directory.parent):
         directory.chmod(0o711)
@@ -267,6 +267,15 @@ def the_socket_is_of_root_and_its_group(lab: Lab):
     for groups in ({"group": 4711}, {"extra_groups": [4711]}):
         that('"ok":' in as_nobody(lab, **groups), f"{groups} is not served")
     lab.stop()
+    # And with an owner.
+    file.write_text(file.read_text().replace("[control]", f'[control]\nowner = "{NOBODY}"'))
+    lab.run(file)
+    lab.while_running(lambda _: that("red" in ask(lab, "vnet", "list"), "no vnet red"))
+    equal(os.stat(path(lab)).st_uid, NOBODY, "owner of the socket")
+    that('"ok":' in as_nobody(lab), "the owner is not served")
+    equal(as_nobody(lab, user=NOBODY - 1), None, "what another user gets")
+    lab.stop()
+    equal([file.name for file in lab.directory.glob("control.*")], [], "files that stayed")
 
 
 def as_nobody(lab: Lab, **groups) -> str | None:
