@@ -99,11 +99,11 @@ pub fn set<'a>(reader: &'a Reader, vnet: &'a Vnet) -> CurvnetGuard<'a> {
             saved_setter: None,
         };
     }
-    reader.ensure_online();
-    // One comparison for both: a dying vnet belongs to no domain. The reader cannot overlook that: if it has
-    // already reported for the vnet's last grace period, it has seen what came before.
-    if vnet.domain() != reader.domain() {
-        foreign(vnet);
+    // One comparison for all: a dying vnet belongs to no domain, nor does a reader that is offline. The reader cannot
+    // overlook that the vnet dies: if it has already reported for the vnet's last grace period, it has seen what came
+    // before.
+    if !reader.is_present(vnet.domain()) {
+        admit(reader, vnet);
     }
     let saved = reader.curvnet.vnet.get();
     let guard = CurvnetGuard {
@@ -234,6 +234,17 @@ pub(crate) fn with_control<R>(
     current.set(&raw const **vnet);
     let restore = Restore { control, saved, clears };
     f(restore.control)
+}
+
+/// The reader goes online, if that is all that was missing.
+#[cold]
+#[inline(never)]
+#[cfg_attr(debug_assertions, track_caller)]
+fn admit(reader: &Reader, vnet: &Vnet) {
+    reader.ensure_online();
+    if !reader.is_present(vnet.domain()) {
+        foreign(vnet);
+    }
 }
 
 #[cold]

@@ -39,19 +39,30 @@ impl<T> Published<T> {
     #[inline]
     #[must_use]
     pub fn load<'a>(&'a self, reader: &'a Reader) -> Option<&'a T> {
-        reader.ensure_online();
         let tenure = self.tenure.load(Ordering::Acquire);
+        if !reader.is_present((tenure >> DOMAIN_SHIFT) as u32) {
+            return self.load_later(reader);
+        }
         let value = self.value.load(Ordering::Acquire);
         // The same tenure before and after: the value is of this tenure.
-        let same = tenure == self.tenure.load(Ordering::Relaxed);
-        if !same || tenure >> DOMAIN_SHIFT != u64::from(reader.domain()) {
-            return None;
+        if tenure != self.tenure.load(Ordering::Relaxed) {
+            return self.load_later(reader);
         }
         // SAFETY: a pointer that is not null came from a box in `replace` by the control of the reader's domain. It
         // is freed by (1) that control, after a grace period that began when the value had left the cell and that
         // waits for this online reader, whose report needs `&mut` and so ends 'a; or (2) the drop of the cell, which
         // 'a keeps borrowed.
         unsafe { value.as_ref() }
+    }
+
+    /// The value for a reader that was offline, or that met a change of tenure; none for one of another domain. Apart, so
+    /// that the rest is two branches that are predicted, and nobody waits for the comparisons.
+    #[cold]
+    #[inline(never)]
+    fn load_later<'a>(&'a self, reader: &'a Reader) -> Option<&'a T> {
+        reader.ensure_online();
+        let tenure = self.tenure.load(Ordering::Acquire);
+        if reader.is_present((tenure >> DOMAIN_SHIFT) as u32) { self.load(reader) } else { None }
     }
 
     /// Replaces the value on behalf of a domain and returns the old one, which readers may still look at.

@@ -49,9 +49,8 @@ impl<T, const CHUNKS: usize, const CHUNK: usize> PublishedTable<T, CHUNKS, CHUNK
     #[inline]
     #[must_use]
     pub fn load<'a>(&'a self, reader: &'a Reader, place: usize) -> Option<&'a T> {
-        reader.ensure_online();
-        if self.domain != reader.domain() {
-            return None;
+        if !reader.is_present(self.domain) {
+            return self.load_later(reader, place);
         }
         let value = self.place(place)?.load(Ordering::Acquire);
         // SAFETY: a pointer that is not null came from an `Arc` in `replace`, by the control of the reader's domain. That
@@ -59,6 +58,14 @@ impl<T, const CHUNKS: usize, const CHUNK: usize> PublishedTable<T, CHUNKS, CHUNK
         // that waits for this online reader, whose report needs `&mut` and so ends 'a; or (2) the drop of the table,
         // which 'a keeps borrowed.
         unsafe { value.as_ref() }
+    }
+
+    /// The value for a reader that was offline; none for one of another domain.
+    #[cold]
+    #[inline(never)]
+    fn load_later<'a>(&'a self, reader: &'a Reader, place: usize) -> Option<&'a T> {
+        reader.ensure_online();
+        if reader.is_present(self.domain) { self.load(reader, place) } else { None }
     }
 
     #[inline]

@@ -14,7 +14,7 @@ use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
 use crate::inet::vnet_inet;
 use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
-use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux, vnet_net};
+use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux};
 use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 
@@ -301,7 +301,6 @@ fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
     Cx {
         reader: &env.reader,
         vnet: &ifp.vnet,
-        net: vnet_net::init(&ifp.vnet),
         inet,
         forwarding: inet.forwarding().load(&env.reader),
         out: &mut state.out,
@@ -341,7 +340,7 @@ fn take_injected(env: &Env, state: &mut State) {
         };
         let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
         let mut cx = cx_of(env, state, ifp);
-        cx.net.in_flight().leave(1);
+        cx.net().in_flight().leave(1);
         match work {
             Work::Frame => send_frame(&mut cx, ifp, mbuf),
             Work::Route => ip_output(&mut cx, IpOrigin::Own(ifp), mbuf),

@@ -9,6 +9,9 @@ use super::Shared;
 use super::domain::OFFLINE;
 use crate::sync::{Ordering, fence};
 
+/// The domain of a reader that is offline: no domain has this number, and nothing belongs to it.
+const ABSENT: u32 = u32::MAX;
+
 /// A thread's licence to look at shared state; what is loaded through it borrows it.
 ///
 /// A reader stays on the thread that made it (neither `Send` nor `Sync`). It begins online; grace periods wait for
@@ -36,8 +39,10 @@ pub struct Reader {
     shared: Arc<Shared>,
     slot: usize,
     domain: u32,
-    /// Whether grace periods wait for this reader. The control's own reader is never waited for.
-    online: Cell<bool>,
+    /// The domain while the reader is online, that is, while grace periods wait for it (for the control's own reader they
+    /// never do); [`ABSENT`] while it is not. So one comparison with the owner of what is read says both: it is of
+    /// this reader's domain, and the reader is online.
+    present: Cell<u32>,
     /// This reader's curvnet; the thread-local one is a cache of it.
     #[cfg(not(loom))]
     pub(crate) curvnet: crate::curvnet::Current,
@@ -51,7 +56,7 @@ impl Reader {
             shared,
             slot,
             domain,
-            online: Cell::new(false),
+            present: Cell::new(ABSENT),
             #[cfg(not(loom))]
             curvnet: crate::curvnet::Current::new(),
             on_its_thread: PhantomData,
@@ -82,7 +87,7 @@ impl Reader {
     #[inline]
     pub fn quiescent(&mut self) {
         self.leave_vnet();
-        if self.online.get() {
+        if self.is_online() {
             self.report();
         }
     }
@@ -103,16 +108,27 @@ impl Reader {
         self.ensure_online();
     }
 
-    /// Must come before every load of shared state.
+    /// Must come before every load of shared state, unless [`is_present`](Self::is_present) said that it is so.
     #[inline(always)]
     pub(crate) fn ensure_online(&self) {
-        if !self.online.get() {
+        if !self.is_online() {
             self.go_online();
         }
     }
 
+    #[inline(always)]
+    fn is_online(&self) -> bool {
+        self.present.get() != ABSENT
+    }
+
+    /// Whether the reader is online and of this domain.
+    #[inline(always)]
+    pub(crate) fn is_present(&self, domain: u32) -> bool {
+        self.present.get() == domain
+    }
+
     fn go_offline(&self) {
-        self.online.set(false);
+        self.present.set(ABSENT);
         if let Some(slot) = self.shared.slots.get(self.slot) {
             // Release: what this thread read comes before the control's discovery that it is offline.
             slot.seen.store(OFFLINE, Ordering::Release);
@@ -121,7 +137,7 @@ impl Reader {
 
     #[cold]
     fn go_online(&self) {
-        self.online.set(true);
+        self.present.set(self.domain);
         if let Some(slot) = self.shared.slots.get(self.slot) {
             let token = self.shared.token.load(Ordering::Acquire);
             // Release: the control may find this token and never have seen the reader offline.
@@ -168,7 +184,7 @@ impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
             .field("slot", &self.slot)
-            .field("online", &self.online)
+            .field("online", &self.is_online())
             .finish_non_exhaustive()
     }
 }
