@@ -220,6 +220,7 @@ impl Stack {
                     net.addr(),
                 );
             });
+            self.arm(&vnet);
         }
         self.publish_forwarding(&vnet);
         Ok(())
@@ -236,6 +237,7 @@ impl Stack {
         let id = vnet.id();
         // The base vnet is refused before anything is taken from it.
         if self.vnets.vnet0().is_some_and(|vnet0| vnet0.id() != id) {
+            self.disarm(&vnet);
             // Without a port, too: what is published keeps the vnet.
             for ifp in self.interfaces_of(&vnet) {
                 self.withdraw(&ifp);

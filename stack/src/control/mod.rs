@@ -10,6 +10,7 @@
 //! | `show.rs` | what an operator looks at, in pages |
 //! | `changes.rs` | what an operator takes away or changes while packets flow |
 //! | `destroy_interface.rs` | how an interface goes while packets flow |
+//! | `timers.rs` | when which vnet's neighbours are looked at |
 //! | `sysctls.rs` | sysctls of a vnet in service |
 
 mod books;
@@ -20,6 +21,7 @@ mod punts;
 mod routes;
 mod show;
 mod sysctls;
+mod timers;
 
 pub use books::{Books, FrameTotals, Statistics, VnetBooks};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
@@ -61,8 +63,7 @@ pub struct Stack {
     queues: Vec<WorkerQueues>,
     pool: MbufPool,
     now: Nanos,
-    /// When neighbours' timers are next looked at.
-    next_timers: Nanos,
+    timers: timers::Timers,
     /// What the operator should read; taken by the program.
     log: Vec<String>,
     /// Lines that came after [`LOG_LINES`] of them.
@@ -85,7 +86,7 @@ impl Stack {
             queues,
             pool,
             now: Nanos(0),
-            next_timers: Nanos(0),
+            timers: timers::Timers::default(),
             log: Vec::new(),
             log_suppressed: 0,
         }
@@ -171,9 +172,7 @@ impl Stack {
     pub fn tick(&mut self, now: Nanos) {
         self.now = now;
         self.take_punts();
-        if now >= self.next_timers {
-            self.run_timers();
-        }
+        self.run_timers();
         self.vnets.reclaim(&mut self.control);
         self.departed.settle();
     }

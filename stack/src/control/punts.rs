@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pmd::Mbuf;
 use vnet::VnetRef;
@@ -17,8 +16,6 @@ use crate::time::Nanos;
 use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, EtherType, MacAddr};
 use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS};
 
-/// How often neighbours' timers are looked at.
-const TIMER_INTERVAL: Duration = Duration::from_millis(100);
 /// The shortest Ethernet frame without its check sequence: veth and TAP do not pad.
 const ETHER_MIN_LEN: usize = 60;
 
@@ -156,33 +153,13 @@ impl Stack {
         }
     }
 
-    /// Runs what is due in each vnet.
-    pub(super) fn run_timers(&mut self) {
-        self.next_timers = self.now + TIMER_INTERVAL;
-        let now = self.now;
-        let vnets: Vec<VnetRef> = self.vnets.iter().cloned().collect();
-        for vnet in vnets {
-            let due = |inet: &mut crate::inet::control::InetControl| {
-                inet.arp.next_deadline().is_some_and(|deadline| deadline <= now)
-            };
-            if self.with_inet(&vnet, due) != Some(true) {
-                continue;
-            }
-            let limits = arp_limits(vnet_inet::init(&vnet));
-            let mut actions = Vec::new();
-            let _there = self.with_inet(&vnet, |inet| inet.arp.tick(now, &limits, &mut actions));
-            self.act(&vnet, actions);
-            self.publish_if_dirty(&vnet);
-        }
-    }
-
     pub(super) fn publish_if_dirty(&mut self, vnet: &VnetRef) {
         if self.with_inet(vnet, |inet| inet.dirty) == Some(true) {
             self.publish_forwarding(vnet);
         }
     }
 
-    /// Carries out what the neighbour table wants. Packets are released only after the adjacencies they wait for are
+    /// Carries out what the neighbour table wants after a change of it. Packets are released only after the adjacencies they wait for are
     /// published; other changes are published by the caller.
     pub(super) fn act(&mut self, vnet: &VnetRef, actions: Vec<ArpAction<HeldPacket>>) {
         if actions.iter().any(|action| matches!(action, ArpAction::Changed)) {
@@ -194,6 +171,7 @@ impl Stack {
         for action in actions {
             self.act_one(vnet, action);
         }
+        self.arm(vnet);
     }
 
     fn act_one(&mut self, vnet: &VnetRef, action: ArpAction<HeldPacket>) {

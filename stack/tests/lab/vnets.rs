@@ -191,3 +191,31 @@ fn the_port_of_a_dead_vnet_is_nobodys() {
     assert_eq!(lab.port_drops(DropReason::NoInterface), 2);
     assert_eq!(lab.stack().vnets().dying(), 0);
 }
+
+/// More announcements at a time than the queue to the worker has places: each leaves, twice (RFC 5227 2.3), and none is
+/// dropped. Vnets that died before their second announcement keep nothing.
+#[test]
+fn thousands_of_vnets_announce_their_addresses() {
+    if !has_many_vnets("vnets::thousands_of_vnets_announce_their_addresses") {
+        return;
+    }
+    const VNETS: u16 = 1200;
+    let mut lab = Lab::new();
+    for n in 1..=VNETS {
+        let address = format!("10.0.{}.{}/8", n / 250, 1 + n % 250);
+        let _slot = lab.interface(&format!("t{n}"), "em0", 0, Some(n), EM[0], &[&address]);
+    }
+    let first = lab.pass(Duration::from_millis(500));
+    assert_eq!(first.len(), usize::from(VNETS));
+    let dead = 100;
+    for n in 1..=dead {
+        lab.control(|stack| stack.destroy_vnet(&format!("t{n}"))).unwrap();
+    }
+    let second = lab.pass(Duration::from_secs(3));
+    assert_eq!(second.len(), usize::from(VNETS - dead));
+    assert!(second.iter().all(|sent| Arp::read(&sent.frame).is_some()));
+    for n in [dead + 1, VNETS / 2, VNETS] {
+        assert_eq!(lab.drops(&format!("t{n}")), [].into());
+    }
+    lab.end();
+}

@@ -21,6 +21,7 @@ use vnet::{AttachError, Control, VnetRef};
 use crate::inet::route::{FibControl, FibPolicy, Rib};
 use crate::inet::vnet_inet;
 use crate::net::{IfSlot, Ifnet};
+use crate::time::Nanos;
 
 /// A packet that waits for its next hop's MAC address, and where it came in.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct InetControl {
     /// The neighbours.
     pub arp: ArpTable<HeldPacket>,
     pub(crate) flow_key: u64,
+    /// When the control thread next looks at the neighbours' timers.
+    pub(crate) armed: Option<Nanos>,
     /// Adjacencies changed since the last publication.
     pub(crate) dirty: bool,
 }
@@ -57,6 +60,7 @@ impl InetControl {
             hops: HopTable::default(),
             arp: ArpTable::default(),
             flow_key,
+            armed: None,
             dirty: true,
         }
     }
