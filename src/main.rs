@@ -13,6 +13,7 @@ mod host;
 mod protocol;
 mod run;
 mod setup;
+mod streams;
 mod summary;
 mod table;
 mod workers;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use config::{Config, Hugepages};
 use pmd::numa::{self, Pools};
 use pmd::{CpuId, Eal, EalConfig, MbufPool, Port, PortConfig, PortId, SocketId};
-use stack::control::Stack;
+use stack::control::{Event, EventKind, Stack};
 use stack::wire::MacAddr;
 use stack::worker::{Clock, Queues, WorkerQueues};
 use tracing::{debug, info, warn};
@@ -22,6 +22,7 @@ use crate::cli::{Failure, print};
 use crate::control::{Server, Socket};
 use crate::execute::Service;
 use crate::setup::{self, PortFacts};
+use crate::streams::Streams;
 use crate::summary::Summary;
 use crate::table::Table;
 use crate::workers::{self, Common, Gauges, Worker};
@@ -68,6 +69,8 @@ fn log_to_stderr() {
 struct Process {
     /// Nobody changes what is being taken down.
     control: Option<Server>,
+    /// Who listens.
+    streams: Streams,
     stack: Stack,
     workers: Vec<Worker>,
     ports: Vec<Port>,
@@ -76,6 +79,8 @@ struct Process {
     pools: Pools,
     common: Common,
     eal: Eal,
+    /// Whether each port had a link when it was last looked at.
+    links: Vec<bool>,
 }
 
 impl Process {
@@ -120,7 +125,8 @@ impl Process {
                 return Err(error);
             }
         };
-        Ok(Self { control, stack, workers, ports, facts, pools, common, eal })
+        let (streams, links) = (Streams::default(), Vec::new());
+        Ok(Self { control, streams, stack, workers, ports, facts, pools, common, eal, links })
     }
 
     /// The control thread's loop, until `stop` is set or `duration` is over; then a clean end.
@@ -159,15 +165,17 @@ impl Process {
 
     /// Executes a few requests of the control socket, if there are any.
     fn serve_clients(&mut self) {
-        let Self { control, stack, workers, ports, facts, .. } = self;
+        let Self { control, streams, stack, workers, ports, facts, .. } = self;
         if let Some(server) = control {
-            let mut service = Service { stack, ports, facts, workers };
-            server.serve(|request| service.execute(request));
+            streams.pump(stack);
+            let mut service = Service { stack, ports, facts, workers, streams };
+            server.serve(|request, caller| service.execute(request, caller));
         }
     }
 
     /// Stops the workers and the ports, empties every queue, and closes the books.
     fn end(mut self, elapsed: Duration) -> Result<Summary> {
+        self.streams.end();
         drop(self.control.take());
         let gauges = self.gauges();
         let shares = workers::stop(std::mem::take(&mut self.workers), &self.common.stop)?;
@@ -193,10 +201,18 @@ impl Process {
     }
 
     /// Links and removals: the port counts them and logs the changes.
-    fn look_at_ports(&self) {
-        for port in &self.ports {
+    fn look_at_ports(&mut self) {
+        let mut links = Vec::with_capacity(self.ports.len());
+        for (at, port) in self.ports.iter().enumerate() {
             let _counted = port.events();
+            let up = port.link().up;
+            links.push(up);
+            if self.links.get(at).is_some_and(|was_up| *was_up != up) {
+                let kind = if up { EventKind::LinkUp } else { EventKind::LinkDown };
+                self.stack.emit(|| Event::new(kind).port(port.name()));
+            }
         }
+        self.links = links;
     }
 
     fn log_stack(&mut self) {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::protocol::{Code, Command, Id, Outcome, Page, Refusal, Request, Response};
+use crate::protocol::{Code, Command, Id, Outcome, Page, Pushed, Refusal, Request, Response};
 
 /// A running instance answers within milliseconds; one that is stopped in a debugger does not.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,6 +54,17 @@ impl Connection {
             Outcome::Ok(answer) => serde_json::from_value(answer)
                 .context("the answer is not of this protocol: the instance is of another version"),
         }
+    }
+
+    /// The next line of a stream, whenever it comes; and as it came.
+    pub(crate) fn next_line(&mut self) -> Result<(Pushed, String)> {
+        self.stream.get_ref().set_read_timeout(None).context("timeout")?;
+        let mut line = String::new();
+        if self.stream.read_line(&mut line).context("the control socket")? == 0 {
+            bail!("the instance closed the connection: it has ended, or this client was too slow");
+        }
+        let pushed = serde_json::from_str(&line).context("the line is not of this protocol")?;
+        Ok((pushed, line))
     }
 
     /// Asks for all pages of a list; `command` makes the request for the page behind the one whose key it gets.

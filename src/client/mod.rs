@@ -12,10 +12,12 @@
 //! | `netstat.rs` | `netstat` |
 //! | `sysctl.rs` | `sysctl` |
 //! | `stats.rs` | `stats`, `features` |
+//! | `events.rs` | `events` |
 
 mod arguments;
 mod arp;
 mod connection;
+mod events;
 mod ifconfig;
 mod netstat;
 mod phrases;
@@ -23,6 +25,7 @@ mod route;
 mod stats;
 mod sysctl;
 mod vnet;
+mod when;
 
 use std::path::PathBuf;
 
@@ -78,6 +81,8 @@ pub(crate) enum Command {
     Stats,
     /// What the running instance is and can do.
     Features,
+    /// Show what happens, a line each, until interrupted.
+    Events,
 }
 
 /// Runs a command.
@@ -92,6 +97,7 @@ pub(crate) fn run(access: Access, command: Command) -> Result<(), Failure> {
         Command::Sysctl(command) => sysctl::run(&client, command),
         Command::Stats => stats::stats(&client),
         Command::Features => stats::features(&client),
+        Command::Events => events::run(&client),
     }
 }
 

@@ -1,8 +1,13 @@
 //! One client: what it sent, what it is owed, and its bounds. It does no I/O and reads no clock, so tests drive it.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::protocol::{Answer, Code, Id, LINE_MAX, Refusal, Request, Response};
+use serde::Serialize;
+
+use super::stream::Flow;
+use crate::protocol::{Answer, Code, Id, LINE_MAX, Pushed, Refusal, Request, Response};
 
 /// Requests of one client that are on their way to the control thread or back.
 pub(super) const OUTSTANDING: usize = 8;
@@ -31,6 +36,22 @@ pub(crate) struct Link {
     last_read: Instant,
     /// It sends nothing more.
     ended: bool,
+    /// What its requests began.
+    streams: Vec<Stream>,
+}
+
+/// One stream's lines, which wait until what was written before them is read.
+#[derive(Debug)]
+struct Stream {
+    id: Id,
+    flow: Arc<Flow>,
+    lines: VecDeque<Pushed>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.flow.close();
+    }
 }
 
 impl Link {
@@ -47,6 +68,7 @@ impl Link {
             last_progress: now,
             last_read: now,
             ended: false,
+            streams: Vec::new(),
         }
     }
 
@@ -114,9 +136,39 @@ impl Link {
     }
 
     /// The answer to a request that [`Self::next_request`] gave out.
-    pub(crate) fn answer(&mut self, response: &Response) {
+    pub(crate) fn answer(&mut self, response: &Response, flow: Option<Arc<Flow>>) {
         self.outstanding -= 1;
         self.write(response);
+        if let (Some(flow), Some(id)) = (flow, response.id.clone()) {
+            self.streams.push(Stream { id, flow, lines: VecDeque::new() });
+        }
+    }
+
+    /// Keeps a line of a stream until [`Self::fill`] writes it.
+    pub(crate) fn push(&mut self, line: Pushed) {
+        let stream = self.streams.iter_mut().find(|stream| line.id.as_ref() == Some(&stream.id));
+        if let Some(stream) = stream {
+            stream.lines.push_back(line);
+        }
+    }
+
+    /// Writes lines of streams, one of each in turn, while little is owed. Whether anything is owed after that.
+    pub(crate) fn fill(&mut self) -> bool {
+        let mut written = true;
+        while written && self.owed() < OUTPUT_PAUSE {
+            written = false;
+            for at in (0..self.streams.len()).rev() {
+                let stream = &mut self.streams[at];
+                let Some(line) = stream.lines.pop_front() else { continue };
+                written = true;
+                stream.flow.left(line.size());
+                if line.end.is_some() {
+                    drop(self.streams.swap_remove(at));
+                }
+                self.write(&line);
+            }
+        }
+        self.owed() > 0
     }
 
     /// Refuses the client, or what it sends, for good.
@@ -129,9 +181,9 @@ impl Link {
         self.write(&Response { id, outcome: Err::<Answer, _>(refusal).into() });
     }
 
-    fn write(&mut self, response: &Response) {
-        // Maps with keys that are no texts could fail; no answer has such.
-        if serde_json::to_writer(&mut self.output, response).is_ok() {
+    fn write(&mut self, line: &impl Serialize) {
+        // Maps with keys that are no texts could fail; no line has such.
+        if serde_json::to_writer(&mut self.output, line).is_ok() {
             self.output.push(b'\n');
         }
     }
@@ -154,12 +206,17 @@ impl Link {
             self.sent = 0;
             // A long answer's memory does not stay.
             self.output.shrink_to(LINE_MAX);
+        } else if self.sent >= OUTPUT_PAUSE {
+            // A stream may always have more.
+            let _sent = self.output.drain(..self.sent);
+            self.sent = 0;
         }
     }
 
     /// Whether it is done with: it sends nothing more and is owed nothing.
     pub(crate) fn is_done(&self) -> bool {
-        self.ended && self.outstanding == 0 && self.owed() == 0 && !self.input.contains(&b'\n')
+        let owed = self.owed() > 0 || !self.streams.is_empty();
+        self.ended && self.outstanding == 0 && !owed && !self.input.contains(&b'\n')
     }
 
     /// Whether it reads nothing of what it is owed, for too long. Asked in every round.
@@ -172,14 +229,14 @@ impl Link {
 
     /// Whether nothing is on its way in either direction.
     pub(crate) fn is_idle(&self) -> bool {
-        self.outstanding == 0 && self.owed() == 0
+        self.outstanding == 0 && self.owed() == 0 && self.streams.is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Done;
+    use crate::protocol::{Done, Ended};
 
     const LINE: &[u8] = b"{\"id\":1,\"version\":1,\"command\":\"features\"}\n";
 
@@ -194,7 +251,7 @@ mod tests {
         link.take(&LINE.repeat(OUTSTANDING + 3), now);
         let given = std::iter::from_fn(|| link.next_request(now)).count();
         assert_eq!(given, OUTSTANDING);
-        link.answer(&done(Id::Number(1)));
+        link.answer(&done(Id::Number(1)), None);
         assert!(link.next_request(now).is_some() && link.next_request(now).is_none());
     }
 
@@ -206,7 +263,7 @@ mod tests {
         let mut round = |link: &mut Link, now| {
             while let Some(request) = link.next_request(now) {
                 executed += 1;
-                link.answer(&done(request.id));
+                link.answer(&done(request.id), None);
                 let owed = link.output().len();
                 link.sent(owed, now);
             }
@@ -257,6 +314,40 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_read_a_stream_is_owed_little_and_is_stuck_in_the_end() {
+        let now = Instant::now();
+        let mut link = Link::new(now);
+        link.take(LINE, now);
+        let request = link.next_request(now).expect("a request");
+        let flow = Arc::<Flow>::default();
+        link.answer(&done(request.id.clone()), Some(Arc::clone(&flow)));
+        let line = Pushed { id: Some(request.id.clone()), ..Pushed::default() };
+        let pushed = 100_000;
+        for _ in 0..pushed {
+            link.push(line.clone());
+            let _owed = link.fill();
+        }
+        assert!(link.output().len() < OUTPUT_PAUSE + 100);
+        assert!(!link.is_stuck(now + PATIENCE) && link.is_stuck(now + 2 * PATIENCE));
+        // It reads after all, in pieces.
+        let mut read = 0;
+        while link.fill() {
+            let some = link.output().len().min(100_000);
+            read += link.output()[..some].iter().filter(|byte| **byte == b'\n').count();
+            link.sent(some, now);
+            assert!(link.output.capacity() < 4 * OUTPUT_PAUSE);
+        }
+        assert_eq!(read, 1 + pushed);
+        link.end_input();
+        assert!(!link.is_done() && !link.is_idle() && !flow.is_closed());
+        link.push(Pushed { end: Some(Ended::default()), ..line });
+        let _owed = link.fill();
+        assert!(flow.is_closed());
+        link.sent(link.output().len(), now);
+        assert!(link.is_done());
+    }
+
+    #[test]
     fn who_sends_nothing_more_gets_what_is_owed() {
         let now = Instant::now();
         let mut link = Link::new(now);
@@ -265,7 +356,7 @@ mod tests {
         assert!(!link.is_done());
         let request = link.next_request(now).expect("a request");
         assert!(!link.is_done());
-        link.answer(&done(request.id));
+        link.answer(&done(request.id), None);
         assert_eq!(link.output(), b"{\"id\":1,\"ok\":{}}\n");
         link.sent(link.output().len(), now);
         assert!(link.is_done());

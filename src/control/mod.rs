@@ -7,6 +7,7 @@
 //! | `lock.rs` | of two instances that start at once, one gets the socket |
 //! | `peer.rs` | who may talk to us |
 //! | `link.rs` | one client: its buffers and bounds; no I/O of its own |
+//! | `stream.rs` | lines that follow an answer, and how many may wait |
 //! | `server.rs` | the thread, and its two queues to the control thread |
 //!
 //! Nobody waits for a client. The thread uses poll(2) and non-blocking sockets; both queues are bounded and the number
@@ -18,6 +19,8 @@ mod lock;
 mod peer;
 mod server;
 mod socket;
+mod stream;
 
 pub(crate) use server::Server;
 pub(crate) use socket::Socket;
+pub(crate) use stream::{Caller, Outbox};

@@ -17,7 +17,8 @@ use tracing::{debug, warn};
 use super::link::Link;
 use super::peer;
 use super::socket::Socket;
-use crate::protocol::{Answer, Code, Refusal, Request, Response};
+use super::stream::{Caller, Flow, PUSHES};
+use crate::protocol::{Answer, Code, Pushed, Refusal, Request, Response};
 
 /// Clients at a time.
 const CLIENTS: usize = 32;
@@ -41,10 +42,20 @@ struct Job {
     request: Request,
 }
 
-/// And its answer on the way back.
-struct Reply {
-    client: u64,
-    response: Response,
+/// A line on the way to a client.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) client: u64,
+    pub(super) what: What,
+}
+
+/// What such a line is.
+#[derive(Debug)]
+pub(super) enum What {
+    /// The answer to a request, which may have begun a stream.
+    Answer(Response, Option<Arc<Flow>>),
+    /// A line of a stream.
+    Push(Pushed),
 }
 
 /// The control thread's end.
@@ -67,7 +78,8 @@ impl Server {
         let wake = Arc::new(rustix::event::eventfd(0, flags).context("eventfd")?);
         let stop = Arc::new(AtomicBool::new(false));
         let (to_control, requests) = bounded(REQUESTS);
-        let (replies, from_control) = bounded(REQUESTS);
+        // Each stream's last line may go without asking for room.
+        let (replies, from_control) = bounded(2 * REQUESTS + PUSHES);
         let mut room = Room {
             socket,
             wake: Arc::clone(&wake),
@@ -87,20 +99,26 @@ impl Server {
     }
 
     /// Executes a few requests, if there are any. Never waits.
-    pub(crate) fn serve(&self, mut execute: impl FnMut(Request) -> Result<Answer, Refusal>) {
+    pub(crate) fn serve(
+        &self,
+        mut execute: impl FnMut(Request, &mut Caller<'_>) -> Result<Answer, Refusal>,
+    ) {
         let mut began = None;
         for _ in 0..PER_TICK {
             let Ok(Job { client, request }) = self.requests.try_recv() else { break };
             let began = *began.get_or_insert_with(Instant::now);
-            let id = Some(request.id.clone());
-            let response = Response { id, outcome: execute(request).into() };
-            // There is room: requests and replies on their way are no more than that together.
-            let _room = self.replies.try_send(Reply { client, response });
+            let id = request.id.clone();
+            let mut caller = Caller { client, id: &id, replies: &self.replies, flow: None };
+            let outcome = execute(request, &mut caller).into();
+            let flow = caller.flow;
+            let what = What::Answer(Response { id: Some(id), outcome }, flow);
+            // There is room: requests and replies on their way are no more than that together, and streams leave it.
+            let _room = self.replies.try_send(Reply { client, what });
             if began.elapsed() > TICK_BUDGET {
                 break;
             }
         }
-        if began.is_some() {
+        if began.is_some() || !self.replies.is_empty() {
             self.wake();
         }
     }
@@ -209,10 +227,22 @@ impl Room {
     }
 
     fn take_replies(&mut self) {
-        while let Ok(Reply { client, response }) = self.from_control.try_recv() {
-            self.outstanding -= 1;
-            if let Some(client) = self.clients.get_mut(&client) {
-                client.link.answer(&response);
+        while let Ok(Reply { client, what }) = self.from_control.try_recv() {
+            let client = self.clients.get_mut(&client);
+            match what {
+                What::Answer(response, flow) => {
+                    self.outstanding -= 1;
+                    match (client, flow) {
+                        (Some(client), flow) => client.link.answer(&response, flow),
+                        (None, Some(flow)) => flow.close(),
+                        (None, None) => {}
+                    }
+                }
+                What::Push(line) => {
+                    if let Some(client) = client {
+                        client.link.push(line);
+                    }
+                }
             }
         }
     }
@@ -306,7 +336,7 @@ impl Room {
 
 /// Sends what the client takes; false when its connection is gone.
 fn flush(client: &mut Client, now: Instant) -> bool {
-    while !client.link.output().is_empty() {
+    while client.link.fill() {
         match client.stream.write(client.link.output()) {
             Ok(bytes) => client.link.sent(bytes, now),
             Err(error) => return is_patience(&error),

@@ -25,8 +25,10 @@ use stack::control::Stack;
 use stack::net::Ifnet;
 use vnet::VnetRef;
 
+use crate::control::Caller;
 use crate::protocol::{Answer, Code, Command, Done, PAGE, Page, Refusal, Request};
 use crate::setup::PortFacts;
+use crate::streams::Streams;
 use crate::workers::Worker;
 
 /// What requests work on.
@@ -40,13 +42,15 @@ pub(crate) struct Service<'a> {
     pub(crate) facts: &'a BTreeMap<String, PortFacts>,
     /// All workers.
     pub(crate) workers: &'a [Worker],
+    /// Who listens.
+    pub(crate) streams: &'a mut Streams,
 }
 
 type Answered = Result<Answer, Refusal>;
 
 impl Service<'_> {
     /// Executes one request.
-    pub(crate) fn execute(&mut self, request: Request) -> Answered {
+    pub(crate) fn execute(&mut self, request: Request, caller: &mut Caller<'_>) -> Answered {
         let Request { id: _, vnet, command } = request;
         match command {
             Command::VnetList { after } => Ok(self.vnet_list(after)),
@@ -55,6 +59,8 @@ impl Service<'_> {
             Command::VnetDestroy { name } => self.vnet_destroy(&name),
             Command::Stats {} => Ok(self.stats()),
             Command::Features {} => Ok(self.features()),
+            Command::Events {} => self.streams.listen(self.stack, caller),
+            Command::Stop { stream } => self.streams.stop(caller, &stream),
             command => {
                 let vnet = self.vnet(vnet.as_deref())?;
                 self.execute_in(&vnet, command)
@@ -96,7 +102,9 @@ impl Service<'_> {
             | Command::VnetCreate { .. }
             | Command::VnetDestroy { .. }
             | Command::Stats {}
-            | Command::Features {} => Ok(done()),
+            | Command::Features {}
+            | Command::Events {}
+            | Command::Stop { .. } => Ok(done()),
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use stack::wire::MacAddr;
 
+use super::Id;
 use super::refusal::{Code, Refusal, nearest};
 
 /// Declares the commands, and the list of their names.
@@ -108,6 +109,13 @@ commands! {
     "stats" => Stats {},
     /// What this build is and can do.
     "features" => Features {},
+    /// Begins a stream of what happens.
+    "events" => Events {},
+    /// Ends a stream of this client's.
+    "stop" => Stop {
+        /// The id of the request that began it.
+        stream: Id,
+    },
 }
 
 impl Command {

@@ -6,11 +6,13 @@
 //! | `mod.rs` | the envelope: [`Request`], [`Response`], bounds |
 //! | `command.rs` | what can be asked |
 //! | `answer.rs` | what is answered |
+//! | `stream.rs` | what is sent after the answer to a request that began a stream |
 //! | `refusal.rs` | why something is refused |
 
 mod answer;
 mod command;
 mod refusal;
+mod stream;
 
 pub(crate) use answer::{
     Answer, Arm, BooksShown, Done, Features, InterfaceShown, NeighborShown, Page, PathShown,
@@ -18,6 +20,7 @@ pub(crate) use answer::{
 };
 pub(crate) use command::{Command, MacText, NewRoute, Target};
 pub(crate) use refusal::{Code, Refusal};
+pub(crate) use stream::{Ended, EventShown, Pushed};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

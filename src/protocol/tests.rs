@@ -35,22 +35,40 @@ fn every_command_is_described_with_an_example() {
 }
 
 #[test]
+fn every_kind_of_event_is_described() {
+    for kind in stack::control::EventKind::ALL {
+        assert!(DESCRIPTION.contains(&format!("`{}`", kind.name())), "{kind:?}");
+    }
+}
+
+#[test]
 fn every_answer_of_the_description_is_written_as_it_stands_there() {
     fn written<T: Serialize + serde::de::DeserializeOwned>(text: &str) {
         let response: Response<T> = serde_json::from_str(text).expect(text);
         let line = serde_json::to_string(&response).expect(text);
         assert_eq!(json(&line), json(text));
     }
+    let pushed = |text: &str| {
+        let line: Pushed = serde_json::from_str(text).expect(text);
+        assert_eq!(json(&serde_json::to_string(&line).expect(text)), json(text));
+    };
     let by_id = |id: &Value| match id.as_str() {
-        Some("g") | None => written::<Done>,
+        Some("g" | "t") | None => written::<Done>,
         Some("i") => written::<Page<NeighborShown>>,
         Some("l") => written::<Page<SysctlShown>>,
         Some("n") => written::<Page<VnetLine>>,
         Some(other) => panic!("{other} is new here"),
     };
     for example in examples("< ") {
-        let id = &json(example)["id"];
-        if *id == 3 { written::<Page<RouteShown>>(example) } else { by_id(id)(example) }
+        let line = json(example);
+        let id = &line["id"];
+        if line.get("ok").or(line.get("error")).is_none() {
+            pushed(example);
+        } else if *id == 3 {
+            written::<Page<RouteShown>>(example);
+        } else {
+            by_id(id)(example);
+        }
     }
 }
 

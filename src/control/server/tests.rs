@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
+use super::super::Outbox;
 use super::*;
 use crate::protocol::{Command, Done};
 
@@ -28,8 +29,10 @@ impl Instance {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         let control = std::thread::spawn(move || {
+            let mut streams = Vec::new();
             while !asked.load(Ordering::Relaxed) {
-                server.serve(answer);
+                server.serve(|request, caller| answer(request, caller, &mut streams));
+                flood(&mut streams);
                 std::thread::sleep(Duration::from_micros(200));
             }
         });
@@ -61,9 +64,29 @@ impl Drop for Instance {
     }
 }
 
-/// `features` is answered shortly, `sysctl.get` with as many bytes as fit into its name.
-fn answer(request: Request) -> Result<Answer, Refusal> {
+/// Every stream gets lines for as long as there is room.
+fn flood(streams: &mut Vec<Outbox>) {
+    streams.retain(|stream| !stream.is_gone());
+    for stream in streams {
+        for _ in 0..64 {
+            if stream.has_room() {
+                stream.push(Pushed::default());
+            }
+        }
+    }
+}
+
+/// `features` is answered shortly, `events` begins a stream, `sysctl.get` with as many bytes as fit into its name.
+fn answer(
+    request: Request,
+    caller: &mut Caller<'_>,
+    streams: &mut Vec<Outbox>,
+) -> Result<Answer, Refusal> {
     match request.command {
+        Command::Events {} => {
+            streams.push(caller.stream());
+            Ok(Answer::Done(Done::default()))
+        }
         Command::SysctlGet { name } => {
             let text = name.repeat(20_000 / name.len().max(1));
             Err(Refusal::new(Code::Refused, text, ""))
@@ -115,6 +138,42 @@ fn a_client_that_does_not_read_harms_nobody() {
     }
     // It leaves in the middle of an answer.
     drop(stuck);
+    instance.serves();
+}
+
+const EVENTS: &[u8] = b"{\"id\":9,\"version\":1,\"command\":\"events\"}\n";
+
+#[test]
+fn the_lines_of_a_stream_follow_its_answer_and_other_answers_come_between_them() {
+    let instance = Instance::start("stream");
+    let mut stream = instance.connect();
+    stream.write_all(EVENTS).expect("written");
+    let mut lines = BufReader::new(stream.try_clone().expect("a clone"));
+    assert_eq!(line(&mut lines), "{\"id\":9,\"ok\":{}}\n");
+    // More than what may be owed to a client at a time.
+    for _ in 0..100_000 {
+        assert_eq!(line(&mut lines), "{\"id\":9}\n");
+    }
+    stream.write_all(FEATURES).expect("written");
+    while line(&mut lines) != DONE {}
+    // Who sends nothing more still gets his stream.
+    stream.shutdown(std::net::Shutdown::Write).expect("shut down");
+    for _ in 0..100_000 {
+        assert_eq!(line(&mut lines), "{\"id\":9}\n");
+    }
+    instance.serves();
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_harms_nobody() {
+    let instance = Instance::start("deaf");
+    let mut deaf = instance.connect();
+    deaf.write_all(EVENTS).expect("written");
+    for _ in 0..50 {
+        instance.serves();
+    }
+    // It leaves in the middle of a line.
+    drop(deaf);
     instance.serves();
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
-use super::{InterfaceError, Stack};
+use super::{Event, EventKind, InterfaceError, Stack};
 use crate::inet::control::{NeighborKey, RouteChange};
 use crate::inet::route::RouteFlags;
 use crate::net::IfSlot;
@@ -47,6 +47,9 @@ impl Stack {
         let on_link = |key: &NeighborKey| key.slot == slot && net.contains(&key.addr);
         let _neighbors = self.remove_neighbors(&vnet, on_link);
         self.publish_if_dirty(&vnet);
+        self.emit(|| {
+            Event::new(EventKind::AddressDeleted).vnet(&vnet).interface(&ifp.name).address(net)
+        });
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
-use super::{InterfaceError, Stack};
+use super::{EventKind, InterfaceError, Stack};
 use crate::inet::control::{Hop, RouteError, RouteTarget};
 use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
 
@@ -41,6 +41,7 @@ impl Stack {
         self.take_punts();
         self.leaving = None;
         self.forget(&vnet, &ifp);
+        self.emit_interface(EventKind::InterfaceDestroyed, &vnet, &ifp.name);
         Ok(())
     }
 

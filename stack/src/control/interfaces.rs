@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use pmd::PortId;
 use vnet::{DestroyError, VnetRef};
 
-use super::Stack;
+use super::{Event, EventKind, Stack};
 use crate::inet::control::AddressError;
 use crate::net::{IfIndex, IfKind, IfSlot, Ifnet, IfnetParts, vnet_net};
 use crate::wire::MacAddr;
@@ -142,9 +142,10 @@ impl Stack {
         self.interfaces[slot.place()] = Some(Arc::clone(&ifp));
         self.published.insert(&mut self.control, &ifp);
         let _there = self.with_inet(vnet, |inet| {
-            inet.interfaces.push(ifp);
+            inet.interfaces.push(Arc::clone(&ifp));
             inet.dirty = true;
         });
+        self.emit_interface(EventKind::InterfaceCreated, vnet, &ifp.name);
         Ok(slot)
     }
 
@@ -174,7 +175,13 @@ impl Stack {
 
     /// Takes an interface up or down; what its vnet's workers forward by follows.
     pub fn set_interface_up(&mut self, slot: IfSlot, up: bool) -> Result<(), InterfaceError> {
-        self.change_interface(slot, |ifp| ifp.set_up(up))
+        let was_up = self.interface(slot).is_some_and(|ifp| ifp.is_up());
+        self.change_interface(slot, |ifp| ifp.set_up(up))?;
+        if let Some(ifp) = self.interface(slot).filter(|_| up != was_up).cloned() {
+            let kind = if up { EventKind::InterfaceUp } else { EventKind::InterfaceDown };
+            self.emit_interface(kind, &ifp.vnet, &ifp.name);
+        }
+        Ok(())
     }
 
     /// Sets an interface's MTU, bytes of an IP packet; what its vnet's workers forward by follows.
@@ -223,6 +230,9 @@ impl Stack {
             self.arm(&vnet);
         }
         self.publish_forwarding(&vnet);
+        self.emit(|| {
+            Event::new(EventKind::AddressAdded).vnet(&vnet).interface(&ifp.name).address(net)
+        });
         Ok(())
     }
 
@@ -243,8 +253,10 @@ impl Stack {
                 self.withdraw(&ifp);
             }
         }
+        let event = Event::new(EventKind::VnetDestroyed).vnet(&vnet);
         drop(vnet);
         self.vnets.destroy(&mut self.control, id)?;
+        self.emit(|| event);
         Ok(())
     }
 

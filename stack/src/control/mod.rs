@@ -12,10 +12,12 @@
 //! | `destroy_interface.rs` | how an interface goes while packets flow |
 //! | `timers.rs` | when which vnet's neighbours are looked at |
 //! | `sysctls.rs` | sysctls of a vnet in service |
+//! | `events.rs` | what happened, for those who want to be told |
 
 mod books;
 mod changes;
 mod destroy_interface;
+mod events;
 mod interfaces;
 mod punts;
 mod routes;
@@ -24,6 +26,7 @@ mod sysctls;
 mod timers;
 
 pub use books::{Books, FrameTotals, Statistics, VnetBooks};
+pub use events::{Event, EventKind};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
 pub use show::{NeighborView, RouteView};
 
@@ -68,6 +71,8 @@ pub struct Stack {
     log: Vec<String>,
     /// Lines that came after [`LOG_LINES`] of them.
     log_suppressed: u64,
+    /// What happened; taken by the program while somebody wants to know.
+    events: events::Events,
 }
 
 impl Stack {
@@ -89,6 +94,7 @@ impl Stack {
             timers: timers::Timers::default(),
             log: Vec::new(),
             log_suppressed: 0,
+            events: events::Events::default(),
         }
     }
 
@@ -124,12 +130,14 @@ impl Stack {
     pub fn create_vnet(&mut self, name: &str) -> Result<VnetRef, CreateError> {
         if Vnets::MAX_VNETS > 1 && self.vnets.by_name(VNET0).is_none() {
             let vnet0 = self.vnets.create(&mut self.control, VNET0)?;
+            self.emit(|| Event::new(EventKind::VnetCreated).vnet(&vnet0));
             self.attach_loopback(&vnet0);
         }
         if let Some(vnet0) = self.vnets.by_name(VNET0).filter(|_| name == VNET0) {
             return Ok(vnet0.clone());
         }
         let vnet = self.vnets.create(&mut self.control, name)?;
+        self.emit(|| Event::new(EventKind::VnetCreated).vnet(&vnet));
         self.attach_loopback(&vnet);
         Ok(vnet)
     }

@@ -162,6 +162,7 @@ impl Stack {
     /// Carries out what the neighbour table wants after a change of it. Packets are released only after the adjacencies they wait for are
     /// published; other changes are published by the caller.
     pub(super) fn act(&mut self, vnet: &VnetRef, actions: Vec<ArpAction<HeldPacket>>) {
+        self.emit_neighbors(vnet);
         if actions.iter().any(|action| matches!(action, ArpAction::Changed)) {
             let _there = self.with_inet(vnet, |inet| inet.dirty = true);
         }

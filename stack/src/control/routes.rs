@@ -92,6 +92,7 @@ impl Stack {
             self.control.synchronize();
             let _there = self.with_inet(vnet, |inet| inet.hops.reuse_rested());
         }
+        self.emit_routes(vnet, changes);
         Ok(())
     }
 

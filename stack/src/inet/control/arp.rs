@@ -107,6 +107,15 @@ impl NeighborState {
     }
 }
 
+/// What became of a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeighborNews {
+    /// The neighbour.
+    pub key: NeighborKey,
+    /// Its state, with a MAC address that is new; none when the one that was known is known no more.
+    pub state: Option<NeighborState>,
+}
+
 /// What the table wants done.
 #[derive(Debug, PartialEq)]
 pub enum ArpAction<P> {
@@ -208,6 +217,8 @@ pub struct ArpTable<P> {
     expendable: BTreeSet<(Worth, Nanos, NeighborKey)>,
     /// When we last defended an address.
     defended: HashMap<NeighborKey, Nanos>,
+    /// What became of neighbours, until somebody takes it.
+    news: Vec<NeighborNews>,
 }
 
 impl<P> Default for ArpTable<P> {
@@ -217,6 +228,7 @@ impl<P> Default for ArpTable<P> {
             timers: BTreeSet::new(),
             expendable: BTreeSet::new(),
             defended: HashMap::new(),
+            news: Vec::new(),
         }
     }
 }
@@ -284,6 +296,7 @@ impl<P> ArpTable<P> {
     pub fn remove(&mut self, key: NeighborKey, actions: &mut Vec<ArpAction<P>>) -> bool {
         let Some(entry) = self.entries.remove(&key) else { return false };
         self.rerank(entry.rank(key), None);
+        self.note(key, Some(entry.state), None);
         let _was_armed = self.timers.remove(&(entry.deadline, Timer::Neighbor(key)));
         actions.extend(entry.hold.into_iter().map(ArpAction::Unreachable));
         actions.push(ArpAction::Changed);
@@ -499,8 +512,9 @@ impl<P> ArpTable<P> {
                 if matches!(entry.state, NeighborState::Probing { .. }) {
                     actions.push(ArpAction::TimedOut(key));
                 }
-                let _removed = self.entries.remove(&key);
+                let removed = self.entries.remove(&key);
                 self.rerank(before, None);
+                self.note(key, removed.map(|entry| entry.state), None);
                 return actions.push(ArpAction::Changed);
             }
             NeighborState::Static(_) => return,
@@ -516,8 +530,9 @@ impl<P> ArpTable<P> {
         if !matches!(entry.state, NeighborState::Static(_)) {
             let _new = self.timers.insert((entry.deadline, Timer::Neighbor(key)));
         }
-        let (deadline, rank) = (entry.deadline, entry.rank(key));
+        let (deadline, rank, state) = (entry.deadline, entry.rank(key), entry.state);
         let old = self.entries.insert(key, entry);
+        self.note(key, old.as_ref().map(|old| old.state), Some(state));
         self.rerank(old.as_ref().and_then(|old| old.rank(key)), rank);
         if let Some(old) = &old
             && old.deadline != deadline
@@ -552,6 +567,22 @@ impl<P> ArpTable<P> {
         entry.unasked = None;
         let after = entry.rank(key);
         self.rerank(before, after);
+    }
+
+    /// Keeps what became of a neighbour, if its MAC address is not what it was.
+    fn note(&mut self, key: NeighborKey, old: Option<NeighborState>, state: Option<NeighborState>) {
+        let mac = |state: Option<NeighborState>| state.and_then(NeighborState::mac);
+        let is_static = |state| matches!(state, Some(NeighborState::Static(_)));
+        let same = mac(old) == mac(state) && is_static(old) == is_static(state);
+        if !same {
+            self.news
+                .push(NeighborNews { key, state: state.filter(|state| state.mac().is_some()) });
+        }
+    }
+
+    /// What became of neighbours since the last call. Who changes the table takes them after it.
+    pub fn take_news(&mut self) -> Vec<NeighborNews> {
+        std::mem::take(&mut self.news)
     }
 
     /// Books what an entry is worth now.

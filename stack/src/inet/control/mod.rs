@@ -8,7 +8,9 @@ mod routes;
 
 pub(crate) use addresses::arp_interface;
 pub use addresses::{Address, AddressError};
-pub use arp::{ArpAction, ArpInterface, ArpLimits, ArpTable, NeighborKey, NeighborState, UseMark};
+pub use arp::{
+    ArpAction, ArpInterface, ArpLimits, ArpTable, NeighborKey, NeighborNews, NeighborState, UseMark,
+};
 pub use hops::{GatewayPath, Hop, HopTable};
 pub use routes::{RouteChange, RouteError, RouteTarget};
 
