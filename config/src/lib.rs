@@ -27,13 +27,17 @@
 //! ");
 //! ```
 //!
+//! The way back is [`Config::to_toml`], and [`difference`] says what it takes to come from one configuration to another.
+//!
 //! The crate asks the machine nothing except whether files exist that the configuration names;
 //! what else it must know (CPUs, sysctls, how many vnets the build holds) comes in as a [`Host`].
 #![forbid(unsafe_code)]
 
+mod change;
 mod decode;
 mod defaults;
 mod diagnostic;
+mod difference;
 mod error;
 mod flat;
 mod host;
@@ -43,18 +47,21 @@ mod nearest;
 mod raw;
 mod render;
 mod validate;
+mod write;
 
+pub use change::{Action, Change, Described, VnetChange};
 pub use defaults::{
     BURST_DEFAULT, DESCRIPTORS_DEFAULT, IDLE_SLEEP_US_DEFAULT, MTU_DEFAULT, NEXT_HOPS_MAX,
     SAMPLE_DEFAULT, SOCKET_DEFAULT, limits,
 };
 pub use diagnostic::{Diagnostic, Label, Rule, Severity};
+pub use difference::difference;
 pub use error::{ConfigErrors, Report};
 pub use flat::Flat;
 pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
 pub use load::{load, parse};
 pub use model::{
-    Attachment, Config, Control, CpuId, Device, Dpdk, Histograms, Hugepages, IfName, Interface,
-    MacAddr, Neighbor, NextHop, PciAddress, Port, PortName, Route, RouteTarget, Sysctl,
+    Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Histograms, Hugepages, IfName,
+    Interface, MacAddr, Neighbor, NextHop, PciAddress, Port, PortName, Route, RouteTarget, Sysctl,
     SysctlValue, VlanId, Vnet, VnetName, Workers,
 };

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 
 use crate::error::Report;
-pub use names::{CpuId, IfName, PortName, VlanId, VnetName};
+pub(crate) use names::check_name;
+pub use names::{BadName, CpuId, IfName, PortName, VlanId, VnetName};
 pub use network::{Device, MacAddr, PciAddress};
 
 /// A configuration in which every rule holds.
@@ -157,7 +158,7 @@ pub struct Interface {
 }
 
 /// What carries an interface's packets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attachment {
     /// The vnet itself; only `lo0`.
     Loopback,
@@ -202,7 +203,7 @@ pub enum RouteTarget {
 }
 
 /// One way on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NextHop {
     /// A router on a connected network.
     Gateway {

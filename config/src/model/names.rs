@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::defaults::limits;
+
 macro_rules! name {
-    ($(#[doc = $doc:literal])+ $name:ident) => {
+    ($(#[doc = $doc:literal])+ $name:ident, $bytes_max:expr) => {
         $(#[doc = $doc])+
         ///
         /// Starts with a letter and goes on with letters, digits, `_`, `-` and `.`.
@@ -11,6 +13,14 @@ macro_rules! name {
         pub struct $name(pub(crate) String);
 
         impl $name {
+            /// A name of that text.
+            ///
+            /// # Errors
+            /// The text can be no name.
+            pub fn new(text: &str) -> Result<Self, BadName> {
+                check_name(text, $bytes_max).map(|()| Self(text.to_owned()))
+            }
+
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -27,17 +37,49 @@ macro_rules! name {
 
 name! {
     /// The name of a port, at most 63 bytes.
-    PortName
+    PortName, limits::NAME_BYTES
 }
 
 name! {
     /// The name of a vnet, at most 63 bytes.
-    VnetName
+    VnetName, limits::NAME_BYTES
 }
 
 name! {
     /// The name of an interface within its vnet, at most 15 bytes (`IFNAMSIZ` less the NUL).
-    IfName
+    IfName, limits::INTERFACE_NAME_BYTES
+}
+
+/// Why a text can be no name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Names stand next to numbers and addresses, from which the first letter tells them apart.
+    #[error("must start with a letter")]
+    Start,
+    /// Only letters, digits, `_`, `-` and `.`.
+    #[error("{0:?} cannot be in a name")]
+    Character(char),
+    /// More bytes than a name has.
+    #[error("has {bytes} bytes, {} more than fit", .bytes - .bytes_max)]
+    Long {
+        /// The text's.
+        bytes: usize,
+        /// The most that a name has.
+        bytes_max: usize,
+    },
+}
+
+/// Names stand in commands, JSON keys and log lines.
+pub(crate) fn check_name(text: &str, bytes_max: usize) -> Result<(), BadName> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(BadName::Start);
+    }
+    match text.chars().find(|c| !allowed(*c)) {
+        Some(bad) => Err(BadName::Character(bad)),
+        None if text.len() > bytes_max => Err(BadName::Long { bytes: text.len(), bytes_max }),
+        None => Ok(()),
+    }
 }
 
 impl VnetName {
@@ -70,6 +112,11 @@ impl fmt::Display for CpuId {
 pub struct VlanId(pub(crate) u16);
 
 impl VlanId {
+    /// The VLAN of that number, if there can be one.
+    pub fn new(number: u16) -> Option<Self> {
+        limits::VLAN.contains(&i64::from(number)).then_some(Self(number))
+    }
+
     /// The number that stands in the tag.
     pub fn get(self) -> u16 {
         self.0

@@ -8,6 +8,11 @@ use std::str::FromStr;
 pub struct MacAddr(pub(crate) [u8; 6]);
 
 impl MacAddr {
+    /// The address of these bytes, if one station can have it.
+    pub fn new(octets: [u8; 6]) -> Option<Self> {
+        (octets[0] & 1 == 0 && octets != [0; 6]).then_some(Self(octets))
+    }
+
     /// The six bytes in the order of transmission.
     pub fn octets(self) -> [u8; 6] {
         self.0

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::Check;
 use crate::defaults::limits;
 use crate::diagnostic::{Diagnostic, Rule, Span};
-use crate::model::{IfName, MacAddr};
+use crate::model::{IfName, MacAddr, check_name};
 use crate::nearest::did_you_mean;
 
 /// A number of `unit` within `range`, or `default` if the key is not there or wrong.
@@ -115,20 +115,10 @@ impl Named {
     }
 }
 
-/// Whether the text can be a name. Names stand in commands, JSON keys and log lines, and next to
-/// numbers and addresses there, from which the first letter tells them apart.
+/// Whether the text can be a name.
 pub(super) fn name(check: &mut Check<'_>, what: Named, given: &Spanned<String>) -> bool {
     let text = given.get_ref().as_str();
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let label = if !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        "must start with a letter".to_owned()
-    } else if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-        format!("{bad:?} cannot be in a name")
-    } else if text.len() > what.bytes_max() {
-        format!("has {} bytes, {} more than fit", text.len(), text.len() - what.bytes_max())
-    } else {
-        return true;
-    };
+    let Err(bad) = check_name(text, what.bytes_max()) else { return true };
     let example = match what {
         Named::Port => "p0",
         Named::Vnet => "red",
@@ -138,7 +128,7 @@ pub(super) fn name(check: &mut Check<'_>, what: Named, given: &Spanned<String>) 
         Rule::BadName,
         given.span(),
         format!("`{text}` cannot be the name of a {}", what.word()).replace("a i", "an i"),
-        label,
+        bad.to_string(),
         format!(
             "use at most {} letters, digits, `_`, `-` and `.`, the first one a letter: \
              name = \"{example}\"",

@@ -1,0 +1,318 @@
+//! What can be different between two configurations, each change with what it takes to undo it.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::model::{
+    Attachment, IfName, Interface, MacAddr, Port, PortName, RouteTarget, SysctlValue, Vnet,
+    VnetName,
+};
+
+/// One step from a configuration to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A key of a table that is there once, such as `burst` of `[workers]`, or of a port that is in both. `None`: the
+    /// key has its default.
+    Setting {
+        /// `[workers]`, or `port p0`.
+        table: String,
+        /// The key.
+        key: &'static str,
+        /// As it stands in the one.
+        from: Option<String>,
+        /// As it shall stand in the other.
+        to: Option<String>,
+    },
+    /// A port that is not there yet.
+    PortAttach(Port),
+    /// A port that is there no more.
+    PortDetach(Port),
+    /// A change of one vnet.
+    Vnet {
+        /// Which.
+        vnet: VnetName,
+        /// What.
+        change: VnetChange,
+    },
+}
+
+/// A change of one vnet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VnetChange {
+    /// Makes it, with nothing but its `lo0`.
+    Create,
+    /// Destroys it, with all that it has then.
+    Destroy(Box<Vnet>),
+    /// Sets a sysctl. `None`: the value that it begins with.
+    Sysctl {
+        /// Its dotted name.
+        name: String,
+        /// The value that it has.
+        from: Option<SysctlValue>,
+        /// The value that it gets.
+        to: Option<SysctlValue>,
+    },
+    /// Makes an interface with its addresses.
+    InterfaceCreate(Interface),
+    /// Destroys an interface with its addresses; no static neighbour and no route needs it then.
+    InterfaceDestroy(Interface),
+    /// Changes the bytes of its largest IP packet.
+    Mtu {
+        /// Which interface.
+        interface: IfName,
+        /// What it has.
+        from: u16,
+        /// What it gets.
+        to: u16,
+    },
+    /// Takes an interface up or down.
+    Up {
+        /// Which interface.
+        interface: IfName,
+        /// Whether up.
+        to: bool,
+    },
+    /// Gives an interface an address, behind those that it has; or takes one from it, in whose prefix no static neighbour
+    /// is then; or brings them into another order, of which the first is what it answers with. Never two at once.
+    Addresses {
+        /// Which interface.
+        interface: IfName,
+        /// Those that it has, with the lengths of their prefixes.
+        from: Vec<Ipv4Net>,
+        /// Those that it gets.
+        to: Vec<Ipv4Net>,
+    },
+    /// Sets a static neighbour.
+    Neighbor {
+        /// On which interface.
+        interface: IfName,
+        /// Its address.
+        address: Ipv4Addr,
+        /// What it is; `None`: not there.
+        from: Option<MacAddr>,
+        /// What it shall be.
+        to: Option<MacAddr>,
+    },
+    /// Sets a route.
+    Route {
+        /// Its destinations.
+        prefix: Ipv4Net,
+        /// Where it leads; `None`: it is not there.
+        from: Option<RouteTarget>,
+        /// Where it shall lead.
+        to: Option<RouteTarget>,
+    },
+}
+
+/// Whether something comes, goes, or becomes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `+`
+    Add,
+    /// `-`
+    Remove,
+    /// `~`
+    Change,
+}
+
+/// A change in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// What becomes of it.
+    pub action: Action,
+    /// What kind of thing it is: `route`, `interface`, `[workers]`.
+    pub object: String,
+    /// Its name or key.
+    pub name: String,
+    /// What it is, for what goes or changes.
+    pub from: Option<String>,
+    /// What it will be, for what comes or changes.
+    pub to: Option<String>,
+}
+
+impl Change {
+    /// The vnet that it is about.
+    pub fn vnet(&self) -> Option<&VnetName> {
+        match self {
+            Self::Vnet { vnet, .. } => Some(vnet),
+            Self::Setting { .. } | Self::PortAttach(_) | Self::PortDetach(_) => None,
+        }
+    }
+
+    /// The changes that lead back, in their order.
+    pub fn inverse(self) -> Vec<Self> {
+        match self {
+            Self::Setting { table, key, from, to } => {
+                vec![Self::Setting { table, key, from: to, to: from }]
+            }
+            Self::PortAttach(port) => vec![Self::PortDetach(port)],
+            Self::PortDetach(port) => vec![Self::PortAttach(port)],
+            Self::Vnet { vnet, change: VnetChange::Destroy(content) } => {
+                crate::difference::creation(vnet, &content)
+            }
+            Self::Vnet { vnet, change } => {
+                let change = change.inverse(&vnet);
+                vec![Self::Vnet { vnet, change }]
+            }
+        }
+    }
+
+    /// The change in words.
+    pub fn describe(&self) -> Described {
+        match self {
+            Self::Setting { table, key, from, to } => {
+                let text = |value: &Option<String>| value.clone().unwrap_or_else(default);
+                described(Action::Change, table, key, Some(text(from)), Some(text(to)))
+            }
+            Self::PortAttach(port) => come("port", &port.name, format!("on {}", port.device)),
+            Self::PortDetach(port) => go("port", &port.name, format!("on {}", port.device)),
+            Self::Vnet { vnet, change } => change.describe(vnet),
+        }
+    }
+}
+
+impl VnetChange {
+    fn inverse(self, vnet: &VnetName) -> Self {
+        match self {
+            Self::Create => Self::Destroy(Box::new(Vnet::empty(vnet.clone()))),
+            Self::Destroy(_) => Self::Create,
+            Self::Sysctl { name, from, to } => Self::Sysctl { name, from: to, to: from },
+            Self::InterfaceCreate(interface) => Self::InterfaceDestroy(interface),
+            Self::InterfaceDestroy(interface) => Self::InterfaceCreate(interface),
+            Self::Mtu { interface, from, to } => Self::Mtu { interface, from: to, to: from },
+            Self::Up { interface, to } => Self::Up { interface, to: !to },
+            Self::Addresses { interface, from, to } => {
+                Self::Addresses { interface, from: to, to: from }
+            }
+            Self::Neighbor { interface, address, from, to } => {
+                Self::Neighbor { interface, address, from: to, to: from }
+            }
+            Self::Route { prefix, from, to } => Self::Route { prefix, from: to, to: from },
+        }
+    }
+
+    fn describe(&self, vnet: &VnetName) -> Described {
+        match self {
+            Self::Create => described(Action::Add, "vnet", vnet, None, None),
+            Self::Destroy(_) => described(Action::Remove, "vnet", vnet, None, None),
+            Self::Sysctl { name, from, to } => {
+                let text = |value: &Option<SysctlValue>| {
+                    value.as_ref().map_or_else(default, SysctlValue::to_string)
+                };
+                described(Action::Change, "sysctl", name, Some(text(from)), Some(text(to)))
+            }
+            Self::InterfaceCreate(interface) => {
+                come("interface", &interface.name, interface.to_string())
+            }
+            Self::InterfaceDestroy(interface) => {
+                go("interface", &interface.name, interface.to_string())
+            }
+            Self::Mtu { interface, from, to } => {
+                turn("interface", interface, format!("mtu {from}"), format!("mtu {to}"))
+            }
+            Self::Up { interface, to } => {
+                let word = |up: bool| if up { "up" } else { "down" }.to_owned();
+                turn("interface", interface, word(!to), word(*to))
+            }
+            Self::Addresses { interface, from, to } => {
+                let on = || format!("on {interface}");
+                let without = |all: &[Ipv4Net], others: &[Ipv4Net]| {
+                    all.iter().find(|address| !others.contains(address)).copied()
+                };
+                match (without(from, to), without(to, from)) {
+                    (_, Some(new)) => come("address", new, on()),
+                    (Some(old), None) => go("address", old, on()),
+                    (None, None) => turn("interface", interface, joined(from), joined(to)),
+                }
+            }
+            Self::Neighbor { interface, address, from, to } => {
+                let text =
+                    |mac: &Option<MacAddr>| mac.map(|mac| format!("at {mac} on {interface}"));
+                either("neighbor", address, text(from), text(to))
+            }
+            Self::Route { prefix, from, to } => {
+                let text = |target: &Option<RouteTarget>| target.as_ref().map(ToString::to_string);
+                either("route", prefix, text(from), text(to))
+            }
+        }
+    }
+}
+
+fn described(
+    action: Action,
+    object: &str,
+    name: impl ToString,
+    from: Option<String>,
+    to: Option<String>,
+) -> Described {
+    Described { action, object: object.to_owned(), name: name.to_string(), from, to }
+}
+
+fn come(object: &str, name: impl ToString, to: String) -> Described {
+    described(Action::Add, object, name, None, Some(to))
+}
+
+fn go(object: &str, name: impl ToString, from: String) -> Described {
+    described(Action::Remove, object, name, Some(from), None)
+}
+
+fn turn(object: &str, name: impl ToString, from: String, to: String) -> Described {
+    described(Action::Change, object, name, Some(from), Some(to))
+}
+
+fn either(
+    object: &str,
+    name: impl ToString,
+    from: Option<String>,
+    to: Option<String>,
+) -> Described {
+    let action = match (&from, &to) {
+        (None, _) => Action::Add,
+        (_, None) => Action::Remove,
+        _ => Action::Change,
+    };
+    described(action, object, name, from, to)
+}
+
+fn default() -> String {
+    "default".to_owned()
+}
+
+fn joined(addresses: &[Ipv4Net]) -> String {
+    addresses.iter().map(Ipv4Net::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl std::fmt::Display for Interface {
+    /// All but its name, in a few words.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name: _, attachment, mtu, mac, addresses, up } = self;
+        match attachment {
+            Attachment::Loopback => write!(f, "loopback")?,
+            Attachment::Port { port: PortName(port), vlan: None } => write!(f, "on {port}")?,
+            Attachment::Port { port: PortName(port), vlan: Some(vlan) } => {
+                write!(f, "on {port} vlan {vlan}")?;
+            }
+        }
+        write!(f, " mtu {mtu}")?;
+        if let Some(mac) = mac {
+            write!(f, " mac {mac}")?;
+        }
+        if !up {
+            write!(f, " down")?;
+        }
+        match addresses.as_slice() {
+            [] => Ok(()),
+            some => write!(f, ": {}", joined(some)),
+        }
+    }
+}
+
+impl std::fmt::Display for SysctlValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}

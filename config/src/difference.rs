@@ -1,0 +1,348 @@
+//! The way from one configuration to another. What is equal in both is not touched, and what cannot stay while something
+//! else changes goes before and comes back after.
+//!
+//! The order holds at each step: no route leads through an interface that is not there, no two interfaces take the same
+//! packets, no two networks of a vnet overlap. What is made can be undone, so vnets go last, when nothing else can fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use crate::change::{Change, VnetChange};
+use crate::defaults::LOOPBACK_MTU_DEFAULT;
+use crate::model::{
+    Attachment, Config, IfName, Interface, Neighbor, NextHop, Route, RouteTarget, Vnet, VnetName,
+};
+use crate::write::{Table, port_table};
+
+/// When a change comes, and what it is.
+type Step = (Stage, Change);
+
+/// The order of changes over all vnets; within one, that of the vnets' names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Setting,
+    PortAttach,
+    RouteRemove,
+    NeighborRemove,
+    AddressRemove,
+    InterfaceDestroy,
+    VnetCreate,
+    Sysctl,
+    InterfaceCreate,
+    InterfaceChange,
+    AddressAdd,
+    AddressOrder,
+    NeighborSet,
+    RouteSet,
+    VnetDestroy,
+    PortDetach,
+}
+
+/// The changes that lead from `old` to `new`, in an order in which they can be made. Equal configurations have none:
+/// the order of vnets, interfaces, sysctls, neighbours, routes and next hops means nothing.
+pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
+    let mut steps = Vec::new();
+    settings(&old.process(), &new.process(), &mut steps);
+    ports(old, new, &mut steps);
+    let by_name = |config: &'_ Config| -> BTreeMap<VnetName, Vnet> {
+        config.vnets.iter().map(|vnet| (vnet.name.clone(), vnet.clone())).collect()
+    };
+    let (mut old_vnets, mut new_vnets) = (by_name(old), by_name(new));
+    // The base vnet cannot go: one that is not configured has nothing.
+    if let Some((base, _)) = old_vnets.iter().find(|(name, _)| name.is_base()) {
+        let _there = new_vnets.entry(base.clone()).or_insert_with(|| Vnet::empty(base.clone()));
+    }
+    let claims = claims(&new_vnets);
+    for (name, mut vnet) in std::mem::take(&mut old_vnets) {
+        match new_vnets.remove(&name) {
+            Some(wish) => changes(Some(&vnet), &wish, &mut steps),
+            None => {
+                release(&mut vnet, &claims, &mut steps);
+                put(&mut steps, Stage::VnetDestroy, &name, VnetChange::Destroy(Box::new(vnet)));
+            }
+        }
+    }
+    new_vnets.values().for_each(|vnet| changes(None, vnet, &mut steps));
+    steps.sort_by_key(|(stage, _)| *stage);
+    steps.into_iter().map(|(_, change)| change).collect()
+}
+
+/// The changes that make a vnet.
+pub(crate) fn creation(name: VnetName, content: &Vnet) -> Vec<Change> {
+    let mut steps = Vec::new();
+    changes(None, &Vnet { name, ..content.clone() }, &mut steps);
+    steps.sort_by_key(|(stage, _)| *stage);
+    steps.into_iter().map(|(_, change)| change).collect()
+}
+
+fn put(steps: &mut Vec<Step>, stage: Stage, vnet: &VnetName, change: VnetChange) {
+    steps.push((stage, Change::Vnet { vnet: vnet.clone(), change }));
+}
+
+fn settings(old: &[Table], new: &[Table], steps: &mut Vec<Step>) {
+    let headers: BTreeSet<&str> = old.iter().chain(new).map(|table| table.header).collect();
+    for header in headers {
+        let of = |tables: &[Table]| {
+            let table = tables.iter().find(|table| table.header == header);
+            table.map(|table| table.keys.clone()).unwrap_or_default()
+        };
+        keys(header, of(old), of(new), steps);
+    }
+}
+
+fn keys(
+    table: &str,
+    old: Vec<(&'static str, String)>,
+    new: Vec<(&'static str, String)>,
+    steps: &mut Vec<Step>,
+) {
+    let mut old: BTreeMap<_, _> = old.into_iter().collect();
+    let mut setting = |key, from, to| {
+        let table = table.to_owned();
+        steps.push((Stage::Setting, Change::Setting { table, key, from, to }));
+    };
+    for (key, value) in new {
+        match old.remove(key) {
+            Some(same) if same == value => {}
+            from => setting(key, from, Some(value)),
+        }
+    }
+    old.into_iter().for_each(|(key, value)| setting(key, Some(value), None));
+}
+
+fn ports(old: &Config, new: &Config, steps: &mut Vec<Step>) {
+    for port in &old.ports {
+        match new.port(&port.name) {
+            Some(same) => {
+                let table = format!("port {}", port.name);
+                keys(&table, port_table(port).keys, port_table(same).keys, steps);
+            }
+            None => steps.push((Stage::PortDetach, Change::PortDetach(port.clone()))),
+        }
+    }
+    for port in new.ports.iter().filter(|port| old.port(&port.name).is_none()) {
+        steps.push((Stage::PortAttach, Change::PortAttach(port.clone())));
+    }
+}
+
+/// What interfaces take packets of, in the new configuration.
+fn claims(vnets: &BTreeMap<VnetName, Vnet>) -> BTreeSet<Attachment> {
+    let interfaces = vnets.values().flat_map(|vnet| &vnet.interfaces);
+    interfaces.map(|interface| interface.attachment.clone()).collect()
+}
+
+/// A vnet that goes in the end gives up at once the interfaces whose packets others will take.
+fn release(vnet: &mut Vnet, claims: &BTreeSet<Attachment>, steps: &mut Vec<Step>) {
+    let claimed = |interface: &Interface| {
+        interface.attachment != Attachment::Loopback && claims.contains(&interface.attachment)
+    };
+    if !vnet.interfaces.iter().any(claimed) {
+        return;
+    }
+    let mut rest = vnet.clone();
+    rest.interfaces.retain(|interface| !claimed(interface));
+    let stays =
+        |name: &IfName| !vnet.interfaces.iter().any(|gone| claimed(gone) && gone.name == *name);
+    rest.neighbors.retain(|neighbor| stays(&neighbor.interface));
+    rest.routes.retain(|route| interfaces_of(&route.target).all(stays));
+    changes(Some(vnet), &rest, steps);
+    *vnet = rest;
+}
+
+/// The changes within one vnet, or those that make it.
+fn changes(old: Option<&Vnet>, new: &Vnet, steps: &mut Vec<Step>) {
+    let name = &new.name;
+    let nothing = Vnet::empty(name.clone());
+    if old.is_none() {
+        put(steps, Stage::VnetCreate, name, VnetChange::Create);
+    }
+    let old = old.unwrap_or(&nothing);
+    sysctls(old, new, steps);
+    let kept = interfaces(old, new, steps);
+    neighbors(old, new, &kept, steps);
+    routes(old, new, &kept, steps);
+}
+
+fn sysctls(old: &Vnet, new: &Vnet, steps: &mut Vec<Step>) {
+    let values = |vnet: &Vnet| -> BTreeMap<_, _> {
+        let pairs = vnet.sysctls.iter().map(|sysctl| (sysctl.name.clone(), sysctl.value.clone()));
+        pairs.collect()
+    };
+    let mut before = values(old);
+    let mut set = |name, from, to| {
+        put(steps, Stage::Sysctl, &new.name, VnetChange::Sysctl { name, from, to });
+    };
+    for sysctl in &new.sysctls {
+        match before.remove(&sysctl.name) {
+            Some(same) if same == sysctl.value => {}
+            from => set(sysctl.name.clone(), from, Some(sysctl.value.clone())),
+        }
+    }
+    before.into_iter().for_each(|(name, value)| set(name, Some(value), None));
+}
+
+/// Interfaces that stay, each with the addresses that it loses.
+type Kept = BTreeMap<IfName, Vec<Ipv4Net>>;
+
+/// Interfaces by name; `lo0` is there in any case.
+fn by_name(vnet: &Vnet) -> BTreeMap<IfName, Interface> {
+    let interfaces = std::iter::once(Interface::loopback()).chain(vnet.interfaces.iter().cloned());
+    interfaces.map(|interface| (interface.name.clone(), interface)).collect()
+}
+
+fn interfaces(old: &Vnet, new: &Vnet, steps: &mut Vec<Step>) -> Kept {
+    let (vnet, mut wishes) = (&new.name, by_name(new));
+    let mut kept = Kept::new();
+    for (name, interface) in by_name(old) {
+        let same = |wish: &Interface| {
+            (&wish.attachment, wish.mac) == (&interface.attachment, interface.mac)
+        };
+        if wishes.get(&name).is_some_and(same) {
+            let lost = wishes.remove(&name).map(|wish| change(vnet, &interface, &wish, steps));
+            let _new = kept.insert(name, lost.unwrap_or_default());
+        } else {
+            let destroy = VnetChange::InterfaceDestroy(interface);
+            put(steps, Stage::InterfaceDestroy, vnet, destroy);
+        }
+    }
+    // In the order of the file, which is that of their indices.
+    for interface in new.interfaces.iter().filter(|interface| wishes.contains_key(&interface.name))
+    {
+        let create = VnetChange::InterfaceCreate(interface.clone());
+        put(steps, Stage::InterfaceCreate, vnet, create);
+    }
+    kept
+}
+
+/// The changes of an interface that stays; the addresses that it loses.
+fn change(
+    vnet: &VnetName,
+    old: &Interface,
+    new: &Interface,
+    steps: &mut Vec<Step>,
+) -> Vec<Ipv4Net> {
+    let interface = || old.name.clone();
+    if old.mtu != new.mtu {
+        let mtu = VnetChange::Mtu { interface: interface(), from: old.mtu, to: new.mtu };
+        put(steps, Stage::InterfaceChange, vnet, mtu);
+    }
+    if old.up != new.up {
+        let up = VnetChange::Up { interface: interface(), to: new.up };
+        put(steps, Stage::InterfaceChange, vnet, up);
+    }
+    let mut now = old.addresses.clone();
+    let mut set = |stage, from: &[Ipv4Net], to: &[Ipv4Net]| {
+        let (from, to) = (from.to_vec(), to.to_vec());
+        put(steps, stage, vnet, VnetChange::Addresses { interface: interface(), from, to });
+    };
+    let lost = now.iter().filter(|address| !new.addresses.contains(address)).copied();
+    let lost: Vec<_> = lost.collect();
+    for gone in &lost {
+        let before = now.clone();
+        now.retain(|address| address != gone);
+        set(Stage::AddressRemove, &before, &now);
+    }
+    for address in new.addresses.iter().filter(|address| !old.addresses.contains(address)) {
+        let before = now.clone();
+        now.push(*address);
+        set(Stage::AddressAdd, &before, &now);
+    }
+    if now != new.addresses {
+        set(Stage::AddressOrder, &now, &new.addresses);
+    }
+    lost
+}
+
+/// A static neighbour goes with its interface, and with the address whose network it is in.
+fn neighbors(old: &Vnet, new: &Vnet, kept: &Kept, steps: &mut Vec<Step>) {
+    let key = |neighbor: &Neighbor| (neighbor.interface.clone(), neighbor.address);
+    let mut wishes: BTreeMap<_, _> =
+        new.neighbors.iter().map(|neighbor| (key(neighbor), neighbor.mac)).collect();
+    let mut set = |stage, (interface, address), from, to| {
+        let change = VnetChange::Neighbor { interface, address, from, to };
+        put(steps, stage, &new.name, change);
+    };
+    for neighbor in &old.neighbors {
+        let stays = kept
+            .get(&neighbor.interface)
+            .is_some_and(|lost| !lost.iter().any(|network| network.contains(&neighbor.address)));
+        let (key, mac) = (key(neighbor), neighbor.mac);
+        match wishes.get(&key).copied().filter(|_| stays) {
+            Some(wish) => {
+                let _settled = wishes.remove(&key);
+                if wish != mac {
+                    set(Stage::NeighborSet, key, Some(mac), Some(wish));
+                }
+            }
+            None => set(Stage::NeighborRemove, key, Some(mac), None),
+        }
+    }
+    wishes.into_iter().for_each(|(key, mac)| set(Stage::NeighborSet, key, None, Some(mac)));
+}
+
+/// A route goes with an interface that it leads through. One that leads elsewhere is replaced, which loses no packet.
+fn routes(old: &Vnet, new: &Vnet, kept: &Kept, steps: &mut Vec<Step>) {
+    let mut wishes: BTreeMap<Ipv4Net, RouteTarget> =
+        new.routes.iter().map(|route| (route.prefix, route.target.clone())).collect();
+    let mut set = |stage, prefix, from, to| {
+        put(steps, stage, &new.name, VnetChange::Route { prefix, from, to });
+    };
+    for Route { prefix, target } in &old.routes {
+        let stays = interfaces_of(target).all(|name| kept.contains_key(name));
+        match wishes.get(prefix).filter(|_| stays).cloned() {
+            Some(wish) => {
+                let _settled = wishes.remove(prefix);
+                if !same_target(&wish, target) {
+                    set(Stage::RouteSet, *prefix, Some(target.clone()), Some(wish));
+                }
+            }
+            None => set(Stage::RouteRemove, *prefix, Some(target.clone()), None),
+        }
+    }
+    wishes.into_iter().for_each(|(prefix, wish)| set(Stage::RouteSet, prefix, None, Some(wish)));
+}
+
+/// The interfaces that a route leads through.
+fn interfaces_of(target: &RouteTarget) -> impl Iterator<Item = &IfName> {
+    let hops: &[NextHop] = match target {
+        RouteTarget::Via(hops) => hops,
+        RouteTarget::Blackhole | RouteTarget::Reject => &[],
+    };
+    hops.iter().map(|hop| match hop {
+        NextHop::Gateway { interface, .. } | NextHop::Interface(interface) => interface,
+    })
+}
+
+/// Flows are shared between next hops whatever their order.
+fn same_target(one: &RouteTarget, other: &RouteTarget) -> bool {
+    match (one, other) {
+        (RouteTarget::Via(one), RouteTarget::Via(other)) => {
+            let set = |hops: &'_ [NextHop]| hops.iter().cloned().collect::<BTreeSet<_>>();
+            set(one) == set(other)
+        }
+        _ => one == other,
+    }
+}
+
+impl Vnet {
+    /// A vnet of that name that has nothing.
+    pub fn empty(name: VnetName) -> Self {
+        let (sysctls, interfaces) = (Vec::new(), Vec::new());
+        Self { name, sysctls, interfaces, neighbors: Vec::new(), routes: Vec::new() }
+    }
+}
+
+impl Interface {
+    /// The `lo0` that every vnet has, as it begins.
+    pub fn loopback() -> Self {
+        Self {
+            name: IfName(IfName::LOOPBACK.to_owned()),
+            attachment: Attachment::Loopback,
+            mtu: LOOPBACK_MTU_DEFAULT,
+            mac: None,
+            addresses: Vec::new(),
+            up: true,
+        }
+    }
+}
