@@ -6,6 +6,7 @@
 //! | `interfaces.rs` | interfaces and their addresses |
 //! | `routes.rs` | routes and static neighbours |
 //! | `punts.rs` | packets that workers handed over: ARP, and what waits for it |
+//! | `probes.rs` | packets of our own whose answers somebody waits for: ping and traceroute |
 //! | `books.rs` | whether every packet ended in one place |
 //! | `show.rs` | what an operator looks at, in pages |
 //! | `changes.rs` | what an operator takes away or changes while packets flow |
@@ -19,6 +20,7 @@ mod changes;
 mod destroy_interface;
 mod events;
 mod interfaces;
+mod probes;
 mod punts;
 mod routes;
 mod show;
@@ -28,6 +30,7 @@ mod timers;
 pub use books::{Books, FrameTotals, Statistics, VnetBooks};
 pub use events::{Event, EventKind};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
+pub use probes::{ProbeError, ProbeSpec, ProbeState, ProbeView};
 pub use show::{NeighborView, RouteView};
 
 use std::sync::Arc;

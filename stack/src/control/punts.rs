@@ -124,6 +124,7 @@ impl Stack {
                 match inject {
                     Inject::Frame { egress: slot, mbuf }
                     | Inject::Route { ingress: slot, mbuf }
+                    | Inject::Probe { ingress: slot, mbuf, .. }
                     | Inject::HostUnreachable { ingress: slot, mbuf } => {
                         self.end_packet(slot, mbuf)
                     }
@@ -254,7 +255,7 @@ impl Stack {
     }
 
     /// Hands a packet, which counts as in flight, to the first worker.
-    fn inject(&mut self, vnet: &VnetRef, inject: Inject) {
+    pub(super) fn inject(&mut self, vnet: &VnetRef, inject: Inject) {
         let refused = match self.queues.first() {
             Some(queues) => queues.inject.push(inject).err(),
             None => Some(inject),

@@ -4,6 +4,7 @@ mod address_filter;
 mod forwarding;
 mod icmp_limit;
 mod module;
+mod probes;
 mod stat;
 
 pub mod control;
@@ -17,4 +18,8 @@ pub use forwarding::{
 };
 pub use icmp_limit::{IcmpClass, IcmpLimit};
 pub use module::inet as vnet_inet;
+pub use probes::{
+    Heard, PROBE_PORT, PROBES, ProbeAnswer, ProbeKind, ProbeName, ProbeNumber, Probes,
+    answers_probes,
+};
 pub use stat::{ArpStat, IcmpStat, IpStat};

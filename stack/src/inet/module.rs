@@ -59,6 +59,8 @@ vnet::module! {
             pub forwarding: vnet::Published<crate::inet::Forwarding>;
             /// Budget of ICMP messages.
             pub icmp_limit: crate::inet::IcmpLimit;
+            /// Probes whose answers somebody waits for; none before the first.
+            pub probes: vnet::Published<std::sync::Arc<crate::inet::Probes>>;
             /// IPv4 counters.
             pub ipstat: vnet::PerWorker<crate::inet::IpStat>;
             /// ICMP counters.

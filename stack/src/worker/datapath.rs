@@ -12,7 +12,7 @@ use super::output::Output;
 use super::queues::{Handover, Inject, WorkerQueues};
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
-use crate::inet::vnet_inet;
+use crate::inet::{ProbeNumber, vnet_inet};
 use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
 use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux};
 use crate::time::Nanos;
@@ -332,6 +332,7 @@ fn take_injected(env: &Env, state: &mut State) {
         let (slot, work, mbuf) = match inject {
             Inject::Frame { egress, mbuf } => (egress, Work::Frame, mbuf),
             Inject::Route { ingress, mbuf } => (ingress, Work::Route, mbuf),
+            Inject::Probe { ingress, number, mbuf } => (ingress, Work::Probe(number), mbuf),
             Inject::HostUnreachable { ingress, mbuf } => (ingress, Work::Unreachable, mbuf),
         };
         let Some(ifp) = env.interfaces.get(&env.reader, slot) else {
@@ -344,6 +345,12 @@ fn take_injected(env: &Env, state: &mut State) {
         match work {
             Work::Frame => send_frame(&mut cx, ifp, mbuf),
             Work::Route => ip_output(&mut cx, IpOrigin::Own(ifp), mbuf),
+            Work::Probe(number) => {
+                if let Some(probes) = cx.inet.probes().load(cx.reader) {
+                    probes.sent(number, cx.now);
+                }
+                ip_output(&mut cx, IpOrigin::Own(ifp), mbuf);
+            }
             Work::Unreachable => {
                 let _sent: bool =
                     icmp_error(&mut cx, ifp, &mbuf, IcmpError::unreach(unreach_code::HOST));
@@ -356,6 +363,7 @@ fn take_injected(env: &Env, state: &mut State) {
 enum Work {
     Frame,
     Route,
+    Probe(ProbeNumber),
     Unreachable,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam::queue::ArrayQueue;
 use pmd::{Mbuf, PortId};
 
+use crate::inet::ProbeNumber;
 use crate::net::IfSlot;
 
 /// Packets that may wait on the way to, or from, the control thread, or from other workers; per worker and each.
@@ -49,6 +50,15 @@ pub enum Inject {
     Route {
         /// Where it was received.
         ingress: IfSlot,
+        /// The packet, with room for an Ethernet header at its front.
+        mbuf: Mbuf,
+    },
+    /// Send this probe, and note when.
+    Probe {
+        /// The interface that it will probably leave through.
+        ingress: IfSlot,
+        /// Its number.
+        number: ProbeNumber,
         /// The packet, with room for an Ethernet header at its front.
         mbuf: Mbuf,
     },

@@ -12,6 +12,7 @@
 //! | `receivers` | which interface has a port and VLAN |
 //! | `vnets` | isolation of vnets, interfaces that come and go |
 //! | `peers` | smoltcp's hosts |
+//! | `probes` | packets of our own whose answers somebody waits for |
 //! | `live` | a worker thread under load while routes, neighbours and vnets change |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -33,6 +34,7 @@ mod live;
 mod loopback;
 mod options;
 mod peers;
+mod probes;
 mod receivers;
 mod scarce;
 mod vnets;

@@ -3,6 +3,7 @@
 mod addresses;
 mod arp;
 mod hops;
+mod probes;
 mod publish;
 mod routes;
 
@@ -12,6 +13,7 @@ pub use arp::{
     ArpAction, ArpInterface, ArpLimits, ArpTable, NeighborKey, NeighborNews, NeighborState, UseMark,
 };
 pub use hops::{GatewayPath, Hop, HopTable};
+pub use probes::{PROBES_PER_SECOND, ProbeBook};
 pub use routes::{RouteChange, RouteError, RouteTarget};
 
 use std::sync::Arc;
@@ -48,6 +50,8 @@ pub struct InetControl {
     pub(crate) flow_key: u64,
     /// When the control thread next looks at the neighbours' timers.
     pub(crate) armed: Option<Nanos>,
+    /// Who waits for which probe; none before the first.
+    pub(crate) probes: Option<Box<ProbeBook>>,
     /// Adjacencies changed since the last publication.
     pub(crate) dirty: bool,
 }
@@ -63,6 +67,7 @@ impl InetControl {
             arp: ArpTable::default(),
             flow_key,
             armed: None,
+            probes: None,
             dirty: true,
         }
     }
@@ -124,5 +129,6 @@ pub(crate) fn attach(vnet: &VnetRef, control: &mut Control) -> Result<(), Attach
 pub(crate) fn detach(vnet: &VnetRef, control: &mut Control) {
     let inet = vnet_inet::init(vnet);
     control.publish(inet.forwarding(), None);
+    control.publish(inet.probes(), None);
     inet.control().with(control, |state| *state = None);
 }

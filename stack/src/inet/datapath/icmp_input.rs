@@ -7,6 +7,7 @@ use super::icmp_error::write_ip_header;
 use super::ip_input::{header_of, is_link_unicast};
 use super::ip_options::ReplyOptions;
 use super::ip_output::{IpOrigin, ip_output};
+use super::probe_input::probe_input;
 use crate::drops::DropReason;
 use crate::inet::{IcmpClass, NextHopKind};
 use crate::net::Ifnet;
@@ -23,6 +24,7 @@ pub fn icmp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
             stat.icps_in_echo.inc();
             reflect(cx, ifp, mbuf, own);
         }
+        Ok(Verdict::Probe) => cx.deliver(mbuf),
         Ok(Verdict::Ignore) => {
             stat.icps_in_other.inc();
             cx.drop(DropReason::IcmpNoListener, mbuf);
@@ -43,6 +45,8 @@ pub fn icmp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
 enum Verdict {
     /// Answer from this address, host byte order.
     Echo { own: u32 },
+    /// A probe's answer, which was written down.
+    Probe,
     /// Nobody waits for it.
     Ignore,
 }
@@ -63,7 +67,8 @@ fn check(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Verdict, DropReaso
         .and_then(|message| IcmpHeader::ref_from_prefix(message).ok())
         .ok_or(DropReason::MbufLayout)?;
     if icmp.kind != icmp_type::ECHO {
-        return Ok(Verdict::Ignore);
+        let taken = probe_input(cx, mbuf);
+        return Ok(if taken { Verdict::Probe } else { Verdict::Ignore });
     }
     let own = echo_source(cx, ifp, mbuf, dst)?;
     if !cx.inet.icmp_limit().take(IcmpClass::Echo, cx.inet.icmplim().get(), cx.now) {

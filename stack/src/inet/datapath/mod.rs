@@ -10,6 +10,7 @@ mod ip_input;
 mod ip_options;
 mod ip_output;
 mod ip_tryforward;
+mod probe_input;
 
 pub use arp_input::arp_input;
 pub use icmp_error::{IcmpError, icmp_error};
