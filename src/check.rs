@@ -28,41 +28,41 @@ pub(crate) fn mbufs(config: &Config) -> u32 {
     config.dpdk.mbufs.unwrap_or(MBUFS_DEFAULT)
 }
 
-/// Receive queues of a port: as configured, or one for each worker.
-#[must_use]
-pub(crate) fn rx_queues(config: &Config, port: &config::Port) -> u16 {
-    port.queues.unwrap_or_else(|| worker_count(config))
-}
-
 /// How many workers there are.
 #[must_use]
 pub(crate) fn worker_count(config: &Config) -> u16 {
     u16::try_from(config.workers.cpus.len()).unwrap_or(u16::MAX)
 }
 
+/// The mbufs that a port can hold; it has a transmit queue for each worker, and unless it says otherwise as many receive
+/// queues.
+pub(crate) fn demand_of(port: &config::Port, workers: u16) -> PortDemand {
+    PortDemand {
+        name: port.name.as_str().to_owned(),
+        rx_queues: port.queues.unwrap_or(workers),
+        tx_queues: workers,
+        rx_desc: port.rx_descriptors,
+        tx_desc: port.tx_descriptors,
+    }
+}
+
+/// All that takes mbufs from a pool of so many.
+pub(crate) fn demand(ports: Vec<PortDemand>, workers: u16, burst: u16, mbufs: u32) -> Demand {
+    let queue = u32::try_from(stack::worker::QUEUE_PACKETS).unwrap_or(u32::MAX);
+    Demand {
+        ports,
+        workers,
+        burst,
+        cache: pmd::pool::cache_for(burst, mbufs),
+        queued: u32::from(workers) * 2 * queue,
+    }
+}
+
 /// Adds up the mbufs that the configuration takes. Bad arithmetic is a bad configuration.
 pub(crate) fn arithmetic(path: &Path, config: &Config) -> Result<Budget, Failure> {
-    let workers = worker_count(config);
-    let demand = Demand {
-        ports: config
-            .ports
-            .iter()
-            .map(|port| PortDemand {
-                name: port.name.as_str().to_owned(),
-                rx_queues: rx_queues(config, port),
-                tx_queues: workers,
-                rx_desc: port.rx_descriptors,
-                tx_desc: port.tx_descriptors,
-            })
-            .collect(),
-        workers,
-        burst: config.workers.burst,
-        cache: pmd::pool::cache_for(config.workers.burst, mbufs(config)),
-        queued: u32::from(workers)
-            * 2
-            * u32::try_from(stack::worker::QUEUE_PACKETS).unwrap_or(u32::MAX),
-    };
-    pmd::budget(&demand, mbufs(config))
+    let (workers, mbufs) = (worker_count(config), mbufs(config));
+    let ports = config.ports.iter().map(|port| demand_of(port, workers)).collect();
+    pmd::budget(&demand(ports, workers, config.workers.burst, mbufs), mbufs)
         .map_err(|error| Failure::Config(format!("error: {}: {error}", path.display())))
 }
 

@@ -1,6 +1,5 @@
 //! `curvnet run`: EAL, ports, stack and workers from a configuration; the control thread's loop; a clean end.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use config::{Config, Hugepages};
 use pmd::numa::{self, Pools};
-use pmd::{CpuId, Eal, EalConfig, MbufPool, Port, PortConfig, PortId, SocketId};
-use stack::control::{Event, EventKind, Stack};
-use stack::wire::MacAddr;
-use stack::worker::{Clock, Queues, WorkerQueues};
+use pmd::{CpuId, Eal, EalConfig, MbufPool, SocketId};
+use stack::control::Stack;
+use stack::worker::{Clock, WorkerQueues};
 use tracing::{debug, info, warn};
 use vnet::{Domain, Vnets};
 
@@ -21,7 +19,8 @@ use crate::check;
 use crate::cli::{Failure, print};
 use crate::control::{Server, Socket};
 use crate::execute::Service;
-use crate::setup::{self, PortFacts};
+use crate::ports::Ports;
+use crate::setup;
 use crate::streams::Streams;
 use crate::summary::Summary;
 use crate::table::Table;
@@ -73,14 +72,10 @@ struct Process {
     streams: Streams,
     stack: Stack,
     workers: Vec<Worker>,
-    ports: Vec<Port>,
-    /// What interfaces need to know of the ports, by name.
-    facts: BTreeMap<String, PortFacts>,
+    ports: Ports,
     pools: Pools,
     common: Common,
     eal: Eal,
-    /// Whether each port had a link when it was last looked at.
-    links: Vec<bool>,
 }
 
 impl Process {
@@ -90,7 +85,7 @@ impl Process {
         let mbufs = check::mbufs(config);
         let pools = Pools::create(&eal, &nodes(config, &eal), mbufs, config.workers.burst)
             .context("mbuf pool")?;
-        let mut ports = open_ports(config, &eal, &pools)?;
+        let mut ports = Ports::open(config, &eal, &pools)?;
 
         let cpus = &config.workers.cpus;
         let domain = Domain::new(cpus.len());
@@ -102,8 +97,7 @@ impl Process {
         let vnets = Vnets::new(Stack::modules()?, &control, heap);
         let mut stack =
             Stack::new(vnets, control, queues.clone(), pools.get(SocketId::ANY).clone());
-        let facts = ports.iter().map(facts_of).collect::<BTreeMap<_, _>>();
-        setup::apply(config, &mut stack, &facts)?;
+        setup::apply(config, &mut stack, &ports)?;
 
         let common = Common {
             domain,
@@ -114,19 +108,18 @@ impl Process {
             idle_sleep: Duration::from_micros(u64::from(config.workers.idle_sleep_us)),
             sample: config.histograms.map(|histograms| histograms.sample),
             clock: Clock::start(),
-            stop: Arc::new(AtomicBool::new(false)),
         };
         let workers = start_workers(config, &mut ports, &common)?;
         // Last, so that its thread inherits this thread's CPU, away from the workers'.
         let control = match Server::start(socket) {
             Ok(server) => Some(server),
             Err(error) => {
-                let _queues = workers::stop(workers, &common.stop);
+                let _queues = workers::stop(workers);
                 return Err(error);
             }
         };
-        let (streams, links) = (Streams::default(), Vec::new());
-        Ok(Self { control, streams, stack, workers, ports, facts, pools, common, eal, links })
+        let streams = Streams::default();
+        Ok(Self { control, streams, stack, workers, ports, pools, common, eal })
     }
 
     /// The control thread's loop, until `stop` is set or `duration` is over; then a clean end.
@@ -150,7 +143,7 @@ impl Process {
                 next_second += SECOND;
                 self.look_at_ports();
                 self.log_stack();
-                table.draw(&self.stack, &self.ports(), &self.gauges(), started.elapsed());
+                table.draw(&self.stack, &self.ports, &self.gauges(), started.elapsed());
             }
             if self.workers.iter().any(Worker::is_finished) {
                 failed = Some(anyhow!("a worker ended by itself"));
@@ -165,10 +158,10 @@ impl Process {
 
     /// Executes a few requests of the control socket, if there are any.
     fn serve_clients(&mut self) {
-        let Self { control, streams, stack, workers, ports, facts, .. } = self;
+        let Self { control, streams, stack, workers, ports, .. } = self;
         if let Some(server) = control {
             streams.pump(stack);
-            let mut service = Service { stack, ports, facts, workers, streams };
+            let mut service = Service { stack, ports, workers, streams };
             server.serve(|request, caller| service.execute(request, caller));
         }
     }
@@ -178,12 +171,11 @@ impl Process {
         self.streams.end();
         drop(self.control.take());
         let gauges = self.gauges();
-        let shares = workers::stop(std::mem::take(&mut self.workers), &self.common.stop)?;
+        let shares = workers::stop(std::mem::take(&mut self.workers))?;
         let handed_over = self.stack.drain(self.common.clock.now());
         self.log_stack();
-        let mut summary =
-            Summary::collect(&self.stack, &self.ports(), &gauges, handed_over, elapsed);
-        stop_ports(std::mem::take(&mut self.ports), shares)?;
+        let mut summary = Summary::collect(&self.stack, &self.ports, &gauges, handed_over, elapsed);
+        self.ports.stop(shares)?;
         summary.vnets_leaked = self.stack.shutdown();
         summary.mbufs_leaked = self.pools.all().iter().map(MbufPool::in_use).sum();
         for line in self.eal.take_log() {
@@ -193,26 +185,12 @@ impl Process {
     }
 
     fn gauges(&self) -> Vec<Gauges> {
-        self.workers.iter().map(|worker| worker.gauges.clone()).collect()
+        workers::gauges(&self.workers)
     }
 
-    fn ports(&self) -> Vec<&Port> {
-        self.ports.iter().collect()
-    }
-
-    /// Links and removals: the port counts them and logs the changes.
+    /// Links and removals: the ports count them and log the changes, and what is gone is detached.
     fn look_at_ports(&mut self) {
-        let mut links = Vec::with_capacity(self.ports.len());
-        for (at, port) in self.ports.iter().enumerate() {
-            let _counted = port.events();
-            let up = port.link().up;
-            links.push(up);
-            if self.links.get(at).is_some_and(|was_up| *was_up != up) {
-                let kind = if up { EventKind::LinkUp } else { EventKind::LinkDown };
-                self.stack.emit(|| Event::new(kind).port(port.name()));
-            }
-        }
-        self.links = links;
+        self.ports.look(&mut self.stack, &mut self.workers);
     }
 
     fn log_stack(&mut self) {
@@ -273,92 +251,17 @@ fn nodes(config: &Config, eal: &Eal) -> Vec<SocketId> {
     cpus.chain(ports).collect()
 }
 
-fn open_ports(config: &Config, eal: &Eal, pools: &Pools) -> Result<Vec<Port>> {
-    let mut ports = Vec::new();
-    for port in &config.ports {
-        let node = numa::of_pci(&port.device.key()).unwrap_or(SocketId::ANY);
-        let wish = PortConfig {
-            name: port.name.as_str().to_owned(),
-            device: port.device.to_string(),
-            queues: check::rx_queues(config, port),
-            tx_queues: Some(check::worker_count(config)),
-            rx_desc: port.rx_descriptors,
-            tx_desc: port.tx_descriptors,
-            mtu: port.mtu,
-            promiscuous: port.promiscuous,
-            mac: port.mac.map(config::MacAddr::octets),
-            ..PortConfig::default()
-        };
-        let open = Port::open(eal, &wish, pools.get(node))
-            .with_context(|| format!("port {}", port.name.as_str()))?;
-        log_notes(&open);
-        ports.push(open);
-    }
-    Ok(ports)
-}
-
-/// Logs what the device lacks: in one line what software does instead, and the rest each for itself.
-fn log_notes(port: &Port) {
-    const IN_SOFTWARE: &str = " is not offered: done in software";
-    let (in_software, others): (Vec<_>, Vec<_>) =
-        port.notes().iter().partition(|note| note.ends_with(IN_SOFTWARE));
-    let names: Vec<&str> =
-        in_software.iter().map(|note| note.trim_end_matches(IN_SOFTWARE)).collect();
-    if !names.is_empty() {
-        info!("port {}: not offered, done in software: {}", port.name(), names.join(", "));
-    }
-    for note in others {
-        info!("port {}: {note}", port.name());
-    }
-}
-
-fn facts_of(port: &Port) -> (String, PortFacts) {
-    let facts = PortFacts {
-        id: port.id(),
-        mac: MacAddr(port.mac()),
-        mtu: port.mtu(),
-        offloads: port.offloads(),
-    };
-    (port.name().to_owned(), facts)
-}
-
-fn start_workers(config: &Config, ports: &mut [Port], common: &Common) -> Result<Vec<Worker>> {
-    let mut shares: Vec<Queues> = config.workers.cpus.iter().map(|_| Queues::default()).collect();
-    let mut owners: Vec<(PortId, usize)> = Vec::new();
-    for port in ports {
-        let (rx, tx) = port.start().with_context(|| format!("port {}", port.name()))?;
-        let id = port.id();
-        workers::deal(&mut shares, id, rx, tx);
-        owners.push((id, 0));
-    }
+fn start_workers(config: &Config, ports: &mut Ports, common: &Common) -> Result<Vec<Worker>> {
+    let (shares, ids) = ports.start()?;
     let mut started = Vec::new();
     for (slot, (cpu, share)) in config.workers.cpus.iter().zip(shares).enumerate() {
-        match Worker::start(slot, CpuId(cpu.0), share, &owners, common) {
+        match Worker::start(slot, CpuId(cpu.0), share, &ids, common) {
             Ok(worker) => started.push(worker),
             Err(error) => {
-                let _queues = workers::stop(started, &common.stop);
+                let _queues = workers::stop(started);
                 return Err(error);
             }
         }
     }
     Ok(started)
-}
-
-fn stop_ports(ports: Vec<Port>, shares: Vec<Queues>) -> Result<()> {
-    let mut queues: BTreeMap<PortId, (Vec<pmd::RxQueue>, Vec<pmd::TxQueue>)> = BTreeMap::new();
-    for share in shares {
-        for (port, queue) in share.rx {
-            queues.entry(port).or_default().0.push(queue);
-        }
-        for (port, queue) in share.tx {
-            queues.entry(port).or_default().1.push(queue);
-        }
-    }
-    for mut port in ports {
-        let (rx, tx) = queues.remove(&port.id()).unwrap_or_default();
-        let name = port.name().to_owned();
-        port.stop(rx, tx).with_context(|| format!("stopping port {name}"))?;
-        port.close();
-    }
-    Ok(())
 }

@@ -4,42 +4,22 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
 use config::{Attachment, Config, NextHop, RouteTarget, SysctlValue};
-use pmd::{Offloads, PortId};
 use stack::control::{InterfaceSpec, Stack};
 use stack::net::IfSlot;
 use stack::wire::MacAddr;
 use vnet::VnetRef;
 
-/// What the setup needs to know of an open port.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PortFacts {
-    /// DPDK's number.
-    pub(crate) id: PortId,
-    /// The device's MAC address.
-    pub(crate) mac: MacAddr,
-    /// The MTU that the device took.
-    pub(crate) mtu: u16,
-    /// What the device does of itself.
-    pub(crate) offloads: Offloads,
-}
+use crate::ports::Ports;
 
-/// Makes all vnets of `config`. Ports by name.
-pub(crate) fn apply(
-    config: &Config,
-    stack: &mut Stack,
-    ports: &BTreeMap<String, PortFacts>,
-) -> Result<()> {
+/// Makes all vnets of `config`.
+pub(crate) fn apply(config: &Config, stack: &mut Stack, ports: &Ports) -> Result<()> {
     for vnet in &config.vnets {
         make_vnet(vnet, stack, ports).with_context(|| format!("vnet {}", vnet.name.as_str()))?;
     }
     Ok(())
 }
 
-fn make_vnet(
-    config: &config::Vnet,
-    stack: &mut Stack,
-    ports: &BTreeMap<String, PortFacts>,
-) -> Result<()> {
+fn make_vnet(config: &config::Vnet, stack: &mut Stack, ports: &Ports) -> Result<()> {
     let vnet = stack.create_vnet(config.name.as_str())?;
     for sysctl in &config.sysctls {
         let value = match &sysctl.value {
@@ -72,7 +52,7 @@ fn make_interface(
     config: &config::Interface,
     vnet: &VnetRef,
     stack: &mut Stack,
-    ports: &BTreeMap<String, PortFacts>,
+    ports: &Ports,
 ) -> Result<IfSlot> {
     let slot = match &config.attachment {
         Attachment::Loopback => {
@@ -80,8 +60,9 @@ fn make_interface(
         }
         Attachment::Port { port, vlan } => {
             let port = ports
-                .get(port.as_str())
-                .ok_or_else(|| anyhow!("port {} is not open", port.as_str()))?;
+                .find(port.as_str())
+                .ok_or_else(|| anyhow!("port {} is not open", port.as_str()))?
+                .facts;
             let slot = stack.create_interface(
                 vnet,
                 InterfaceSpec {

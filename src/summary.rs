@@ -12,6 +12,7 @@ use stack::worker::Node;
 
 use crate::build::Build;
 use crate::distribution::Distributions;
+use crate::ports::Ports;
 use crate::workers::Gauges;
 
 /// The final summary.
@@ -30,8 +31,9 @@ pub(crate) struct Summary {
     pub(crate) vnets_leaked: usize,
 }
 
-#[derive(Debug, Serialize)]
-struct PortSummary {
+/// Counters of a port at its end.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PortSummary {
     rx_packets: u64,
     rx_bytes: u64,
     tx_packets: u64,
@@ -106,21 +108,21 @@ impl Summary {
     /// Reads everything; the workers have stopped. `handed_over` frames were lost between two of them.
     pub(crate) fn collect(
         stack: &Stack,
-        ports: &[&Port],
+        ports: &Ports,
         gauges: &[Gauges],
         handed_over: u64,
         elapsed: Duration,
     ) -> Self {
         let vnets = vnets_of(stack);
         let books = Books::close(stack, gauges, handed_over);
+        let open = ports.iter().map(|open| &open.port);
+        let open = open.map(|port| (port.name().to_owned(), PortSummary::of(port, gauges)));
         Self {
             build: Build::this(),
             duration_s: elapsed.as_secs_f64(),
             tsc_hz: tsc::hz(),
-            ports: ports
-                .iter()
-                .map(|port| (port.name().to_owned(), PortSummary::of(port, gauges)))
-                .collect(),
+            // One that has the name of a port that was detached stands for both.
+            ports: ports.gone().clone().into_iter().chain(open).collect(),
             vnets,
             workers: gauges.iter().map(WorkerSummary::of).collect(),
             books,
@@ -191,7 +193,8 @@ fn vnets_of(stack: &Stack) -> BTreeMap<String, VnetSummary> {
 }
 
 impl PortSummary {
-    fn of(port: &Port, gauges: &[Gauges]) -> Self {
+    /// What the port and the workers count of it.
+    pub(crate) fn of(port: &Port, gauges: &[Gauges]) -> Self {
         let stats = port.stats();
         let events = port.events();
         let refused: u64 = sent_by(gauges)
@@ -268,6 +271,7 @@ impl Books {
             gauges.iter().map(|worker| worker.drops.returned.get(DropReason::HandoverFull)).sum();
         let transmitted = handed_over
             + stray
+            + gauges.iter().map(|worker| worker.departed_tx).sum::<u64>()
             + sent_by(gauges).map(|(_, sent, dropped)| sent + dropped).sum::<u64>();
         let accounted = taken + untaken;
         Self {

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use pmd::Port;
 use stack::control::Stack;
 
+use crate::ports::Ports;
 use crate::summary::rate;
 use crate::workers::Gauges;
 
@@ -43,7 +43,7 @@ impl Table {
     pub(crate) fn draw(
         &mut self,
         stack: &Stack,
-        ports: &[&Port],
+        ports: &Ports,
         gauges: &[Gauges],
         elapsed: Duration,
     ) {
@@ -68,9 +68,9 @@ impl Table {
         value.saturating_sub(before) as f64 / self.seconds
     }
 
-    fn rows(&mut self, stack: &Stack, ports: &[&Port], gauges: &[Gauges]) -> Vec<Row> {
+    fn rows(&mut self, stack: &Stack, ports: &Ports, gauges: &[Gauges]) -> Vec<Row> {
         let mut rows = Vec::new();
-        for port in ports {
+        for port in ports.iter().map(|open| &open.port) {
             let stats = port.stats();
             let name = port.name();
             rows.push(Row::traffic(

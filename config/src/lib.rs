@@ -59,9 +59,9 @@ pub use difference::difference;
 pub use error::{ConfigErrors, Report};
 pub use flat::Flat;
 pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
-pub use load::{load, parse};
+pub use load::{load, parse, port};
 pub use model::{
     Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Histograms, Hugepages, IfName,
-    Interface, MacAddr, Neighbor, NextHop, PciAddress, Port, PortName, Route, RouteTarget, Sysctl,
-    SysctlValue, VlanId, Vnet, VnetName, Workers,
+    Interface, MacAddr, Neighbor, NextHop, PciAddress, Port, PortName, PortWish, Route,
+    RouteTarget, Sysctl, SysctlValue, VlanId, Vnet, VnetName, Workers,
 };

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::diagnostic::{Diagnostic, Rule, Severity};
 use crate::error::{ConfigErrors, Report};
 use crate::host::Host;
-use crate::model::Config;
+use crate::model::{Config, Port, PortWish};
 use crate::{raw, validate};
 
 /// A configuration of a hundred thousand routes has about 6 MiB.
@@ -44,6 +44,18 @@ pub fn parse(file_name: &str, text: &str, host: &Host) -> Result<Config, ConfigE
     let wrong = found.iter().any(|diagnostic| diagnostic.severity() == Severity::Error);
     let report = Report::new(file_name, text, found);
     if wrong { Err(ConfigErrors(report)) } else { Ok(Config { warnings: report, ..config }) }
+}
+
+/// Checks a port that comes while the program runs, by the rules of a `[[port]]` of a file.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn port(wish: PortWish, workers: usize, host: &Host) -> Result<Port, ConfigErrors> {
+    let mut found = Vec::new();
+    let source = validate::Source { file_name: "", text: "" };
+    let port = validate::port(wish, workers, &source, host, &mut found);
+    port.filter(|_| found.is_empty()).ok_or_else(|| ConfigErrors(Report::new("", "", found)))
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, Diagnostic> {

@@ -105,6 +105,20 @@ pub struct Port {
     pub mac: Option<MacAddr>,
 }
 
+/// The keys of a `[[port]]`, unchecked; those that are not given have the same defaults as in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the keys of [[port]]")]
+pub struct PortWish {
+    pub name: String,
+    pub device: String,
+    pub queues: Option<i64>,
+    pub mtu: Option<i64>,
+    pub rx_descriptors: Option<i64>,
+    pub tx_descriptors: Option<i64>,
+    pub promiscuous: Option<bool>,
+    pub mac: Option<String>,
+}
+
 /// One network stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vnet {

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::decode::{self, Decode, Input, Key, List, OneOrMany, Table, wrong_type};
 use crate::diagnostic::Diagnostic;
+use crate::model::PortWish;
 
 /// The name of a key: that of its field, unless the file's word is reserved in Rust.
 macro_rules! key_name {
@@ -191,6 +192,35 @@ tables! {
         via: Spanned<OneOrMany>,
         /// `blackhole` or `reject`, instead of `via`.
         action as "type": Spanned<String>,
+    }
+}
+
+impl Port {
+    /// As a file without places would say it.
+    pub(crate) fn of(wish: PortWish) -> Self {
+        fn value<T>(value: T) -> Spanned<T> {
+            Spanned::new(0..0, value)
+        }
+        let PortWish {
+            name,
+            device,
+            queues,
+            mtu,
+            rx_descriptors,
+            tx_descriptors,
+            promiscuous,
+            mac,
+        } = wish;
+        Self {
+            name: Some(value(name)),
+            device: Some(value(device)),
+            queues: queues.map(value),
+            mtu: mtu.map(value),
+            rx_descriptors: rx_descriptors.map(value),
+            tx_descriptors: tx_descriptors.map(value),
+            promiscuous: promiscuous.map(value),
+            mac: mac.map(value),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ mod workers;
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::error::Report;
 use crate::host::Host;
-use crate::model::Config;
+use crate::model::{Config, Port, PortWish};
 use crate::raw;
 
 /// The file that is being checked.
@@ -66,6 +66,18 @@ pub(crate) fn document(
         histograms: histograms.map(|raw| workers::histograms(&mut check, raw)),
         warnings: Report::default(),
     }
+}
+
+/// Checks one port alone. What it returns may be used only if nothing was found.
+pub(crate) fn port(
+    wish: PortWish,
+    workers: usize,
+    source: &Source<'_>,
+    host: &Host,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Port> {
+    let mut check = Check { source, host, found };
+    ports::check(&mut check, vec![raw::Port::of(wish)], workers).checked.pop()
 }
 
 fn empty() -> Diagnostic {

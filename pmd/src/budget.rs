@@ -82,12 +82,21 @@ pub enum BudgetError {
     },
 }
 
-/// Adds up what `demand` takes and compares it with a pool of `mbufs`.
+/// Adds up what `demand` takes and compares it with a pool of `mbufs`, for a process that begins with it: each worker
+/// needs a queue to poll.
 ///
 /// # Errors
 /// See [`BudgetError`]; its text shows the sum.
 pub fn budget(demand: &Demand, mbufs: u32) -> Result<Budget, BudgetError> {
     check_workers(demand)?;
+    sum(demand, mbufs)
+}
+
+/// The same for a process that runs, in which a worker may be without a queue for a while.
+///
+/// # Errors
+/// [`BudgetError::TooFew`].
+pub fn sum(demand: &Demand, mbufs: u32) -> Result<Budget, BudgetError> {
     let mut terms = Vec::new();
     for port in &demand.ports {
         terms.push(port.term("rx", port.rx_queues, port.rx_desc));

@@ -31,7 +31,8 @@ pub struct EalConfig {
     pub main_cpu: Option<CpuId>,
     /// Added verbatim after the derived arguments, so these win.
     pub eal_args: Vec<String>,
-    /// PCI addresses that EAL may probe; with none it gets `--no-pci`.
+    /// PCI addresses that EAL probes at start. With none, and no `--allow` in `eal_args`, it gets `--no-pci`, and no PCI
+    /// device can be opened later.
     pub pci_allow: Vec<String>,
     /// Default: `curvnet-<pid>`, unique on the machine.
     pub file_prefix: Option<String>,
@@ -238,7 +239,8 @@ fn arguments(config: &EalConfig, hugepages: bool) -> Result<Vec<String>, EalErro
         // Without hugepages there are no stable physical addresses to hand to a device.
         args.push("--iova-mode=va".to_owned());
     }
-    if config.pci_allow.is_empty() {
+    let allows = |arg: &String| arg.starts_with("--allow") || arg.starts_with("-a");
+    if config.pci_allow.is_empty() && !config.eal_args.iter().any(allows) {
         args.push("--no-pci".to_owned());
     }
     args.extend(config.pci_allow.iter().map(|address| format!("--allow={address}")));

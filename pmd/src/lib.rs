@@ -70,7 +70,7 @@ pub use ids::{CpuId, Cycles, PortId, QueueId, SocketId};
 pub use mbuf::Mbuf;
 pub use pool::{MbufPool, PoolError};
 pub use port::{
-    Capabilities, Device, Events, Link, Offloads, Port, PortConfig, PortError, PortStats,
+    Capabilities, Device, Events, Link, MAX_PORTS, Offloads, Port, PortConfig, PortError, PortStats,
 };
 pub use prefetch::prefetch;
 pub use queue::{RxQueue, TxQueue};

@@ -9,6 +9,7 @@
 //! | `ifconfig.rs` | `ifconfig` |
 //! | `route.rs` | `route` |
 //! | `arp.rs` | `arp` |
+//! | `port.rs` | `port` |
 //! | `netstat.rs` | `netstat` |
 //! | `sysctl.rs` | `sysctl` |
 //! | `stats.rs` | `stats`, `features` |
@@ -21,6 +22,7 @@ mod events;
 mod ifconfig;
 mod netstat;
 mod phrases;
+mod port;
 mod route;
 mod stats;
 mod sysctl;
@@ -62,6 +64,9 @@ pub(crate) enum Command {
     /// List, show, create and destroy vnets.
     #[command(subcommand)]
     Vnet(vnet::Vnet),
+    /// List, attach and detach ports.
+    #[command(subcommand)]
+    Port(port::Port),
     /// Show and change interfaces.
     #[command(
         override_usage = "curvnet ifconfig [IF [create port PORT [vlan N] [ether MAC] | destroy | \
@@ -90,6 +95,7 @@ pub(crate) fn run(access: Access, command: Command) -> Result<(), Failure> {
     let client = Client { access };
     match command {
         Command::Vnet(command) => vnet::run(&client, command),
+        Command::Port(command) => port::run(&client, command),
         Command::Ifconfig(command) => ifconfig::run(&client, command),
         Command::Route(command) => route::run(&client, command),
         Command::Arp(command) => arp::run(&client, command),

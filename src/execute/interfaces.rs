@@ -22,7 +22,7 @@ impl Service<'_> {
     ) -> Answered {
         // Once for each port, which may be many interfaces': a driver may ask the kernel.
         let links: Vec<(PortId, bool)> =
-            self.ports.iter().map(|port| (port.id(), port.link().up)).collect();
+            self.ports.iter().map(|open| (open.facts.id, open.port.link().up)).collect();
         let show = |ifp: Arc<Ifnet>| self.show(vnet, &ifp, &links);
         let list = match name {
             Some(name) => Page::only(vec![show(self.interface(vnet, name)?)]),
@@ -67,9 +67,9 @@ impl Service<'_> {
             let text = format!("{vlan} is no VLAN");
             return Err(Refusal::new(Code::BadRequest, text, "give a number from 1 to 4094"));
         }
-        let Some(facts) = self.facts.get(port).copied() else {
-            let known = self.facts.keys().map(String::as_str);
-            let cure = "`stats` shows those that there are";
+        let Some(facts) = self.ports.find(port).map(|open| open.facts) else {
+            let known = self.ports.iter().map(|open| open.port.name());
+            let cure = "`port list` shows those that there are";
             return Err(Refusal::not_found("port", port, known, cure));
         };
         let mac = mac.map_or(facts.mac, |mac| mac.0);
@@ -102,10 +102,7 @@ impl Service<'_> {
         if let Some(mtu) = mtu {
             let most = match ifp.port() {
                 None => u16::MAX,
-                Some(id) => {
-                    let facts = self.facts.values().find(|facts| facts.id == id);
-                    facts.map_or(0, |facts| facts.mtu)
-                }
+                Some(id) => self.ports.by_id(id).map_or(0, |open| open.facts.mtu),
             };
             let least = *limits::MTU.start();
             if i64::from(mtu) < least || mtu > most {

@@ -8,10 +8,12 @@
 //! | `routes.rs` | `route.*` |
 //! | `neighbors.rs` | `arp.*` |
 //! | `sysctls.rs` | `sysctl.*` |
+//! | `ports.rs` | `port.*` |
 //! | `stats.rs` | `statistics`, `stats`, `features` |
 
 mod interfaces;
 mod neighbors;
+mod ports;
 mod routes;
 mod stats;
 mod sysctls;
@@ -20,14 +22,14 @@ mod vnets;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pmd::Port;
+use config::PortWish;
 use stack::control::Stack;
 use stack::net::Ifnet;
 use vnet::VnetRef;
 
 use crate::control::Caller;
+use crate::ports::Ports;
 use crate::protocol::{Answer, Code, Command, Done, PAGE, Page, Refusal, Request};
-use crate::setup::PortFacts;
 use crate::streams::Streams;
 use crate::workers::Worker;
 
@@ -37,11 +39,9 @@ pub(crate) struct Service<'a> {
     /// All vnets.
     pub(crate) stack: &'a mut Stack,
     /// All ports.
-    pub(crate) ports: &'a [Port],
-    /// What interfaces need to know of them, by name.
-    pub(crate) facts: &'a BTreeMap<String, PortFacts>,
+    pub(crate) ports: &'a mut Ports,
     /// All workers.
-    pub(crate) workers: &'a [Worker],
+    pub(crate) workers: &'a mut [Worker],
     /// Who listens.
     pub(crate) streams: &'a mut Streams,
 }
@@ -57,6 +57,27 @@ impl Service<'_> {
             Command::VnetShow { name } => self.vnet_show(&name),
             Command::VnetCreate { name } => self.vnet_create(&name),
             Command::VnetDestroy { name } => self.vnet_destroy(&name),
+            Command::PortList {} => Ok(self.port_list()),
+            Command::PortAttach {
+                name,
+                device,
+                queues,
+                mtu,
+                rx_descriptors,
+                tx_descriptors,
+                promiscuous,
+                mac,
+            } => self.port_attach(PortWish {
+                name,
+                device,
+                queues,
+                mtu,
+                rx_descriptors,
+                tx_descriptors,
+                promiscuous,
+                mac,
+            }),
+            Command::PortDetach { name, force } => self.port_detach(&name, force),
             Command::Stats {} => Ok(self.stats()),
             Command::Features {} => Ok(self.features()),
             Command::Events {} => self.streams.listen(self.stack, caller),
@@ -101,6 +122,9 @@ impl Service<'_> {
             | Command::VnetShow { .. }
             | Command::VnetCreate { .. }
             | Command::VnetDestroy { .. }
+            | Command::PortList {}
+            | Command::PortAttach { .. }
+            | Command::PortDetach { .. }
             | Command::Stats {}
             | Command::Features {}
             | Command::Events {}
@@ -138,7 +162,7 @@ impl Service<'_> {
 
     /// The name of a port.
     fn port_name(&self, id: pmd::PortId) -> Option<&str> {
-        self.facts.iter().find(|(_, facts)| facts.id == id).map(|(name, _)| name.as_str())
+        self.ports.by_id(id).map(|open| open.port.name())
     }
 }
 

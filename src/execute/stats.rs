@@ -20,7 +20,8 @@ impl Service<'_> {
     pub(super) fn stats(&self) -> Answer {
         let gauges: Vec<&Gauges> =
             self.workers.iter().map(|worker: &Worker| &worker.gauges).collect();
-        let ports = self.ports.iter().map(|port| (port.name().to_owned(), of_port(port, &gauges)));
+        let ports = self.ports.iter().map(|open| &open.port);
+        let ports = ports.map(|port| (port.name().to_owned(), of_port(port, &gauges)));
         let workers: Vec<_> = gauges.iter().map(|gauges| of_worker(gauges)).collect();
         let mut drops: BTreeMap<String, u64> = BTreeMap::new();
         let of_vnets = self.stack.vnets().iter().flat_map(|vnet| self.stack.drops_of(vnet));

@@ -27,6 +27,8 @@ pub(crate) enum Answer {
     Neighbors(Page<NeighborShown>),
     /// `sysctl.get`, `sysctl.set`
     Sysctls(Page<SysctlShown>),
+    /// `port.list`
+    Ports(Page<PortLine>),
     /// `statistics`
     Statistics(BTreeMap<String, u64>),
     /// `stats`
@@ -210,6 +212,32 @@ pub(crate) struct SysctlShown {
     pub(crate) description: String,
     /// Whether it can be changed now.
     pub(crate) writable: bool,
+}
+
+/// One port in the list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PortLine {
+    /// Unique among the ports.
+    pub(crate) name: String,
+    /// What it was opened with.
+    pub(crate) device: String,
+    /// Its driver.
+    pub(crate) driver: String,
+    /// Whether it has a link.
+    pub(crate) link: bool,
+    /// Its speed, Mbit/s, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) speed_mbps: Option<u32>,
+    /// Its MAC address.
+    pub(crate) mac: String,
+    /// Largest IP packet, bytes.
+    pub(crate) mtu: u16,
+    /// Receive and transmit queues.
+    pub(crate) queues: (u16, u16),
+    /// Descriptors of each receive and each transmit queue.
+    pub(crate) descriptors: (u16, u16),
+    /// What it carries, as `VNET.INTERFACE`.
+    pub(crate) interfaces: Vec<String>,
 }
 
 /// Ports and workers.

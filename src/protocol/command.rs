@@ -103,6 +103,32 @@ commands! {
     },
     /// Changes a sysctl.
     "sysctl.set" => SysctlSet { name: String, value: Value },
+    /// All ports.
+    "port.list" => PortList {},
+    /// Opens a device and has the workers poll it; the arguments are the keys of `[[port]]`.
+    "port.attach" => PortAttach {
+        name: String,
+        device: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queues: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mtu: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rx_descriptors: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tx_descriptors: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        promiscuous: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<String>,
+    },
+    /// Takes a port from the workers and closes it.
+    "port.detach" => PortDetach {
+        name: String,
+        /// Destroys the interfaces that are on it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        force: bool,
+    },
     /// FreeBSD's counters of the vnet.
     "statistics" => Statistics {},
     /// Ports, workers, nodes, drops.

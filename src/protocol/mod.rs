@@ -16,7 +16,8 @@ mod stream;
 
 pub(crate) use answer::{
     Answer, Arm, BooksShown, Done, Features, InterfaceShown, NeighborShown, Page, PathShown,
-    PortShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine, VnetShown, WorkerShown,
+    PortLine, PortShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine, VnetShown,
+    WorkerShown,
 };
 pub(crate) use command::{Command, MacText, NewRoute, Target};
 pub(crate) use refusal::{Code, Refusal};

@@ -56,6 +56,7 @@ fn every_answer_of_the_description_is_written_as_it_stands_there() {
         Some("g" | "t") | None => written::<Done>,
         Some("i") => written::<Page<NeighborShown>>,
         Some("l") => written::<Page<SysctlShown>>,
+        Some("l3") => written::<Page<PortLine>>,
         Some("n") => written::<Page<VnetLine>>,
         Some(other) => panic!("{other} is new here"),
     };

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use pmd::{Burst, CpuId, Eal, MbufPool, Port, PortConfig, PortId, RxQueue, TxQueue, tsc, worker};
-use stack::worker::{Clock, Output, Poll, TxPort};
+use stack::worker::{Clock, Orders, Output, Poll, TxPort};
 
 use super::frames::Feed;
 use super::measure::{self, BURST, Devices, Job, Queues, vlan_of};
@@ -126,8 +125,8 @@ impl Bench {
         let (rx, tx) = self.queues.pop().context("no device")?;
         let mut port = self.ports.pop().context("no device")?;
         let (id, time) = (port.id(), job.time);
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = Arc::clone(&stop);
+        let orders = Arc::new(Orders::default());
+        let obeyed = Arc::clone(&orders);
         let (sender, counters) = std::sync::mpsc::channel();
         let worker = worker::spawn(cpu, "forward", move |_| -> Result<_> {
             let out = Output::new(tx.into_iter().map(|queue| TxPort::queue(id, queue)));
@@ -135,7 +134,7 @@ impl Bench {
             let rx = rx.into_iter().map(|queue| (id, queue)).collect();
             let mut poll = Poll::new(datapath, rx, BURST as u16, Duration::ZERO, Clock::start());
             sender.send(poll.counters())?;
-            poll.run(&asked);
+            poll.run(&obeyed);
             let nodes = NodeCost::since(poll.datapath(), &Vec::new());
             Ok((poll.into_queues(), nodes))
         })?;
@@ -145,7 +144,7 @@ impl Bench {
         let (begin, before) = read();
         std::thread::sleep(time);
         let (end, after) = read();
-        stop.store(true, Ordering::Relaxed);
+        orders.stop();
         let Ok(done) = worker.join() else { bail!("the worker panicked") };
         let (queues, nodes) = done?;
         let stats = port.stats();

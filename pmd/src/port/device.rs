@@ -1,6 +1,6 @@
 //! Which device a port sits on, and how it comes into EAL and out again.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use dpdk_sys as ffi;
 
@@ -12,7 +12,7 @@ use super::PortError;
 /// A device string, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Device {
-    /// A PCI function; EAL probes it at start if it is in [`crate::EalConfig::pci_allow`].
+    /// A PCI function; EAL probes it at start if it is in [`crate::EalConfig::pci_allow`], else when the port is opened.
     Pci {
         /// `DDDD:BB:DD.F`
         address: String,
@@ -66,23 +66,30 @@ fn pci_address(text: &str) -> Option<String> {
 #[derive(Debug)]
 pub(crate) struct Attached {
     pub port: u16,
-    /// The vdev to remove at close, if this process created it.
-    pub created: Option<CString>,
+    /// What to take out of EAL at close; none for a vdev that EAL's own arguments created.
+    pub plugged: Option<Plugged>,
 }
 
-/// Finds the device, or creates it if it is a vdev.
+/// A device that has to be taken out of EAL, or it could not be put in again.
+#[derive(Debug)]
+pub(crate) struct Plugged {
+    bus: &'static CStr,
+    name: CString,
+}
+
+/// Finds the device, or puts it into EAL: a vdev is created, a PCI device is probed.
 pub(crate) fn attach(name: &str, device: &Device) -> Result<Attached, PortError> {
     let ethdev_name = c_string(name, device.ethdev_name())?;
-    if let Some(port) = find(&ethdev_name) {
-        return Ok(Attached { port, created: None });
-    }
-    let Device::Vdev { args, .. } = device else {
-        return Err(PortError::NoPciDevice {
-            name: name.to_owned(),
-            address: device.ethdev_name().to_owned(),
-            log: log::take(),
-        });
+    let (bus, args) = match device {
+        Device::Pci { .. } => (c"pci", ""),
+        Device::Vdev { args, .. } => (c"vdev", args.as_str()),
     };
+    if let Some(port) = find(&ethdev_name) {
+        // EAL probed a PCI device at start: once closed it comes back only by another probe.
+        let is_pci = matches!(device, Device::Pci { .. });
+        let plugged = is_pci.then_some(Plugged { bus, name: ethdev_name });
+        return Ok(Attached { port, plugged });
+    }
     let args = c_string(name, args)?;
     let error = |reason| PortError::Attach {
         name: name.to_owned(),
@@ -92,29 +99,35 @@ pub(crate) fn attach(name: &str, device: &Device) -> Result<Attached, PortError>
     };
     // SAFETY: EAL is initialised; three C strings.
     let result =
-        unsafe { ffi::rte_eal_hotplug_add(c"vdev".as_ptr(), ethdev_name.as_ptr(), args.as_ptr()) };
+        unsafe { ffi::rte_eal_hotplug_add(bus.as_ptr(), ethdev_name.as_ptr(), args.as_ptr()) };
     match result {
         0 => {}
+        _ if matches!(device, Device::Pci { .. }) => {
+            let (name, address) = (name.to_owned(), device.ethdev_name().to_owned());
+            return Err(PortError::NoPciDevice { name, address, log: log::take() });
+        }
         // Drivers return -1 for anything, which is not meant as EPERM.
         -1 => return Err(error("the driver refuses it".to_owned())),
         errno => return Err(error(strerror(errno))),
     }
-    match find(&ethdev_name) {
-        Some(port) => Ok(Attached { port, created: Some(ethdev_name) }),
+    let plugged = Plugged { bus, name: ethdev_name };
+    match find(&plugged.name) {
+        Some(port) => Ok(Attached { port, plugged: Some(plugged) }),
         None => {
-            detach(&ethdev_name);
+            plugged.detach();
             Err(error("it is not an Ethernet device".to_owned()))
         }
     }
 }
 
-/// Removes a vdev that [`attach`] created. It is gone from the machine either way, so a failure is
-/// only worth a line.
-pub(crate) fn detach(name: &CString) {
-    // SAFETY: EAL is initialised; two C strings.
-    let result = unsafe { ffi::rte_eal_hotplug_remove(c"vdev".as_ptr(), name.as_ptr()) };
-    if result != 0 {
-        tracing::warn!(device = ?name, error = %strerror(result), "vdev not removed");
+impl Plugged {
+    /// Takes the device out of EAL. It is gone from the process either way, so a failure is only worth a line.
+    pub(crate) fn detach(&self) {
+        // SAFETY: EAL is initialised; two C strings.
+        let result = unsafe { ffi::rte_eal_hotplug_remove(self.bus.as_ptr(), self.name.as_ptr()) };
+        if result != 0 {
+            tracing::warn!(device = ?self.name, error = %strerror(result), "device not removed");
+        }
     }
 }
 

@@ -14,7 +14,8 @@ pub enum PortError {
     /// EAL did not find the PCI device.
     #[error(
         "port {name}: no driver took PCI device {address}: it must exist, be bound to vfio-pci \
-         (dpdk-devbind.py -b vfio-pci {address}), and have a driver in this DPDK{}", log::suffix(.log)
+         (dpdk-devbind.py -b vfio-pci {address}), have a driver in this DPDK, and EAL must have been started with a \
+         PCI device or [dpdk] eal_args = [\"--allow={address}\"]{}", log::suffix(.log)
     )]
     NoPciDevice {
         /// The port.

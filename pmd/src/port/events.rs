@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use dpdk_sys as ffi;
 
-use super::{Capabilities, Port, Shared};
+use super::{Capabilities, MAX_PORTS, Port, Shared};
 use crate::PortId;
 
 /// What happened to a port since it was opened.
@@ -101,7 +101,7 @@ impl Port {
         counters.look_at_interface();
         let removals = counters.removals.load(Acquire);
         if removals != counters.logged_removals.swap(removals, Relaxed) {
-            tracing::warn!(port = %self.name(), "device removed; the port stays without traffic");
+            tracing::warn!(port = %self.name(), "device removed");
         }
         Events { link_changes: counters.link_changes.load(Acquire), removals }
     }
@@ -169,8 +169,7 @@ pub(crate) fn unregister(shared: &Shared) {
 }
 
 /// Ports that are open in this process.
-static OPEN: [AtomicBool; ffi::RTE_MAX_ETHPORTS as usize] =
-    [const { AtomicBool::new(false) }; ffi::RTE_MAX_ETHPORTS as usize];
+static OPEN: [AtomicBool; MAX_PORTS] = [const { AtomicBool::new(false) }; MAX_PORTS];
 
 /// Marks the port as open; `false` if it was.
 pub(crate) fn claim(port: PortId) -> bool {

@@ -15,7 +15,7 @@ pub use events::Events;
 pub use stats::{Link, PortStats};
 
 use std::cell::Cell;
-use std::ffi::{CString, c_int};
+use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -25,12 +25,16 @@ use dpdk_sys as ffi;
 
 use crate::eal::strerror;
 use crate::{Burst, Eal, MbufPool, PortId, RxQueue, SocketId, TxQueue, log};
+use device::Plugged;
 use events::Counters;
 use plan::Plan;
 
 /// Packets taken out of an rx queue at most when a port is stopped: more than any ring holds, and a
 /// bound for a source that never ends.
 const DRAIN_LIMIT: usize = 16 * 1024;
+
+/// The most ports of a process; their numbers are below it (`RTE_MAX_ETHPORTS`).
+pub const MAX_PORTS: usize = ffi::RTE_MAX_ETHPORTS as usize;
 
 /// A port: configured by [`Port::open`], polled between [`Port::start`] and [`Port::stop`], closed when
 /// the port and all its queues are dropped.
@@ -52,7 +56,7 @@ pub(crate) struct Shared {
     /// Packets each tx queue was given and did not send; written by the queue's owner alone.
     pub tx_dropped: Box<[CachePadded<AtomicU64>]>,
     pub counters: Counters,
-    created: Option<CString>,
+    plugged: Option<Plugged>,
     // Dropped after the device is closed, in this order.
     _pool: MbufPool,
     _eal: Eal,
@@ -78,7 +82,7 @@ impl Port {
             name: config.name.clone(),
             tx_dropped: Box::default(),
             counters: Counters::default(),
-            created: attached.created,
+            plugged: attached.plugged,
             _pool: pool.clone(),
             _eal: eal.clone(),
         };
@@ -232,8 +236,8 @@ impl Drop for Shared {
                 tracing::warn!(port = %self.name, error = %strerror(result), "port not closed");
             }
         }
-        if let Some(name) = &self.created {
-            device::detach(name);
+        if let Some(plugged) = &self.plugged {
+            plugged.detach();
         }
         events::release(self.id);
     }

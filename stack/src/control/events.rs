@@ -65,6 +65,10 @@ event_kinds! {
     NeighborStatic = "neighbor_static",
     /// A neighbour that was known is so no more.
     NeighborGone = "neighbor_gone",
+    /// A port was attached.
+    PortAttached = "port_attached",
+    /// A port was detached, or its device has gone.
+    PortDetached = "port_detached",
     /// A port's link came up.
     LinkUp = "link_up",
     /// A port's link went down.

@@ -173,6 +173,13 @@ impl Stack {
         list.with(&self.control, |list| look(list.as_ref().map_or(&[], |list| &list.list)))
     }
 
+    /// The interfaces on a port, each with the name `VNET.INTERFACE`.
+    #[must_use]
+    pub fn interfaces_on(&self, port: PortId) -> Vec<(IfSlot, String)> {
+        let on_it = self.interfaces.iter().flatten().filter(|ifp| ifp.port() == Some(port));
+        on_it.map(|ifp| (ifp.slot, format!("{}.{}", ifp.vnet.name(), ifp.name))).collect()
+    }
+
     /// Takes an interface up or down; what its vnet's workers forward by follows.
     pub fn set_interface_up(&mut self, slot: IfSlot, up: bool) -> Result<(), InterfaceError> {
         let was_up = self.interface(slot).is_some_and(|ifp| ifp.is_up());

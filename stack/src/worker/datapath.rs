@@ -8,8 +8,9 @@ use vnet::{Reader, curvnet};
 
 use super::cx::Cx;
 use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
+use super::orders::{Direction, PortChange};
 use super::output::Output;
-use super::queues::{Handover, Inject, WorkerQueues};
+use super::queues::{Handover, Inject, QUEUE_PACKETS, WorkerQueues};
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
 use crate::inet::{ProbeNumber, vnet_inet};
@@ -186,6 +187,22 @@ impl Datapath {
             state.out.flush();
         }
         env.reader.quiescent();
+    }
+
+    /// Takes a port's way out, or gives it back. Frames that other workers handed over for it leave before: they have given
+    /// theirs back already.
+    #[cold]
+    pub(super) fn change_port(&mut self, change: &mut PortChange) {
+        let Self { env, state, .. } = self;
+        match change.direction {
+            Direction::Attach => change.tx = change.tx.take().and_then(|tx| state.out.insert(tx)),
+            Direction::Detach => {
+                for _ in 0..QUEUE_PACKETS / HANDOVER_PACKETS {
+                    take_handed_over(env, state);
+                }
+                change.tx = state.out.remove(change.port);
+            }
+        }
     }
 
     /// Reports quiescence until [`Self::online`], for a thread that is about to sleep.

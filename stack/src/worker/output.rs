@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
-use pmd::{Burst, MAX_BURST, Mbuf, PortId, TxQueue};
+use pmd::{Burst, MAX_BURST, MAX_PORTS, Mbuf, PortId, TxQueue};
 use vnet::Counter;
 
 use super::queues::Handover;
@@ -60,6 +60,21 @@ impl TxPort {
 
     fn new(port: PortId, via: Via) -> Self {
         Self { port, frames: Burst::new(), waiting: false, via, counters: Arc::default() }
+    }
+
+    /// What became of its frames; for a reader on another thread.
+    #[must_use]
+    pub fn counters(&self) -> Arc<TxCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Gives its transmit queue back, if it has one of its own.
+    #[must_use]
+    pub fn into_queue(self) -> Option<TxQueue> {
+        match self.via {
+            Via::Queue(queue) => Some(queue),
+            Via::Handover(_) | Via::Collect => None,
+        }
     }
 
     /// Appends one frame.
@@ -131,16 +146,28 @@ impl Output {
     /// The ports given, each at its id.
     #[must_use]
     pub fn new(ports: impl IntoIterator<Item = TxPort>) -> Self {
-        let mut output = Self::default();
+        let mut output = Self { ports: Vec::with_capacity(MAX_PORTS), waiting: Vec::new() };
         for tx in ports {
-            let at = usize::from(tx.port.0);
-            if output.ports.len() <= at {
-                output.ports.resize_with(at + 1, || None);
-            }
-            output.ports[at] = Some(tx);
+            let _none = output.insert(tx);
         }
-        output.waiting.reserve_exact(output.ports.len());
+        output.waiting.reserve_exact(output.ports.len().max(MAX_PORTS));
         output
+    }
+
+    /// Frames for its port leave through `tx` from now on; what they left through before. Takes no memory for ports that
+    /// DPDK can have.
+    pub(super) fn insert(&mut self, tx: TxPort) -> Option<TxPort> {
+        let at = usize::from(tx.port.0);
+        if self.ports.len() <= at {
+            self.ports.resize_with(at + 1, || None);
+        }
+        self.ports[at].replace(tx)
+    }
+
+    /// Sends what waits; no frame leaves through `port` any more.
+    pub(super) fn remove(&mut self, port: PortId) -> Option<TxPort> {
+        self.flush();
+        self.ports.get_mut(usize::from(port.0))?.take()
     }
 
     /// The frames for `port`, to which the caller adds some.
@@ -175,10 +202,7 @@ impl Output {
     /// Gives the transmit queues back.
     #[must_use]
     pub fn into_queues(self) -> Vec<(PortId, TxQueue)> {
-        let own = |tx: TxPort| match tx.via {
-            Via::Queue(queue) => Some((tx.port, queue)),
-            Via::Handover(_) | Via::Collect => None,
-        };
+        let own = |tx: TxPort| Some((tx.port, tx.into_queue()?));
         self.ports.into_iter().flatten().filter_map(own).collect()
     }
 

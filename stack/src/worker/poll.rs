@@ -1,7 +1,6 @@
 //! One iteration of a worker: poll each receive queue, process, transmit, report a quiescent state.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pmd::{Burst, PortId, RxQueue, TxQueue, tsc};
@@ -9,6 +8,7 @@ use vnet::Counter;
 
 use super::datapath::Datapath;
 use super::nodes::Node;
+use super::orders::{Orders, PortChange};
 use crate::time::Nanos;
 
 /// What a worker did.
@@ -127,16 +127,22 @@ impl Poll {
         &mut self.datapath
     }
 
-    /// Polls until `stop` is set.
-    pub fn run(&mut self, stop: &AtomicBool) {
+    /// Polls until the orders say stop.
+    pub fn run(&mut self, orders: &Orders) {
         let mut last = tsc::now();
-        while !stop.load(Ordering::Relaxed) {
+        while !orders.are_pending() || orders.carry_out(|change| self.change_port(change)) {
             last = self.once(last);
         }
         // What the control thread handed over before it said stop still leaves.
         for _ in 0..LAST_ITERATIONS {
             self.datapath.finish(0);
         }
+    }
+
+    /// Takes or gives back the queues of a port, between two iterations.
+    fn change_port(&mut self, change: &mut PortChange) {
+        change.exchange(&mut self.rx);
+        self.datapath.change_port(change);
     }
 
     /// One iteration; `last` is the TSC at the end of the one before.

@@ -8,38 +8,11 @@ import stat
 import subprocess
 
 from harness import Lab, case, equal, interface, is_echo_reply, that, vnet
+from harness.client import answer, ask, path, refused, tried
 from harness.program import BINARY, command
 
 LAN = {"em0": interface("p0", "10.1.0.1/24")}
 NOBODY = 65534
-
-
-def path(lab: Lab):
-    return lab.directory / "control.sock"
-
-
-def tried(lab: Lab, *words: str) -> subprocess.CompletedProcess:
-    """A command to the instance, whatever becomes of it."""
-    return command("-s", path(lab), *words)
-
-
-def ask(lab: Lab, *words: str) -> str:
-    """A command to the instance, which does it; its output."""
-    done = tried(lab, *words)
-    equal((done.returncode, done.stderr), (0, ""), f"exit code and standard error of {words}")
-    return done.stdout
-
-
-def refused(lab: Lab, *words: str, code: int = 1) -> str:
-    """A command that is refused; its message."""
-    done = tried(lab, *words)
-    equal((done.returncode, done.stdout), (code, ""), f"exit code and standard output of {words}: {done.stderr}")
-    return done.stderr
-
-
-def answer(lab: Lab, *words: str):
-    """The JSON answer to a command."""
-    return json.loads(ask(lab, "-j", *words))
 
 
 @case()
@@ -339,7 +312,7 @@ def a_socket_that_cannot_be_made_names_the_key(lab: Lab):
 @case(root=False)
 def help_shows_every_command(lab: Lab):
     text = command("--help").stdout
-    for word in ("run", "check", "doctor", "vnet", "ifconfig", "route", "arp", "netstat", "sysctl", "stats", "features"):
+    for word in ("run", "check", "doctor", "vnet", "ifconfig", "route", "arp", "netstat", "sysctl", "stats", "features", "port"):
         that(re.search(rf"^  {word} ", text, re.M), f"no {word}:\n{text}")
     for word in ("vnet", "ifconfig", "route", "arp", "netstat", "sysctl"):
         equal(command(word, "--help").returncode, 0, f"exit code of {word} --help")

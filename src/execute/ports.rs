@@ -1,0 +1,58 @@
+//! `port.*`
+
+use config::PortWish;
+use stack::wire::MacAddr;
+
+use super::{Answered, Service, done};
+use crate::host;
+use crate::ports::OpenPort;
+use crate::protocol::{Answer, Code, Page, PortLine, Refusal};
+
+impl Service<'_> {
+    pub(super) fn port_list(&self) -> Answer {
+        Answer::Ports(Page::only(self.ports.iter().map(|open| self.port_line(open)).collect()))
+    }
+
+    fn port_line(&self, open: &OpenPort) -> PortLine {
+        let OpenPort { port, config, facts, .. } = open;
+        let link = port.link();
+        PortLine {
+            name: port.name().to_owned(),
+            device: config.device.to_string(),
+            driver: port.driver_name().to_owned(),
+            link: link.up,
+            speed_mbps: link.speed_mbps,
+            mac: MacAddr(port.mac()).to_string(),
+            mtu: facts.mtu,
+            queues: port.queues(),
+            descriptors: port.descriptors(),
+            interfaces: self
+                .stack
+                .interfaces_on(facts.id)
+                .into_iter()
+                .map(|(_, name)| name)
+                .collect(),
+        }
+    }
+
+    pub(super) fn port_attach(&mut self, wish: PortWish) -> Answered {
+        let facts = host::facts();
+        let facts = facts.map_err(|error| Refusal::new(Code::Refused, format!("{error:#}"), ""))?;
+        let port = config::port(wish, self.workers.len(), &facts).map_err(|errors| {
+            // The first is enough for a request of one line.
+            let first = errors.report().diagnostics().first();
+            let (text, cure) = first.map_or((String::new(), ""), |first| {
+                let label = first.label.as_ref().map_or("", |label| &label.text);
+                (format!("{}: {label}", first.message), &first.cure)
+            });
+            Refusal::new(Code::BadRequest, text, cure)
+        })?;
+        self.ports.attach(&port, self.stack, self.workers)?;
+        Ok(done())
+    }
+
+    pub(super) fn port_detach(&mut self, name: &str, force: bool) -> Answered {
+        self.ports.detach(name, force, self.stack, self.workers)?;
+        Ok(done())
+    }
+}

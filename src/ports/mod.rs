@@ -1,0 +1,198 @@
+//! The ports of the process, in one place: what `run`, the control socket and the application of a configuration open,
+//! attach, detach and ask.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `mod.rs` | [`Ports`]: those that are open, and what interfaces need to know of them |
+//! | `attach.rs` | one more port while the workers run |
+//! | `detach.rs` | one less |
+
+mod attach;
+mod detach;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use config::Config;
+use pmd::numa::{self, Pools};
+use pmd::{Eal, Offloads, Port, PortConfig, PortError, PortId, RxQueue, SocketId, TxQueue};
+use stack::control::{Event, EventKind, Stack};
+use stack::wire::MacAddr;
+use stack::worker::Queues;
+use tracing::info;
+
+use crate::check;
+use crate::summary::PortSummary;
+use crate::workers::{self, Worker};
+
+/// What interfaces need to know of an open port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortFacts {
+    /// DPDK's number.
+    pub(crate) id: PortId,
+    /// The device's MAC address.
+    pub(crate) mac: MacAddr,
+    /// The MTU that the device took.
+    pub(crate) mtu: u16,
+    /// What the device does of itself.
+    pub(crate) offloads: Offloads,
+}
+
+/// A port, and what was wished of it.
+#[derive(Debug)]
+pub(crate) struct OpenPort {
+    /// The port.
+    pub(crate) port: Port,
+    /// As the configuration, or who attached it, has it.
+    pub(crate) config: config::Port,
+    /// What interfaces need to know.
+    pub(crate) facts: PortFacts,
+    /// Whether its link was up at the last look.
+    link: Option<bool>,
+}
+
+/// All ports.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    /// In the order of opening; closed before what they hold is let go of.
+    open: Vec<OpenPort>,
+    /// Counters at the end of those that were detached, by name.
+    gone: BTreeMap<String, PortSummary>,
+    pools: Pools,
+    /// Transmit queues of each port, and receive queues of one that says nothing.
+    workers: u16,
+    /// What else takes mbufs, for the arithmetic.
+    burst: u16,
+    eal: Eal,
+}
+
+impl Ports {
+    /// Opens the ports of a configuration.
+    pub(crate) fn open(config: &Config, eal: &Eal, pools: &Pools) -> Result<Self> {
+        let mut ports = Self {
+            open: Vec::new(),
+            gone: BTreeMap::new(),
+            pools: pools.clone(),
+            workers: check::worker_count(config),
+            burst: config.workers.burst,
+            eal: eal.clone(),
+        };
+        for port in &config.ports {
+            let open =
+                ports.open_one(port).with_context(|| format!("port {}", port.name.as_str()))?;
+            ports.open.push(open);
+        }
+        Ok(ports)
+    }
+
+    fn open_one(&self, config: &config::Port) -> Result<OpenPort, PortError> {
+        let node = numa::of_pci(&config.device.key()).unwrap_or(SocketId::ANY);
+        let wish = PortConfig {
+            name: config.name.as_str().to_owned(),
+            device: config.device.to_string(),
+            queues: config.queues.unwrap_or(self.workers),
+            tx_queues: Some(self.workers),
+            rx_desc: config.rx_descriptors,
+            tx_desc: config.tx_descriptors,
+            mtu: config.mtu,
+            promiscuous: config.promiscuous,
+            mac: config.mac.map(config::MacAddr::octets),
+            ..PortConfig::default()
+        };
+        let port = Port::open(&self.eal, &wish, self.pools.get(node))?;
+        log_notes(&port);
+        let facts = PortFacts {
+            id: port.id(),
+            mac: MacAddr(port.mac()),
+            mtu: port.mtu(),
+            offloads: port.offloads(),
+        };
+        Ok(OpenPort { port, config: config.clone(), facts, link: None })
+    }
+
+    /// Starts all of them. The queues for each worker, and the ports.
+    pub(crate) fn start(&mut self) -> Result<(Vec<Queues>, Vec<PortId>)> {
+        let mut shares: Vec<Queues> = (0..self.workers).map(|_| Queues::default()).collect();
+        let mut ids = Vec::new();
+        for OpenPort { port, .. } in &mut self.open {
+            let (rx, tx) = port.start().with_context(|| format!("port {}", port.name()))?;
+            workers::deal(&mut shares, port.id(), rx, tx);
+            ids.push(port.id());
+        }
+        Ok((shares, ids))
+    }
+
+    /// Stops and closes all of them, with the queues that the workers gave back.
+    pub(crate) fn stop(self, shares: Vec<Queues>) -> Result<()> {
+        let mut queues: BTreeMap<PortId, (Vec<RxQueue>, Vec<TxQueue>)> = BTreeMap::new();
+        for share in shares {
+            for (port, queue) in share.rx {
+                queues.entry(port).or_default().0.push(queue);
+            }
+            for (port, queue) in share.tx {
+                queues.entry(port).or_default().1.push(queue);
+            }
+        }
+        for OpenPort { mut port, .. } in self.open {
+            let (rx, tx) = queues.remove(&port.id()).unwrap_or_default();
+            let name = port.name().to_owned();
+            port.stop(rx, tx).with_context(|| format!("stopping port {name}"))?;
+            port.close();
+        }
+        Ok(())
+    }
+
+    /// All ports that are open, in the order of opening.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &OpenPort> {
+        self.open.iter()
+    }
+
+    /// The port of that name.
+    pub(crate) fn find(&self, name: &str) -> Option<&OpenPort> {
+        self.open.iter().find(|open| open.port.name() == name)
+    }
+
+    /// The port with DPDK's number.
+    pub(crate) fn by_id(&self, id: PortId) -> Option<&OpenPort> {
+        self.open.iter().find(|open| open.facts.id == id)
+    }
+
+    /// Counters at the end of ports that were detached.
+    pub(crate) fn gone(&self) -> &BTreeMap<String, PortSummary> {
+        &self.gone
+    }
+
+    /// Has the ports count and log what happened to their links, tells who listens, and detaches the ports whose device has
+    /// gone away. Once a second.
+    pub(crate) fn look(&mut self, stack: &mut Stack, workers: &mut [Worker]) {
+        let mut vanished = Vec::new();
+        for OpenPort { port, link, .. } in &mut self.open {
+            if port.events().removals > 0 {
+                vanished.push(port.name().to_owned());
+            }
+            let up = port.link().up;
+            if link.replace(up).is_some_and(|was_up| was_up != up) {
+                let kind = if up { EventKind::LinkUp } else { EventKind::LinkDown };
+                stack.emit(|| Event::new(kind).port(port.name()));
+            }
+        }
+        for name in vanished {
+            self.detach_vanished(&name, stack, workers);
+        }
+    }
+}
+
+/// Logs what the device lacks: in one line what software does instead, and the rest each for itself.
+fn log_notes(port: &Port) {
+    const IN_SOFTWARE: &str = " is not offered: done in software";
+    let (in_software, others): (Vec<_>, Vec<_>) =
+        port.notes().iter().partition(|note| note.ends_with(IN_SOFTWARE));
+    let names: Vec<&str> =
+        in_software.iter().map(|note| note.trim_end_matches(IN_SOFTWARE)).collect();
+    if !names.is_empty() {
+        info!("port {}: not offered, done in software: {}", port.name(), names.join(", "));
+    }
+    for note in others {
+        info!("port {}: {note}", port.name());
+    }
+}
