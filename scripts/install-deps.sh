@@ -19,6 +19,7 @@ TEST_PACKAGES=(
     iproute2              # network namespaces and veth pairs
     iputils-ping traceroute tcpdump ethtool
     libpcap-dev
+    python3-prometheus-client # a parser of OpenMetrics that is not ours
 )
 
 # An installed package's status is "ii "; dpkg-query fails on names it never heard of.

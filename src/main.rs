@@ -10,6 +10,7 @@ mod doctor;
 mod execute;
 mod failure;
 mod host;
+mod metrics;
 mod ports;
 mod protocol;
 mod run;

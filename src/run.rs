@@ -19,6 +19,7 @@ use crate::check;
 use crate::cli::{Failure, print};
 use crate::control::{Server, Socket};
 use crate::execute::Service;
+use crate::metrics::{self, Metrics};
 use crate::ports::Ports;
 use crate::setup;
 use crate::streams::Streams;
@@ -66,7 +67,9 @@ fn log_to_stderr() {
 
 /// Everything that runs. Fields are dropped in this order: workers' queues before ports, ports before the pools.
 struct Process {
-    /// Nobody changes what is being taken down.
+    /// Nobody looks at what is being taken down.
+    metrics: Metrics,
+    /// Nor changes it.
     control: Option<Server>,
     /// Who listens.
     streams: Streams,
@@ -119,7 +122,14 @@ impl Process {
             }
         };
         let streams = Streams::default();
-        Ok(Self { control, streams, stack, workers, ports, pools, common, eal })
+        let metrics = match Metrics::start(config.metrics, &eal) {
+            Ok(metrics) => metrics,
+            Err(error) => {
+                let _queues = workers::stop(workers);
+                return Err(error);
+            }
+        };
+        Ok(Self { metrics, control, streams, stack, workers, ports, pools, common, eal })
     }
 
     /// The control thread's loop, until `stop` is set or `duration` is over; then a clean end.
@@ -138,6 +148,7 @@ impl Process {
         {
             self.stack.tick(self.common.clock.now());
             self.serve_clients();
+            self.serve_metrics();
             let now = Instant::now();
             if now >= next_second {
                 next_second += SECOND;
@@ -166,9 +177,16 @@ impl Process {
         }
     }
 
+    /// Answers a question of a monitoring system, if there is one.
+    fn serve_metrics(&self) {
+        let Self { metrics, stack, workers, ports, pools, .. } = self;
+        metrics.serve(&metrics::Sources { stack, ports, workers, pools });
+    }
+
     /// Stops the workers and the ports, empties every queue, and closes the books.
     fn end(mut self, elapsed: Duration) -> Result<Summary> {
         self.streams.end();
+        drop(std::mem::take(&mut self.metrics));
         drop(self.control.take());
         let gauges = self.gauges();
         let shares = workers::stop(std::mem::take(&mut self.workers))?;
@@ -222,6 +240,7 @@ fn start_eal(config: &Config) -> Result<Eal> {
         memory_mib: memory_mib.map(|pool| pool + 128),
         main_cpu,
         eal_args: config.dpdk.eal_args.clone(),
+        telemetry: config.metrics.dpdk_telemetry,
         pci_allow,
         ..EalConfig::default()
     })

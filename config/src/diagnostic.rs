@@ -125,6 +125,10 @@ rules! {
     SocketPathTooLong,
     /// A user or a group that is neither a name nor a number.
     BadAccount,
+    /// An address to listen on that is no IP address with a port.
+    BadListenAddress,
+    /// An address to listen on that other machines could reach.
+    ListenNotLoopback,
     /// A device that is neither a PCI address nor a vdev string.
     BadDevice,
     /// Two ports on one device.

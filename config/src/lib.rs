@@ -62,6 +62,6 @@ pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
 pub use load::{load, parse, port};
 pub use model::{
     Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Histograms, Hugepages, IfName,
-    Interface, MacAddr, Neighbor, NextHop, PciAddress, Port, PortName, PortWish, Route,
+    Interface, MacAddr, Metrics, Neighbor, NextHop, PciAddress, Port, PortName, PortWish, Route,
     RouteTarget, Sysctl, SysctlValue, VlanId, Vnet, VnetName, Workers,
 };

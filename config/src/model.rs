@@ -3,6 +3,7 @@
 mod names;
 mod network;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
@@ -23,6 +24,8 @@ pub struct Config {
     pub control: Control,
     /// `[histograms]`: what workers measure of themselves; nothing without the table.
     pub histograms: Option<Histograms>,
+    /// `[metrics]`: what a monitoring system reads; nothing without the table.
+    pub metrics: Metrics,
     /// `[[port]]`, in the order of the file. Names and devices are unique.
     pub ports: Vec<Port>,
     /// `[[vnet]]`, in the order of the file. Names are unique; `vnet0` is the base vnet.
@@ -81,6 +84,15 @@ pub struct Control {
     pub owner: Option<String>,
     /// The group whose members may use it, by name or number; the group of the process if there is none.
     pub group: Option<String>,
+}
+
+/// What a monitoring system reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Metrics {
+    /// Where OpenMetrics are served over HTTP: a loopback address, and a port from 1.
+    pub listen: Option<SocketAddr>,
+    /// Whether DPDK's telemetry socket is there, which `dpdk-telemetry.py` connects to.
+    pub dpdk_telemetry: bool,
 }
 
 /// A device that workers poll.

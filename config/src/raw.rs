@@ -97,6 +97,7 @@ tables! {
         workers: Workers,
         control: Control,
         histograms: Histograms,
+        metrics: Metrics,
         port: Vec<Port>,
         vnet: Vec<Vnet>,
     }
@@ -135,6 +136,14 @@ tables! {
     Histograms "[histograms]" {
         /// One iteration in this many.
         sample: Spanned<i64>,
+    }
+
+    /// What a monitoring system reads.
+    Metrics "[metrics]" {
+        /// Address and port of the HTTP listener.
+        listen: Spanned<String>,
+        /// Whether DPDK's telemetry socket is made.
+        dpdk_telemetry: Spanned<bool>,
     }
 
     /// A device that workers poll.

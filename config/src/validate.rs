@@ -7,6 +7,7 @@ mod control;
 mod device;
 mod interfaces;
 mod links;
+mod metrics;
 mod neighbors;
 mod next_hops;
 mod ports;
@@ -49,7 +50,7 @@ pub(crate) fn document(
     host: &Host,
     found: &mut Vec<Diagnostic>,
 ) -> Config {
-    let raw::Document { dpdk, workers, control, histograms, port, vnet } = raw;
+    let raw::Document { dpdk, workers, control, histograms, metrics, port, vnet } = raw;
     let (port, vnet) = (port.unwrap_or_default(), vnet.unwrap_or_default());
     if port.is_empty() && vnet.is_empty() && found.is_empty() {
         found.push(empty());
@@ -64,6 +65,7 @@ pub(crate) fn document(
         workers,
         control: control::check(&mut check, control),
         histograms: histograms.map(|raw| workers::histograms(&mut check, raw)),
+        metrics: metrics::check(&mut check, metrics),
         warnings: Report::default(),
     }
 }

@@ -9,8 +9,8 @@ use crate::defaults::{
     SOCKET_DEFAULT,
 };
 use crate::model::{
-    Attachment, Config, Control, Dpdk, Histograms, Hugepages, Interface, Neighbor, NextHop, Port,
-    Route, RouteTarget, Sysctl, SysctlValue, Vnet, Workers,
+    Attachment, Config, Control, Dpdk, Histograms, Hugepages, Interface, Metrics, Neighbor,
+    NextHop, Port, Route, RouteTarget, Sysctl, SysctlValue, Vnet, Workers,
 };
 
 /// Sysctls that stand in one line; more get a line each.
@@ -78,8 +78,14 @@ impl Config {
 
     /// The tables that are there once; a change of one concerns the whole process.
     pub(crate) fn process(&self) -> Vec<Table> {
-        let Self { dpdk, workers, control, histograms, ports: _, vnets: _, warnings: _ } = self;
-        let mut tables = vec![dpdk_table(dpdk), workers_table(workers), control_table(control)];
+        let Self { dpdk, workers, control, histograms, metrics, ports: _, vnets: _, warnings: _ } =
+            self;
+        let mut tables = vec![
+            dpdk_table(dpdk),
+            workers_table(workers),
+            control_table(control),
+            metrics_table(metrics),
+        ];
         tables.retain(|table| !table.keys.is_empty());
         tables.extend(
             histograms
@@ -152,6 +158,14 @@ fn control_table(Control { socket, owner, group }: &Control) -> Table {
         .unless("socket", path(socket), path(Path::new(SOCKET_DEFAULT)))
         .maybe("owner", owner.as_ref().map(quoted))
         .maybe("group", group.as_ref().map(quoted))
+}
+
+fn metrics_table(Metrics { listen, dpdk_telemetry }: &Metrics) -> Table {
+    Table::new("[metrics]").maybe("listen", listen.map(quoted)).unless(
+        "dpdk_telemetry",
+        *dpdk_telemetry,
+        false,
+    )
 }
 
 /// The table of a port.

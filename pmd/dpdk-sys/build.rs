@@ -33,6 +33,9 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_allmulticast_(enable|get)",
     "rte_eth_stats_get",
     "rte_eth_xstats_(get|get_names)",
+    "rte_telemetry_register_cmd",
+    "rte_tel_data_(alloc|free|string|start_dict)",
+    "rte_tel_data_add_(array_string|dict_string|dict_container)",
 ];
 
 /// The few types whose layout Rust may see. Whatever else a signature names is only ever handled by
@@ -43,6 +46,7 @@ const TYPES: &[&str] = &[
     "rte_eth_(stats|xstat|xstat_name|event_type|dev_cb_fn)",
     "(_IO_)?cookie_.*",
     "FILE",
+    "telemetry_cb",
     "__(ssize|off64)_t",
 ];
 

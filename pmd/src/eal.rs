@@ -1,7 +1,9 @@
 //! EAL, DPDK's environment abstraction layer: started once in a process, stopped when the last handle
 //! is dropped.
 
-use std::ffi::{CStr, CString, NulError, c_char, c_int};
+use std::ffi::{CStr, CString, NulError, OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use dpdk_sys as ffi;
@@ -15,6 +17,9 @@ const MINIMUM_MEMORY_MIB: u32 = 1024;
 
 /// Memory in MiB of free hugepages that `auto` wants to see when it is not told how much is needed.
 const AUTO_MEMORY_MIB: u64 = 256;
+
+/// The name of the telemetry socket (lib/telemetry/telemetry.c, and `dpdk-telemetry.py`).
+const TELEMETRY_SOCKET: &str = "dpdk_telemetry.v2";
 
 /// How EAL is started.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +41,8 @@ pub struct EalConfig {
     pub pci_allow: Vec<String>,
     /// Default: `curvnet-<pid>`, unique on the machine.
     pub file_prefix: Option<String>,
+    /// Whether EAL answers on a telemetry socket, which `dpdk-telemetry.py --file-prefix` connects to.
+    pub telemetry: bool,
 }
 
 /// Why EAL did not start.
@@ -85,6 +92,7 @@ pub struct Eal {
 #[derive(Debug)]
 struct Inner {
     hugepages: bool,
+    telemetry: bool,
     args: Vec<String>,
     /// EAL keeps pointers into its arguments.
     _argv: Vec<CString>,
@@ -126,8 +134,11 @@ impl Eal {
             reason,
             log: log::take(),
         })?;
-        remove_runtime_dir();
-        let inner = Arc::new(Inner { hugepages, args, _argv: argv });
+        let telemetry = config.telemetry;
+        if !telemetry {
+            remove_runtime_dir();
+        }
+        let inner = Arc::new(Inner { hugepages, telemetry, args, _argv: argv });
         *state = State::Running(Arc::downgrade(&inner));
         let memory = if hugepages { "hugepages" } else { "ordinary pages" };
         tracing::info!(memory, arguments = %inner.args.join(" "), "EAL started");
@@ -155,6 +166,20 @@ impl Eal {
         &self.inner.args
     }
 
+    /// Where EAL answers telemetry, if it was told to: a UNIX socket of packets in sequence.
+    #[must_use]
+    pub fn telemetry_socket(&self) -> Option<PathBuf> {
+        self.inner.telemetry.then(|| runtime_dir().join(TELEMETRY_SOCKET))
+    }
+
+    /// Removes the telemetry socket and its folder. DPDK would remove the socket when the process exits, but not the folder.
+    pub(crate) fn remove_telemetry_socket(&self) {
+        if let Some(socket) = self.telemetry_socket() {
+            let _gone = std::fs::remove_file(socket);
+            remove_runtime_dir();
+        }
+    }
+
     /// DPDK's version as the library states it, e.g. `DPDK 22.11.11`.
     #[must_use]
     pub fn version() -> String {
@@ -180,15 +205,18 @@ impl Drop for Inner {
     }
 }
 
-/// EAL makes a folder for each file prefix, puts nothing there (no shared files, no telemetry), and would
+/// EAL makes a folder for each file prefix, puts nothing there but the telemetry socket (no shared files), and would
 /// leave it.
 fn remove_runtime_dir() {
-    // SAFETY: returns a pointer to a static C string, empty if there is no folder.
+    // Refused if there is something in it, which then is worth keeping.
+    let _ = std::fs::remove_dir(runtime_dir());
+}
+
+/// EAL's folder; empty if there is none.
+fn runtime_dir() -> PathBuf {
+    // SAFETY: returns a pointer to a static C string.
     let path = unsafe { CStr::from_ptr(ffi::rte_eal_get_runtime_dir()) };
-    if let Ok(path) = path.to_str() {
-        // Refused if there is something in it, which then is worth keeping.
-        let _ = std::fs::remove_dir(path);
-    }
+    PathBuf::from(OsStr::from_bytes(path.to_bytes()))
 }
 
 fn start(argv: &[CString]) -> Result<(), String> {
@@ -225,9 +253,11 @@ fn arguments(config: &EalConfig, hugepages: bool) -> Result<Vec<String>, EalErro
     let mut args = vec![
         "curvnet".to_owned(),
         format!("--file-prefix={prefix}"),
-        "--no-telemetry".to_owned(),
         format!("--lcores=0@({})", main_cpus(config)?),
     ];
+    if !config.telemetry {
+        args.push("--no-telemetry".to_owned());
+    }
     // No files are left behind, and two instances cannot meet by accident.
     if hugepages {
         args.push("--in-memory".to_owned());

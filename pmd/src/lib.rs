@@ -56,6 +56,7 @@ pub mod port;
 mod prefetch;
 mod queue;
 mod segment;
+pub mod telemetry;
 #[doc(hidden)]
 pub mod test_support;
 pub mod tsc;

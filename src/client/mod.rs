@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 pub(crate) use connection::Connection;
+pub(crate) use phrases::phrase;
 
 use crate::cli::{Failure, print};
 

@@ -78,6 +78,12 @@ pub(super) fn text(counters: &BTreeMap<String, u64>) -> String {
     text
 }
 
+/// Protocol and phrase of a counter, as of many; none if netstat does not know it.
+pub(crate) fn phrase(counter: &str) -> Option<(&'static str, String)> {
+    let (protocol, _, phrase) = PHRASES.iter().find(|(_, known, _)| *known == counter)?;
+    Some((protocol, counted(phrase, 0)))
+}
+
 /// One packet, two packets; one reply, two replies; one entry, two entries.
 fn counted(phrase: &str, value: u64) -> String {
     let one = value == 1;

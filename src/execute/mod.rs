@@ -19,6 +19,8 @@ mod stats;
 mod sysctls;
 mod vnets;
 
+pub(crate) use stats::ports;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use vnet::{VnetRef, Vnets};
 
 use super::{Service, counters, nonzero};
 use crate::build::Build;
+use crate::ports::Ports;
 use crate::protocol::{Answer, Arm, Command, Features, PortShown, Stats, VERSION, WorkerShown};
 use crate::workers::{Gauges, Worker};
 
@@ -18,11 +19,9 @@ impl Service<'_> {
     }
 
     pub(super) fn stats(&self) -> Answer {
-        let gauges: Vec<&Gauges> =
-            self.workers.iter().map(|worker: &Worker| &worker.gauges).collect();
-        let ports = self.ports.iter().map(|open| &open.port);
-        let ports = ports.map(|port| (port.name().to_owned(), of_port(port, &gauges)));
-        let workers: Vec<_> = gauges.iter().map(|gauges| of_worker(gauges)).collect();
+        let gauges: Vec<Gauges> =
+            self.workers.iter().map(|worker: &Worker| worker.gauges.clone()).collect();
+        let workers: Vec<_> = gauges.iter().map(of_worker).collect();
         let mut drops: BTreeMap<String, u64> = BTreeMap::new();
         let of_vnets = self.stack.vnets().iter().flat_map(|vnet| self.stack.drops_of(vnet));
         let of_vnets = of_vnets.map(|(reason, packets)| (reason.to_owned(), packets));
@@ -32,7 +31,7 @@ impl Service<'_> {
         }
         Answer::Stats(Box::new(Stats {
             uptime_s: self.stack.now().0 as f64 / 1e9,
-            ports: ports.collect(),
+            ports: ports(self.ports, &gauges),
             workers,
             drops,
         }))
@@ -53,7 +52,13 @@ impl Service<'_> {
     }
 }
 
-fn of_port(port: &Port, gauges: &[&Gauges]) -> PortShown {
+/// The ports by name, with what the workers sent.
+pub(crate) fn ports(ports: &Ports, gauges: &[Gauges]) -> BTreeMap<String, PortShown> {
+    let ports = ports.iter().map(|open| &open.port);
+    ports.map(|port| (port.name().to_owned(), of_port(port, gauges))).collect()
+}
+
+fn of_port(port: &Port, gauges: &[Gauges]) -> PortShown {
     let stats = port.stats();
     let link = port.link();
     let of_this = gauges.iter().flat_map(|worker| &worker.tx).filter(|(id, _)| *id == port.id());

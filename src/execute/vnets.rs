@@ -9,9 +9,9 @@ use crate::protocol::{Answer, BooksShown, Code, PAGE, Refusal, VnetLine, VnetSho
 impl Service<'_> {
     pub(super) fn vnet_list(&self, after: Option<u64>) -> Answer {
         let index = |vnet: &&VnetRef| vnet.id().index() as u64;
-        let vnets = self.stack.vnets().iter();
-        let vnets = vnets.filter(|vnet| after.is_none_or(|after| index(vnet) > after));
-        let vnets = vnets.take(PAGE).collect();
+        let first =
+            after.map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX).saturating_add(1));
+        let vnets = self.stack.vnets().iter_from(first).take(PAGE).collect();
         Answer::Vnets(page(vnets, |vnet| index(vnet).into(), |vnet| self.line(vnet)))
     }
 
@@ -28,7 +28,7 @@ impl Service<'_> {
     pub(super) fn vnet_show(&self, name: &str) -> Answered {
         let vnet = self.vnet(Some(name))?;
         let books = self.stack.books_of(&vnet);
-        let neighbors = self.stack.with_inet(&vnet, |inet| inet.arp.iter().count()).unwrap_or(0);
+        let neighbors = self.stack.with_inet(&vnet, |inet| inet.arp.len()).unwrap_or(0);
         let bytes = self.stack.with_inet(&vnet, |inet| inet.route_bytes()).unwrap_or_default();
         Ok(Answer::Vnet(Box::new(VnetShown {
             line: self.line(&vnet),

@@ -171,7 +171,13 @@ impl Vnets {
 
     /// All vnets but the dying, vnet0 first.
     pub fn iter(&self) -> impl Iterator<Item = &VnetRef> {
-        self.slots.iter().filter_map(|slot| slot.vnet.as_ref()).map(Owned::get)
+        self.iter_from(0)
+    }
+
+    /// Those whose index is at least `index`, in the order of their indices.
+    pub fn iter_from(&self, index: usize) -> impl Iterator<Item = &VnetRef> {
+        let slots = self.slots.get(index..).unwrap_or_default();
+        slots.iter().filter_map(|slot| slot.vnet.as_ref()).map(Owned::get)
     }
 
     /// How many vnets there are, without the dying.

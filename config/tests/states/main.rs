@@ -12,8 +12,9 @@ use proptest::prelude::*;
 
 /// All of a configuration but its warnings.
 fn parts(config: &Config) -> impl PartialEq + std::fmt::Debug {
-    let Config { dpdk, workers, control, histograms, ports, vnets, warnings: _ } = config.clone();
-    (dpdk, workers, control, histograms, ports, vnets)
+    let Config { dpdk, workers, control, histograms, metrics, ports, vnets, warnings: _ } =
+        config.clone();
+    (dpdk, workers, control, histograms, metrics, ports, vnets)
 }
 
 proptest! {

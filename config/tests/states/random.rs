@@ -83,6 +83,8 @@ fn process(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
         eal_args: (0..d % 4).map(|n| format!("--arg=\"{n}\\é")).collect(),
         mbufs: e.is_multiple_of(2).then_some(1000 + u32::from(e)),
     };
+    config.metrics.listen = a.is_multiple_of(2).then(|| ([127, 0, 0, 1], 1 + u16::from(e)).into());
+    config.metrics.dpdk_telemetry = e.is_multiple_of(2);
     config.histograms = e.is_multiple_of(3).then(|| Histograms { sample: 1 + u32::from(a) });
     config.control.socket = ["/run/curvnet.sock", "other.sock"][usize::from(b % 2)].into();
     config.control.owner = d.is_multiple_of(2).then(|| "0".to_owned());

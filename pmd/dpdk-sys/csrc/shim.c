@@ -140,3 +140,20 @@ cv_version(void)
 {
 	return RTE_VERSION;
 }
+
+int
+cv_tel_start_texts(struct rte_tel_data *data)
+{
+	return rte_tel_data_start_array(data, RTE_TEL_STRING_VAL);
+}
+
+/* Called u64 until DPDK 23.03. */
+int
+cv_tel_add_number(struct rte_tel_data *data, const char *name, uint64_t value)
+{
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+	return rte_tel_data_add_dict_uint(data, name, value);
+#else
+	return rte_tel_data_add_dict_u64(data, name, value);
+#endif
+}

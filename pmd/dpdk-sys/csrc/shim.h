@@ -31,6 +31,7 @@
 #include <rte_mempool.h>
 #include <rte_mbuf.h>
 #include <rte_ethdev.h>
+#include <rte_telemetry.h>
 
 #if RTE_VERSION < RTE_VERSION_NUM(22, 11, 0, 0)
 #error "DPDK 22.11 or later is needed"
@@ -155,6 +156,10 @@ int cv_port_info(uint16_t port, struct cv_port_info *info);
 int cv_port_configure(uint16_t port, const struct cv_port_conf *conf);
 int cv_port_link(uint16_t port, struct cv_link *link);
 uint32_t cv_version(void);
+
+/* Telemetry. */
+int cv_tel_start_texts(struct rte_tel_data *data);
+int cv_tel_add_number(struct rte_tel_data *data, const char *name, uint64_t value);
 
 /* DPDK's own longest-prefix match (fib.c), against which tests hold ours: 4-byte next hops, 0 is none. */
 struct cv_fib;

@@ -30,6 +30,8 @@ opaque! {
     rte_eth_rxconf,
     /// Transmit queue settings; null means the driver's defaults.
     rte_eth_txconf,
+    /// The answer of a telemetry command.
+    rte_tel_data,
     /// A C stdio stream.
     _IO_FILE,
 }

@@ -245,6 +245,18 @@ impl<P> ArpTable<P> {
         self.entries.iter().map(|(key, entry)| (*key, entry.state))
     }
 
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The state of one neighbour.
     #[must_use]
     pub fn get(&self, key: NeighborKey) -> Option<NeighborState> {
