@@ -1,5 +1,7 @@
 //! Asking for memory before it is needed (DPDK: `rte_prefetch0`).
 
+use std::ptr;
+
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -8,8 +10,14 @@ const LINE: usize = 64;
 #[inline(always)]
 pub fn prefetch<T: ?Sized>(value: &T) {
     let start: *const T = value;
-    for offset in (0..size_of_val(value)).step_by(LINE) {
-        line(start.cast::<u8>().wrapping_add(offset));
+    prefetch_at(start.cast::<u8>().addr(), size_of_val(value));
+}
+
+/// The same for `bytes` bytes at an address that may be out of date: a hint faults nowhere and reads nothing.
+#[inline(always)]
+pub fn prefetch_at(address: usize, bytes: usize) {
+    for offset in (0..bytes).step_by(LINE) {
+        line(ptr::without_provenance(address.wrapping_add(offset)));
     }
 }
 

@@ -132,6 +132,7 @@ impl Stack {
             let parts =
                 IfnetParts { name, index, slot, kind, mac, mtu, vnet: vnet.clone(), home_vnet };
             let ifp = Arc::new(Ifnet::new(parts, slots));
+            ifp.ahead.set_vnet(vnet);
             list.list.push(Arc::clone(&ifp));
             Ok::<_, InterfaceError>(ifp)
         })?;

@@ -171,10 +171,12 @@ impl Stack {
     fn publish_forwarding(&mut self, vnet: &VnetRef) {
         let forwarding = self.with_inet(vnet, |inet| {
             inet.dirty = false;
-            inet.forwarding()
+            let forwarding = Box::new(inet.forwarding());
+            inet.interfaces.iter().for_each(|ifp| ifp.ahead.set_forwarding(&forwarding));
+            forwarding
         });
-        if let Some(forwarding) = forwarding {
-            self.control.publish(vnet_inet::init(vnet).forwarding(), Some(Box::new(forwarding)));
+        if forwarding.is_some() {
+            self.control.publish(vnet_inet::init(vnet).forwarding(), forwarding);
         }
     }
 

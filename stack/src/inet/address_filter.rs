@@ -13,9 +13,11 @@ const WORD: usize = u32::BITS as usize;
 /// Two sketches of it fit into registers. An address that is missing from one of them is not in the set: that settles
 /// nearly all without a load.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct AddressFilter {
-    slots: [u32; SLOTS / WORD],
+    /// First, and in one cache line.
     sketches: [[u32; SKETCH_SLOTS / WORD]; 2],
+    slots: [u32; SLOTS / WORD],
 }
 
 impl Default for AddressFilter {

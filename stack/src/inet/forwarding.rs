@@ -7,13 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use pmd::{PortId, prefetch};
+use pmd::{PortId, prefetch, prefetch_at};
 use vnet::Reader;
 
 use super::AddressFilter;
 use super::control::UseMark;
 use super::route::Fib;
-use crate::net::{IfSlot, Ifnet};
+use crate::net::{IfCounterBlocks, IfCounters, IfSlot, Ifnet, block_of};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
 /// What to do with packets that a route matches.
@@ -188,17 +188,28 @@ pub struct Resolved<'a> {
     pub next_hop: u32,
 }
 
+/// Bytes of a [`Forwarding`] that every burst reads: where its tables are, and the sketches of the filter.
+const FIRST: usize = 128;
+
 /// Next hops and interfaces that are asked for before a burst is processed.
 const PREFETCHED_HOPS: usize = 16;
 const PREFETCHED_EGRESSES: usize = 4;
 
-/// An interface that packets leave through.
+/// An interface that packets leave through: its port, and what the fast path books, without the interface itself.
 #[derive(Debug)]
 pub struct Egress {
-    /// The interface.
-    pub ifp: Arc<Ifnet>,
     /// Its port.
     pub port: PortId,
+    counters: IfCounterBlocks,
+}
+
+impl Egress {
+    /// The calling worker's counters of the interface.
+    #[inline(always)]
+    #[must_use]
+    pub fn counters(&self, reader: &Reader) -> &IfCounters {
+        block_of(&self.counters, reader)
+    }
 }
 
 /// The interfaces of adjacencies, each once; and by adjacency, which of them.
@@ -206,7 +217,7 @@ fn egresses(adjacencies: &[Adjacency]) -> (Box<[Egress]>, Box<[u32]>) {
     let (mut egresses, mut places) = (Vec::new(), HashMap::new());
     let egress_of = adjacencies.iter().map(|Adjacency { slot, ifp, port, .. }| {
         *places.entry(*slot).or_insert_with(|| {
-            egresses.push(Egress { ifp: Arc::clone(ifp), port: *port });
+            egresses.push(Egress { port: *port, counters: ifp.counter_blocks() });
             egresses.len() as u32 - 1
         })
     });
@@ -216,19 +227,21 @@ fn egresses(adjacencies: &[Adjacency]) -> (Box<[Egress]>, Box<[u32]>) {
 
 /// What one vnet's workers read.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Forwarding {
+    // The fast path reads the first two cache lines: these three fields, and the sketches that a filter begins with.
     fib: Arc<Fib>,
-    next_hops: Box<[NextHop]>,
     fast_hops: Box<[FastHop]>,
-    adjacencies: Box<[Adjacency]>,
     /// The interfaces of the adjacencies, each once.
     egresses: Box<[Egress]>,
-    /// By adjacency, which of them.
+    not_sources: AddressFilter,
+    next_hops: Box<[NextHop]>,
+    adjacencies: Box<[Adjacency]>,
+    /// By adjacency, which of the egresses.
     egress_of: Box<[u32]>,
     neighbors: HashMap<(IfSlot, u32), u32>,
     flow_key: u64,
     loopback: Option<IfSlot>,
-    not_sources: AddressFilter,
 }
 
 /// What a [`Forwarding`] is made of.
@@ -335,27 +348,26 @@ impl Forwarding {
         self.egresses.get(number as usize)
     }
 
-    /// Asks for what a burst of this vnet will read, when the last burst was of another vnet and nothing of it is in the
-    /// caches: all at once, instead of one miss after the other. Of long tables the beginning, which is all of the tables
-    /// of a small vnet: the large ones are few.
+    /// Asks for what a burst of this vnet reads first, when the last burst was of another vnet and nothing of it is in the
+    /// caches. `address` is where a `Forwarding` is or was.
+    #[inline(always)]
+    pub(crate) fn prefetch_at(address: usize) {
+        prefetch_at(address, FIRST);
+    }
+
+    /// Asks for what that leads to: all at once, instead of one miss after the other. Of long tables the beginning, which
+    /// is all of the tables of a small vnet: the large ones are few.
     #[inline(always)]
     pub fn prefetch(&self) {
         prefetch(&*self.fib);
-        prefetch(self.not_sources.sketches());
         prefetch(&self.fast_hops[..self.fast_hops.len().min(PREFETCHED_HOPS)]);
         prefetch(self.first_egresses());
     }
 
     /// The same for what [`Self::prefetch`] led to.
     #[inline(always)]
-    pub fn prefetch_egresses(&self) {
-        self.first_egresses().iter().for_each(|egress| prefetch(&*egress.ifp));
-    }
-
-    /// The same for what [`Self::prefetch_egresses`] led to.
-    #[inline(always)]
     pub fn prefetch_counters(&self, reader: &Reader) {
-        self.first_egresses().iter().for_each(|egress| prefetch(egress.ifp.counters(reader)));
+        self.first_egresses().iter().for_each(|egress| prefetch(egress.counters(reader)));
     }
 
     #[inline(always)]

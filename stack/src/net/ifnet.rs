@@ -8,6 +8,7 @@ use crossbeam::utils::CachePadded;
 use pmd::{Offloads, PortId};
 use vnet::{Reader, VnetRef};
 
+use super::ahead::Ahead;
 use crate::counters;
 use crate::wire::MacAddr;
 
@@ -76,6 +77,15 @@ counters! {
 /// An interface's counters, by reader.
 pub(crate) type IfCounterBlocks = Arc<[CachePadded<IfCounters>]>;
 
+/// The calling worker's block.
+#[inline]
+pub(crate) fn block_of<'a>(blocks: &'a IfCounterBlocks, reader: &Reader) -> &'a IfCounters {
+    // A slot beyond the table cannot be: readers are numbered by the domain that the table was sized from. The
+    // remainder costs nothing next to a panic path that kills every tenant.
+    let last = blocks.len() - 1;
+    &blocks[reader.slot().min(last)]
+}
+
 /// An interface inside a vnet.
 pub struct Ifnet {
     /// Name, unique in the vnet.
@@ -100,6 +110,8 @@ pub struct Ifnet {
     tx_checksum: AtomicBool,
     /// The interface's first address, as a source for ICMP errors; 0 while it has none.
     primary: AtomicU32,
+    /// What a burst from here will read of the vnet.
+    pub(crate) ahead: Ahead,
     /// By reader; shared with who closes the books when the interface is gone.
     counters: IfCounterBlocks,
 }
@@ -143,6 +155,7 @@ impl Ifnet {
             rx_checksum: AtomicBool::new(false),
             tx_checksum: AtomicBool::new(false),
             primary: AtomicU32::new(0),
+            ahead: Ahead::default(),
             counters: (0..slots).map(|_| CachePadded::default()).collect(),
         }
     }
@@ -202,10 +215,7 @@ impl Ifnet {
     /// The calling worker's counters.
     #[inline]
     pub fn counters(&self, reader: &Reader) -> &IfCounters {
-        // A slot beyond the table cannot be: readers are numbered by the domain that the table was sized from. The
-        // remainder costs nothing next to a panic path that kills every tenant.
-        let last = self.counters.len() - 1;
-        &self.counters[reader.slot().min(last)]
+        block_of(&self.counters, reader)
     }
 
     /// The counters themselves, which outlive the interface.

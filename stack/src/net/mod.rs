@@ -1,11 +1,12 @@
 //! Module `net`: interfaces, and what every protocol family shares.
 
+mod ahead;
 mod ifnet;
 mod interfaces;
 
 pub mod datapath;
 
-pub(crate) use ifnet::IfCounterBlocks;
+pub(crate) use ifnet::{IfCounterBlocks, block_of};
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
 pub use interfaces::{Interfaces, PortDemux, Vlans};
 pub use module::net as vnet_net;

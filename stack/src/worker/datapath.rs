@@ -262,6 +262,7 @@ fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
         return;
     }
     prefetch(ifp);
+    ifp.ahead.prefetch();
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(cx.reader);

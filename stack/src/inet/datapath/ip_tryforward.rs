@@ -85,9 +85,8 @@ fn forward_chunk(cx: &Cx<'_>, rules: &Rules<'_>, chunk: &mut [Mbuf], tally: &mut
     } else {
         check::<false>(rules, chunk, &mut columns)
     };
-    rules.forwarding.prefetch_egresses();
-    rules.forwarding.fib().lookup_bulk(&columns.dst[..count], &mut hops[..count]);
     rules.forwarding.prefetch_counters(cx.reader);
+    rules.forwarding.fib().lookup_bulk(&columns.dst[..count], &mut hops[..count]);
     let mut left = exceptions;
     while left != 0 {
         hops[left.trailing_zeros() as usize] = NO_HOP;

@@ -145,7 +145,7 @@ impl Booking<'_> {
         let (packets, bytes) = (u64::from(self.count.packets), u64::from(self.count.bytes));
         // Without a transmit queue they are dropped, not sent.
         if self.cx.out.has(egress.port) {
-            let counters = egress.ifp.counters(self.cx.reader);
+            let counters = egress.counters(self.cx.reader);
             counters.opackets.add(packets);
             counters.obytes.add(bytes);
         }
