@@ -6,6 +6,7 @@
 //! | `forward` | the datapath, packet by packet |
 //! | `compare` | builds against each other, by the two above |
 //! | `pktgen` | another process or machine, from outside |
+//! | `life` | vnets that come, go and change under traffic |
 //! | `vnet` | creating and destroying vnets, and what an idle one costs |
 
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@
 mod accessor;
 mod compare;
 mod forward;
+mod life;
 pub mod machine;
 mod pattern;
 mod pktgen;
@@ -49,6 +51,7 @@ struct Cli {
 enum Command {
     Accessor(accessor::Args),
     Forward(forward::Args),
+    Life(life::Args),
     Compare(compare::Args),
     Pktgen(Box<pktgen::Args>),
     Vnet(vnet::Args),
@@ -60,6 +63,7 @@ pub fn main(build: Build) -> ExitCode {
     let done = match Cli::parse().command {
         Command::Accessor(args) => accessor::run(&args, build),
         Command::Forward(args) => forward::run(&args, build),
+        Command::Life(args) => life::run(&args, build),
         Command::Compare(args) => compare::run(&args, build),
         Command::Pktgen(args) => pktgen::run(&args, build),
         Command::Vnet(args) => vnet::run(&args),

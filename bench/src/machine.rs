@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Instant;
 
+use anyhow::Context;
+
 use crate::report::Machine;
 
 /// Steal time above this share of all time is worth a warning.
@@ -55,6 +57,19 @@ pub fn warnings() -> Vec<String> {
         warnings.push(format!("the frequency governor is {}, not performance", governor.trim()));
     }
     warnings
+}
+
+/// Resident memory of this process; hugepages are none of it.
+///
+/// # Errors
+///
+/// The kernel does not tell.
+pub fn resident_bytes() -> anyhow::Result<u64> {
+    const PAGE: u64 = 4096;
+    let statm = fs::read_to_string("/proc/self/statm").context("/proc/self/statm")?;
+    let pages: u64 =
+        statm.split(' ').nth(1).context("/proc/self/statm has no second field")?.parse()?;
+    Ok(pages * PAGE)
 }
 
 /// Time as /proc/stat counts it, to be taken before and after a measurement.

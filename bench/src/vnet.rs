@@ -1,6 +1,5 @@
 //! `curvnet-bench vnet`: how long a vnet takes to come and go, and what it costs while nothing happens in it.
 
-use std::fs;
 use std::time::Instant;
 
 use ::vnet::{Domain, Vnets};
@@ -11,6 +10,8 @@ use serde::Serialize;
 use stack::control::Stack;
 use stack::time::Nanos;
 use stack::worker::WorkerQueues;
+
+use crate::machine::resident_bytes;
 
 /// Creates and destroys vnets; prints the time of each and the memory of an idle one.
 #[derive(clap::Args, Debug)]
@@ -115,15 +116,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn nanos(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Resident memory of this process.
-fn resident_bytes() -> Result<u64> {
-    const PAGE: u64 = 4096;
-    let statm = fs::read_to_string("/proc/self/statm").context("/proc/self/statm")?;
-    let pages: u64 =
-        statm.split(' ').nth(1).context("/proc/self/statm has no second field")?.parse()?;
-    Ok(pages * PAGE)
 }
 
 fn print_report(report: &Report) {

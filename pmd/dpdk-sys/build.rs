@@ -20,6 +20,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_openlog_stream",
     "fopencookie",
     "rte_(malloc_socket|zmalloc_socket|free)",
+    "rte_malloc_get_socket_stats",
     "rte_get_tsc_hz",
     "rte_pktmbuf_(pool_create|free_bulk)",
     "rte_mbuf_check",
@@ -43,6 +44,7 @@ const FUNCTIONS: &[&str] = &[
 const TYPES: &[&str] = &[
     "cv_.*",
     "rte_ether_addr",
+    "rte_malloc_socket_stats",
     "rte_eth_(stats|xstat|xstat_name|event_type|dev_cb_fn)",
     "(_IO_)?cookie_.*",
     "FILE",
@@ -101,7 +103,7 @@ fn generate_bindings(includes: &[PathBuf], flags: &[String]) {
         .clang_args(includes.iter().map(|path| format!("-I{}", path.display())))
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()))
         .allowlist_recursively(false)
-        .allowlist_var("CV_.*|RTE_MAX_ETHPORTS|RTE_PKTMBUF_HEADROOM")
+        .allowlist_var("CV_.*|RTE_MAX_ETHPORTS|RTE_MAX_NUMA_NODES|RTE_PKTMBUF_HEADROOM")
         .allowlist_var("RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE")
         .allowlist_var("RTE_ETH_EVENT_INTR_(LSC|RMV)")
         .default_enum_style(bindgen::EnumVariation::Consts)

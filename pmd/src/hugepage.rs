@@ -74,6 +74,20 @@ impl Heap {
     }
 }
 
+/// Bytes that are taken from DPDK's heaps on all NUMA nodes: what [`Heap`]s gave out and what DPDK has for itself, mbuf
+/// pools included.
+#[must_use]
+pub fn heap_bytes(_eal: &Eal) -> usize {
+    let node = |socket| {
+        let mut stats = ffi::rte_malloc_socket_stats::default();
+        // SAFETY: EAL is initialised, and the struct is written to before the call returns. A node that is not there is
+        // refused.
+        let found = unsafe { ffi::rte_malloc_get_socket_stats(socket, &raw mut stats) } == 0;
+        if found { stats.heap_allocsz_bytes } else { 0 }
+    };
+    (0..ffi::RTE_MAX_NUMA_NODES.cast_signed()).map(node).sum()
+}
+
 // SAFETY: rte_malloc returns unique blocks of the size and power-of-two alignment asked for, or null;
 // they stay valid until rte_free because the heap's EAL handle keeps EAL from being cleaned up. The
 // heap is locked inside DPDK, and nothing here unwinds.
@@ -103,6 +117,23 @@ unsafe impl GlobalAlloc for Heap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_from_the_heap_is_counted() {
+        const BYTES: usize = 32 << 20;
+        let eal = crate::test_support::eal();
+        let (heap, before) = (Heap::new(&eal, SocketId::ANY), heap_bytes(&eal));
+        let layout = Layout::from_size_align(BYTES, 64).expect("a layout");
+        // SAFETY: the layout is not empty; the block is given back once.
+        unsafe {
+            let block = heap.alloc(layout);
+            assert!(!block.is_null());
+            // Other tests take and give back small blocks meanwhile.
+            assert!(heap_bytes(&eal) >= before + BYTES / 2);
+            heap.dealloc(block, layout);
+        }
+        assert!(heap_bytes(&eal) < before + BYTES / 2);
+    }
 
     #[test]
     fn blocks_are_aligned_zeroed_and_used_again() {

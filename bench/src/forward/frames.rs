@@ -6,16 +6,15 @@ use std::net::Ipv4Addr;
 use anyhow::{Result, bail, ensure};
 use pmd::{Burst, Mbuf, MbufPool};
 
-use super::scenario::Scenario;
 use crate::pktgen::Random;
 
 /// Addresses of the link: the interface that receives, the one that sends, the gateway, and whoever sent the frames.
-pub(super) const IN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
-pub(super) const OUT_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
+pub(crate) const IN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
+pub(crate) const OUT_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
 const SENDER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x03];
 
 /// The MAC address of gateway `n`.
-pub(super) fn gateway_mac(n: usize) -> [u8; 6] {
+pub(crate) fn gateway_mac(n: usize) -> [u8; 6] {
     [0x02, 0, 0, 0, 0x01, n as u8]
 }
 
@@ -30,7 +29,7 @@ const TTL: u8 = 64;
 
 /// What is sent to one vnet after the other.
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(crate) struct Feed {
     templates: Vec<Vec<u8>>,
     destinations: Vec<u32>,
     ether: usize,
@@ -38,17 +37,17 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// The frames of `scenario`: RFC 4814 section 4, addresses and ports at random, repeatable.
-    pub(super) fn new(scenario: &Scenario, destinations: Vec<u32>) -> Self {
+    /// Frames of these lengths in turn to these destinations: RFC 4814 section 4, addresses and ports at random, repeatable.
+    pub(crate) fn new(sizes: &[usize], tagged: bool, destinations: Vec<u32>) -> Self {
         let mut random = Random::new(0x6375_7276);
-        let ether = ETHER + if scenario.tagged { TAG } else { 0 };
-        let sizes = scenario.sizes.iter().cycle().take(FLOWS);
-        let templates = sizes.map(|size| template(*size, scenario.tagged, &mut random)).collect();
+        let ether = ETHER + if tagged { TAG } else { 0 };
+        let sizes = sizes.iter().cycle().take(FLOWS);
+        let templates = sizes.map(|size| template(*size, tagged, &mut random)).collect();
         Self { templates, destinations, ether, next: 0 }
     }
 
     /// As many frames as a burst has, all different, from the pool.
-    pub(super) fn burst(&self, pool: &MbufPool, len: usize, burst: &mut Burst) -> Result<()> {
+    pub(crate) fn burst(&self, pool: &MbufPool, len: usize, burst: &mut Burst) -> Result<()> {
         let longest = self.templates.iter().map(Vec::len).max().unwrap_or(0);
         while burst.len() < len {
             let Some(mbuf) = pool.from_bytes(&vec![0; longest]) else {
@@ -62,7 +61,7 @@ impl Feed {
     }
 
     /// Writes the next frames over those of `burst`, with VLAN tag `vlan` if frames have one.
-    pub(super) fn write(&mut self, burst: &mut Burst, vlan: u16) -> Result<()> {
+    pub(crate) fn write(&mut self, burst: &mut Burst, vlan: u16) -> Result<()> {
         for mbuf in burst.iter_mut() {
             let (template, dst) = self.at(self.next);
             let ether = self.ether;
@@ -86,23 +85,47 @@ impl Feed {
         Ok(())
     }
 
-    /// Checks frames that left: `count` of them, the last that [`Self::write`] wrote, in order. `gateway_of` tells which
-    /// next hop a destination has.
-    pub(super) fn check<'a>(
+    /// Checks frames that left: `count` of them, the last that [`Self::write`] wrote, in order. `leads_to` tells
+    /// whether a destination's next hop may have a MAC address.
+    pub(crate) fn check<'a>(
         &self,
         frames: impl Iterator<Item = &'a Mbuf>,
         count: usize,
         vlan: u16,
-        gateway_of: impl Fn(u32) -> usize,
+        leads_to: impl Fn(u32, [u8; 6]) -> bool,
     ) -> Result<()> {
         let first = self.next - count;
         for (at, mbuf) in frames.enumerate() {
             let (template, dst) = self.at(first + at);
             let bytes = mbuf.data();
-            let what = self.difference(bytes, template, dst, vlan, gateway_mac(gateway_of(dst)));
+            let what = self.difference(bytes, template, dst, vlan, &leads_to);
             if let Some(what) = what {
                 bail!("frame {at} of a burst of {count} left with a wrong {what}: {bytes:02x?}");
             }
+        }
+        Ok(())
+    }
+
+    /// The same in any order: a few frames of a burst may have taken the way of exceptions, behind the others.
+    pub(crate) fn check_in_any_order<'a>(
+        &self,
+        frames: impl Iterator<Item = &'a Mbuf>,
+        count: usize,
+        vlan: u16,
+        leads_to: impl Fn(u32, [u8; 6]) -> bool,
+    ) -> Result<()> {
+        let mut expected: Vec<usize> = (self.next - count..self.next).rev().collect();
+        for mbuf in frames {
+            let bytes = mbuf.data();
+            let differs = |n: &usize| {
+                let (template, dst) = self.at(*n);
+                self.difference(bytes, template, dst, vlan, &leads_to)
+            };
+            let Some(found) = expected.iter().rposition(|n| differs(n).is_none()) else {
+                let what = expected.last().and_then(differs).unwrap_or("number of frames");
+                bail!("a frame of a burst of {count} left with a wrong {what}: {bytes:02x?}");
+            };
+            let _found = expected.remove(found);
         }
         Ok(())
     }
@@ -118,13 +141,14 @@ impl Feed {
         template: &[u8],
         dst: u32,
         vlan: u16,
-        gateway: [u8; 6],
+        leads_to: impl Fn(u32, [u8; 6]) -> bool,
     ) -> Option<&'static str> {
         let ether = self.ether;
         if frame.len() != template.len() {
             return Some("length");
         }
-        if frame[..6] != gateway {
+        let gateway = frame.first_chunk().copied().unwrap_or_default();
+        if !leads_to(dst, gateway) {
             return Some("destination MAC address");
         }
         if frame[6..12] != OUT_MAC {

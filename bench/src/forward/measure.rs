@@ -12,19 +12,19 @@ use stack::time::Nanos;
 use stack::worker::{Datapath, DatapathParts, Output, TxPort, WorkerQueues};
 use vnet::Domain;
 
-use super::frames::Feed;
+use super::frames::{Feed, gateway_mac};
 use super::result::{Measured, NodeCost};
 use super::scenario::Scenario;
 use super::world::gateway_of;
 
 /// Frames of a burst.
-pub(super) const BURST: usize = 64;
+pub(crate) const BURST: usize = 64;
 /// One burst in this many is checked byte by byte; all are counted.
 const CHECK_EVERY: u64 = 16;
 /// Time before the first sample counts.
 const WARM_UP: Duration = Duration::from_millis(200);
 /// The longest burst that the histogram tells apart from longer ones, in cycles.
-const LONGEST: u64 = 1 << 32;
+pub(crate) const LONGEST: u64 = 1 << 32;
 
 /// What a worker thread needs to forward.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub(super) struct Devices {
 }
 
 /// Cycles of two readings of the clock with nothing between them.
-fn baseline() -> u64 {
+pub(crate) fn baseline() -> u64 {
     let mut readings: Vec<u64> = (0..1001)
         .map(|_| {
             let begin = tsc::serialized();
@@ -91,7 +91,7 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
     };
     let mut datapath = parts.datapath(out)?;
     let baseline = baseline();
-    let mut feed = Feed::new(&scenario, destinations);
+    let mut feed = Feed::new(&scenario.sizes, scenario.tagged, destinations);
     let mut burst = Burst::new();
     let mut histogram = Histogram::new_with_bounds(1, LONGEST, 3)?;
     let (mut cycles, mut packets, mut lost, mut bursts) = (0u64, 0u64, 0u64, 0u64);
@@ -132,7 +132,9 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
                 Some((.., sink)) => drop(sink.rx(&mut burst, BURST as u16)),
             }
             if bursts.is_multiple_of(CHECK_EVERY) && burst.len() == BURST {
-                feed.check(burst.iter(), BURST, vlan_of(vnet), |dst| gateway_of(&scenario, dst))?;
+                feed.check(burst.iter(), BURST, vlan_of(vnet), |dst, mac| {
+                    mac == gateway_mac(gateway_of(&scenario, dst))
+                })?;
             }
             bursts += 1;
             if warm {

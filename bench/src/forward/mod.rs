@@ -1,8 +1,8 @@
 //! `curvnet-bench forward`: the real datapath on one worker, between an in-process source and sink or between devices.
 
 mod devices;
-mod frames;
-mod measure;
+pub(crate) mod frames;
+pub(crate) mod measure;
 mod result;
 mod scenario;
 #[cfg(test)]
@@ -136,7 +136,8 @@ impl Lab {
     fn run(&self, scenario: &Scenario) -> Result<Measured> {
         let folder = Folder::new()?;
         if scenario.wire == Wire::Pcap {
-            let mut feed = Feed::new(scenario, world::destinations(scenario));
+            let mut feed =
+                Feed::new(&scenario.sizes, scenario.tagged, world::destinations(scenario));
             devices::write_capture(&mut feed, &self.pool, &folder.0.join("frames.pcap"))?;
         }
         let bench = (scenario.wire != Wire::Inside)

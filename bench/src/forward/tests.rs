@@ -36,7 +36,7 @@ fn every_scenario_forwards_right() {
 fn what_is_wrong_is_found() {
     let scenario = &scenario::all()[0];
     let pool = test_support::own_pool("judge", 1023);
-    let mut feed = Feed::new(scenario, world::destinations(scenario));
+    let mut feed = Feed::new(&scenario.sizes, scenario.tagged, world::destinations(scenario));
     let mut burst = Burst::new();
     feed.burst(&pool, 8, &mut burst).expect("enough mbufs");
     feed.write(&mut burst, 0).expect("frames");
@@ -50,12 +50,23 @@ fn what_is_wrong_is_found() {
         let sum = (sum & 0xffff) + (sum >> 16);
         h[24..26].copy_from_slice(&(sum as u16).to_be_bytes());
     }
-    let judge = |burst: &Burst| feed.check(burst.iter(), 8, 0, |_| 0);
+    let judge = |burst: &Burst| feed.check(burst.iter(), 8, 0, |_, mac| mac == gateway_mac(0));
+    let judge_unordered =
+        |burst: &Burst| feed.check_in_any_order(burst.iter(), 8, 0, |_, mac| mac == gateway_mac(0));
     judge(&burst).expect("all is right");
+    let mut turned: Vec<_> = burst.drain().collect();
+    turned.rotate_left(3);
+    turned.into_iter().for_each(|mbuf| burst.push(mbuf).expect("room"));
+    judge(&burst).expect_err("another order");
+    judge_unordered(&burst).expect("all are there");
+    let mut turned: Vec<_> = burst.drain().collect();
+    turned.rotate_right(3);
+    turned.into_iter().for_each(|mbuf| burst.push(mbuf).expect("room"));
     for at in 0..60 {
         burst[3].data_mut()[at] ^= 1;
         let error = judge(&burst).expect_err("a byte is wrong");
         assert!(error.to_string().starts_with("frame 3 of a burst"), "{error}");
+        judge_unordered(&burst).expect_err("a byte is wrong");
         burst[3].data_mut()[at] ^= 1;
     }
 }
