@@ -11,6 +11,10 @@ use crate::ports::Ports;
 use crate::summary::rate;
 use crate::workers::Gauges;
 
+/// Vnets that the table shows: as many as fit on a screen. Of the others not even the counters are read, so that thousands
+/// of vnets do not keep the control thread from its work.
+const VNETS: usize = 16;
+
 /// Shows rates once a second.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -18,6 +22,8 @@ pub(crate) struct Table {
     terminal: bool,
     /// Counters of a second ago, by what they count.
     before: HashMap<String, u64>,
+    /// Counters of this second, so far.
+    now: HashMap<String, u64>,
     seconds: f64,
     last: Duration,
     /// Lines drawn the last time, to go back over.
@@ -33,6 +39,7 @@ impl Table {
             quiet,
             terminal,
             before: HashMap::new(),
+            now: HashMap::new(),
             seconds: 1.0,
             last: Duration::ZERO,
             lines: 0,
@@ -53,6 +60,8 @@ impl Table {
         self.seconds = (elapsed.saturating_sub(self.last)).as_secs_f64().max(0.001);
         self.last = elapsed;
         let rows = self.rows(stack, ports, gauges);
+        // What is gone is forgotten with it.
+        self.before = std::mem::take(&mut self.now);
         let text = if self.terminal { self.redraw(&rows, elapsed) } else { plain(&rows, elapsed) };
         let _nobody_watches = std::io::stderr().write_all(text.as_bytes());
     }
@@ -64,7 +73,8 @@ impl Table {
 
     /// How fast `value` grew.
     fn rate_of(&mut self, key: String, value: u64) -> f64 {
-        let before = self.before.insert(key, value).unwrap_or(0);
+        let before = self.before.get(&key).copied().unwrap_or(0);
+        let _new = self.now.insert(key, value);
         value.saturating_sub(before) as f64 / self.seconds
     }
 
@@ -82,7 +92,7 @@ impl Table {
                 self.rate_of(format!("p {name} miss"), stats.rx_missed),
             ));
         }
-        for vnet in stack.vnets().iter() {
+        for vnet in stack.vnets().iter().take(VNETS) {
             let books = stack.books_of(vnet);
             let name = vnet.name();
             if books.received + books.originated == 0 {
@@ -100,6 +110,10 @@ impl Table {
                 self.rate_of(format!("v {name} txb"), bytes("obytes")),
                 self.rate_of(format!("v {name} drop"), books.dropped()),
             ));
+        }
+        if let Some(others) = stack.vnets().len().checked_sub(VNETS).filter(|others| *others > 0) {
+            let note = format!("{others} more vnets: see `curvnet vnet list`");
+            rows.push(Row { name: "...".to_owned(), cells: Vec::new(), note });
         }
         for worker in gauges {
             rows.push(self.worker(worker));
