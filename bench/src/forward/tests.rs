@@ -57,7 +57,7 @@ fn what_is_wrong_is_found() {
     let mut turned: Vec<_> = burst.drain().collect();
     turned.rotate_left(3);
     turned.into_iter().for_each(|mbuf| burst.push(mbuf).expect("room"));
-    judge(&burst).expect_err("another order");
+    let _error = judge(&burst).expect_err("another order");
     judge_unordered(&burst).expect("all are there");
     let mut turned: Vec<_> = burst.drain().collect();
     turned.rotate_right(3);
@@ -66,7 +66,7 @@ fn what_is_wrong_is_found() {
         burst[3].data_mut()[at] ^= 1;
         let error = judge(&burst).expect_err("a byte is wrong");
         assert!(error.to_string().starts_with("frame 3 of a burst"), "{error}");
-        judge_unordered(&burst).expect_err("a byte is wrong");
+        let _error = judge_unordered(&burst).expect_err("a byte is wrong");
         burst[3].data_mut()[at] ^= 1;
     }
 }
