@@ -11,6 +11,7 @@ use config::{Config, Hugepages};
 use pmd::numa::{self, Pools};
 use pmd::{CpuId, Eal, EalConfig, MbufPool, SocketId};
 use stack::control::Stack;
+use stack::net::InFlight;
 use stack::worker::{Clock, WorkerQueues};
 use tracing::{debug, info, warn};
 use vnet::{Domain, Vnets};
@@ -272,6 +273,7 @@ fn nodes(config: &Config, eal: &Eal) -> Vec<SocketId> {
 
 fn start_workers(config: &Config, ports: &mut Ports, common: &Common) -> Result<Vec<Worker>> {
     let (shares, ids) = ports.start()?;
+    let ids: Vec<_> = ids.into_iter().map(|id| (id, Arc::new(InFlight::default()))).collect();
     let mut started = Vec::new();
     for (slot, (cpu, share)) in config.workers.cpus.iter().zip(shares).enumerate() {
         match Worker::start(slot, CpuId(cpu.0), share, &ids, common) {

@@ -37,7 +37,7 @@ fn make_vnet(config: &config::Vnet, stack: &mut Stack, ports: &Ports) -> Result<
     }
     for neighbor in &config.neighbors {
         let slot = slot_of(&slots, neighbor.interface.as_str())?;
-        stack.add_neighbor(&vnet, slot, neighbor.address, MacAddr(neighbor.mac.octets()));
+        stack.add_neighbor(&vnet, slot, neighbor.address, MacAddr(neighbor.mac.octets()))?;
     }
     let routes = config
         .routes

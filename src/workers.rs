@@ -1,5 +1,6 @@
 //! The workers: one pinned thread for each CPU of the configuration, each with its queues and its own stack.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use crossbeam::queue::ArrayQueue;
 use pmd::numa::{self, Pools};
 use pmd::{CpuId, PortId, RxQueue, SocketId, TxQueue, worker};
-use stack::net::Interfaces;
+use stack::net::{InFlight, Interfaces};
 use stack::worker::{
     Clock, Datapath, DatapathParts, Handover, NodeStats, Orders, Output, Poll, PollCounters,
     PortChange, PortDrops, Queues, TxCounters, TxPort, WorkerQueues,
@@ -95,12 +96,12 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts worker `slot` on `cpu`. One of `ports`, which are all ports, without a transmit queue in `share` is reached
-    /// through the first worker.
+    /// through the first worker; with each the count of frames on that way, which all workers share.
     pub(crate) fn start(
         slot: usize,
         cpu: CpuId,
         share: Queues,
-        ports: &[PortId],
+        ports: &[(PortId, Arc<InFlight>)],
         common: &Common,
     ) -> Result<Self> {
         let (ready, gauges) = mpsc::sync_channel(1);
@@ -159,19 +160,19 @@ fn build(
     slot: usize,
     cpu: CpuId,
     share: Queues,
-    ports: &[PortId],
+    ports: &[(PortId, Arc<InFlight>)],
     common: &Common,
 ) -> Result<Poll> {
     let reader = common.domain.reader(slot)?;
-    let mut out: Vec<TxPort> = Vec::new();
-    let mut own = Vec::new();
-    for (port, queue) in share.tx {
-        own.push(port);
-        out.push(TxPort::queue(port, queue));
-    }
-    for port in ports.iter().filter(|port| !own.contains(port)) {
-        out.push(TxPort::handover(*port, Arc::clone(&common.queues[OWNER].handover)));
-    }
+    let mut own: BTreeMap<PortId, TxQueue> = share.tx.into_iter().collect();
+    let out = ports.iter().map(|(port, handed_over)| {
+        let tx = match own.remove(port) {
+            Some(queue) => TxPort::queue(*port, queue),
+            None => TxPort::handover(*port, Arc::clone(&common.queues[OWNER].handover)),
+        };
+        tx.sharing(Arc::clone(handed_over))
+    });
+    let out: Vec<TxPort> = out.collect();
     let mut datapath = Datapath::new(DatapathParts {
         reader,
         interfaces: Arc::clone(&common.interfaces),
@@ -214,12 +215,14 @@ pub(crate) fn attach(
         return Err(anyhow!("there is no worker"));
     };
     // The owner is the first: it has its queue before others hand frames over.
+    let handed_over = Arc::new(InFlight::default());
     let mut tx = tx.into_iter();
     for (worker, rx) in workers.iter_mut().zip(receive) {
         let out = match tx.next() {
             Some(queue) => TxPort::queue(port, queue),
             None => TxPort::handover(port, Arc::clone(&owner)),
         };
+        let out = out.sharing(Arc::clone(&handed_over));
         worker.gauges.tx.push((port, out.counters()));
         let (before, new) = (worker.polled.len(), rx.len());
         drop(worker.change(PortChange::attach(port, rx, before, out))?);

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::Client;
 use super::connection::key;
 use crate::cli::Failure;
-use crate::protocol::{Command, Page, VnetLine, VnetShown};
+use crate::protocol::{Command, LimitShown, Page, VnetLine, VnetShown};
 
 /// What to do with vnets.
 #[derive(Subcommand, Debug)]
@@ -54,7 +54,7 @@ fn list(vnets: &Page<VnetLine>) -> String {
 }
 
 fn show(vnet: &VnetShown) -> String {
-    let VnetShown { line, neighbors, container_bytes, route_bytes, books } = vnet;
+    let VnetShown { line, neighbors, container_bytes, route_bytes, limits, books } = vnet;
     let mut text = format!("{}: id {}\n", line.name, line.index);
     let mut row = |name: &str, value: u64| {
         let _infallible = writeln!(text, "\t{value:>14} {name}");
@@ -72,6 +72,14 @@ fn show(vnet: &VnetShown) -> String {
     row("packets in flight", books.in_flight);
     for (reason, packets) in &books.drops {
         row(&format!("packets dropped: {reason}"), *packets);
+    }
+    for (name, LimitShown { used, limit, refused, sysctl }) in limits {
+        let refused = match refused {
+            0 => String::new(),
+            refused => format!(", {refused} refused"),
+        };
+        let share = format!("{used}/{limit}");
+        let _infallible = writeln!(text, "\t{share:>22} {name}{refused} ({sysctl})");
     }
     text
 }

@@ -142,9 +142,10 @@ fn of(error: &InterfaceError) -> Refusal {
         InterfaceError::Missing(_) | InterfaceError::NoAddress { .. } => Code::NotFound,
         InterfaceError::BadVlan(_) => Code::BadRequest,
         InterfaceError::Dying => Code::Dying,
-        InterfaceError::TooMany | InterfaceError::Loopback(_) | InterfaceError::Address(_) => {
-            Code::Refused
-        }
+        InterfaceError::TooMany
+        | InterfaceError::Limit(_)
+        | InterfaceError::Loopback(_)
+        | InterfaceError::Address(_) => Code::Refused,
     };
     Refusal::of(code, error, "`ifconfig` shows what there is")
 }

@@ -6,7 +6,7 @@ use stack::control::NeighborView;
 use stack::inet::control::{NeighborKey, NeighborState};
 use vnet::VnetRef;
 
-use super::{Answered, Service, done};
+use super::{Answered, Service, done, refused};
 use crate::protocol::{Answer, Code, MacText, NeighborShown, PAGE, Page, Refusal};
 
 impl Service<'_> {
@@ -58,7 +58,8 @@ impl Service<'_> {
             let text = format!("no interface's network has a host {addr}");
             return Err(Refusal::new(Code::Refused, text, "`ifconfig` shows the networks"));
         };
-        self.stack.add_neighbor(vnet, connected.slot, addr, mac.0);
+        let added = self.stack.add_neighbor(vnet, connected.slot, addr, mac.0);
+        added.map_err(|error| refused(&error, "`vnet show` shows the limits"))?;
         Ok(done())
     }
 

@@ -119,6 +119,7 @@ fn of(error: &RouteError) -> Refusal {
         | RouteError::Paths(_)
         | RouteError::Pinned(_)
         | RouteError::TooManyHops
+        | RouteError::Limit(_)
         | RouteError::Rib(_) => Code::Refused,
     };
     Refusal::of(code, error, "`netstat -r` shows the routes that there are")

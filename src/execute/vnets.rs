@@ -1,10 +1,10 @@
 //! `vnet.*`
 
-use stack::control::DestroyVnetError;
+use stack::control::{DestroyVnetError, LimitUse};
 use vnet::{CreateError, VnetRef};
 
 use super::{Answered, Service, done, nonzero, page, refused};
-use crate::protocol::{Answer, BooksShown, Code, PAGE, Refusal, VnetLine, VnetShown};
+use crate::protocol::{Answer, BooksShown, Code, LimitShown, PAGE, Refusal, VnetLine, VnetShown};
 
 impl Service<'_> {
     pub(super) fn vnet_list(&self, after: Option<u64>) -> Answer {
@@ -35,6 +35,7 @@ impl Service<'_> {
             neighbors: neighbors as u64,
             container_bytes: vnet.container_bytes() as u64,
             route_bytes: (bytes.0 as u64, bytes.1 as u64),
+            limits: self.stack.limits_of(&vnet).into_iter().map(limit).collect(),
             books: BooksShown {
                 received: books.received,
                 originated: books.originated,
@@ -65,4 +66,10 @@ impl Service<'_> {
         })?;
         Ok(done())
     }
+}
+
+fn limit(usage: LimitUse) -> (String, LimitShown) {
+    let LimitUse { limit, used, most, refused } = usage;
+    let sysctl = limit.sysctl().to_owned();
+    (limit.name().to_owned(), LimitShown { used, limit: most, refused, sysctl })
 }

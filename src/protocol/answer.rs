@@ -96,8 +96,23 @@ pub(crate) struct VnetShown {
     pub(crate) container_bytes: u64,
     /// Bytes of the routing table: what the control thread keeps, and what workers read.
     pub(crate) route_bytes: (u64, u64),
+    /// What it occupies of what it may, by the names of `[vnet.limits]`.
+    pub(crate) limits: BTreeMap<String, LimitShown>,
     /// What became of its packets.
     pub(crate) books: BooksShown,
+}
+
+/// What a vnet occupies of something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LimitShown {
+    /// How many there are.
+    pub(crate) used: u64,
+    /// How many there may be.
+    pub(crate) limit: u64,
+    /// Requests and packets that were refused because of it.
+    pub(crate) refused: u64,
+    /// The sysctl that sets it.
+    pub(crate) sysctl: String,
 }
 
 /// What became of a vnet's packets. While traffic flows the counters are of slightly different moments.

@@ -15,9 +15,9 @@ mod refusal;
 mod stream;
 
 pub(crate) use answer::{
-    Answer, Arm, BooksShown, Done, Features, InterfaceShown, NeighborShown, Page, PathShown,
-    PortLine, PortShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine, VnetShown,
-    WorkerShown,
+    Answer, Arm, BooksShown, Done, Features, InterfaceShown, LimitShown, NeighborShown, Page,
+    PathShown, PortLine, PortShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine,
+    VnetShown, WorkerShown,
 };
 pub(crate) use command::{Command, MacText, NewRoute, Target};
 pub(crate) use refusal::{Code, Refusal};

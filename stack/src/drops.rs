@@ -101,11 +101,14 @@ drop_reasons! {
     ArpMalformed = "arp_malformed",
     /// ARP that concerns neither our addresses nor our neighbours.
     ArpNotForUs = "arp_not_for_us",
-    /// The vnet has too many packets waiting for the control thread.
+    /// As many packets of the vnet wait for an address as may (`net.vnet.maxheld`).
     PuntLimit = "punt_limit",
-    /// The worker's queue to the control thread is full.
+    /// The vnet has as many mbufs between workers and control thread as it may (`net.vnet.maxmbufs`), or its share of the
+    /// few that are free.
+    MbufLimit = "mbuf_limit",
+    /// The vnet has its share of the worker's queue to the control thread.
     PuntQueueFull = "punt_queue_full",
-    /// The worker's queue from the control thread is full.
+    /// The vnet has its share of the worker's queue from the control thread.
     InjectQueueFull = "inject_queue_full",
     /// The address's hold queue is full (`net.link.ether.inet.maxhold`).
     ArpHoldFull = "arp_hold_full",
@@ -117,7 +120,7 @@ drop_reasons! {
     NoMbuf = "no_mbuf",
     /// The packet does not fit its mbuf (no headroom for the link header, or a split header).
     MbufLayout = "mbuf_layout",
-    /// The loopback queue of this iteration is full.
+    /// The vnet has its share of the worker's loopback queue of this iteration.
     LoopbackFull = "loopback_full",
     /// The interface that the packet was bound to is gone.
     InterfaceGone = "interface_gone",

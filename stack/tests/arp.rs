@@ -210,7 +210,7 @@ fn a_static_entry_never_changes() {
     let mut lab = Lab::new();
     let key = NeighborKey { slot: SLOT, addr: PEER };
     let mut actions = Vec::new();
-    lab.table.set_static(key, PEER_MAC, &mut actions);
+    assert!(lab.table.set_static(key, PEER_MAC, &lab.limits, &mut actions));
     let moved = ArpAction::Moved { key, from: PEER_MAC, to: OTHER_MAC };
     assert_eq!(lab.input(ArpOperation::Reply, OTHER_MAC, PEER, OURS), [moved]);
     assert_eq!(lab.pass(5000), []);

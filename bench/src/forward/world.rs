@@ -91,7 +91,7 @@ impl World {
         };
         stack.add_address(out, Ipv4Net::new(Ipv4Addr::new(172, 17, 0, 1), 16)?)?;
         for n in 0..scenario.next_hops {
-            stack.add_neighbor(&vnet, out, gateway(n), MacAddr(gateway_mac(n)));
+            stack.add_neighbor(&vnet, out, gateway(n), MacAddr(gateway_mac(n)))?;
         }
         let routes = if scenario.routes == 1 {
             vec![(BENCHMARKS, RouteTarget::Via(vec![gateway(0)]))]

@@ -76,7 +76,7 @@ pub(super) fn outside(
     let network = Ipv4Net::new(Ipv4Addr::new(172, 17 + link, 0, 1), 16)?;
     let slot = interface(stack, vnet, name, (port, vlan), OUT_MAC, network)?;
     for n in 0..gateways {
-        stack.add_neighbor(vnet, slot, gateway(link, n), MacAddr(gateway_mac(usize::from(n))));
+        stack.add_neighbor(vnet, slot, gateway(link, n), MacAddr(gateway_mac(usize::from(n))))?;
     }
     Ok(slot)
 }

@@ -91,7 +91,9 @@ impl Stack {
         });
         let kept: Vec<_> = kept.collect();
         self.delete_routes(vnet, prefixes)?;
-        self.add_routes(vnet, kept)
+        // Fewer than there were: no limit applies, also if one is lower by now.
+        let changes = self.additions(vnet, kept)?;
+        self.change_routes(vnet, &changes)
     }
 
     /// `ingress`, or the vnet's lo0 for a packet that was received through an interface that is gone, or about to: a worker

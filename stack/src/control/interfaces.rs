@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use pmd::PortId;
 use vnet::{DestroyError, VnetRef};
 
-use super::{Event, EventKind, Stack};
+use super::{Event, EventKind, LimitReached, Stack};
 use crate::inet::control::AddressError;
 use crate::net::{IfIndex, IfKind, IfSlot, Ifnet, IfnetParts, vnet_net};
 use crate::wire::MacAddr;
@@ -47,6 +47,9 @@ pub enum InterfaceError {
     /// The vnet is going away.
     #[error("the vnet is being destroyed")]
     Dying,
+    /// The vnet has as many as it may, or as much memory.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
     /// Too many interfaces.
     #[error("a vnet takes 65535 interfaces at most")]
     TooMany,
@@ -119,6 +122,9 @@ impl Stack {
         mac: MacAddr,
         mtu: u16,
     ) -> Result<IfSlot, InterfaceError> {
+        if kind != IfKind::Loopback {
+            self.check_interface(vnet)?;
+        }
         let used = self.free_slots.last().copied();
         let slot =
             used.or_else(|| IfSlot::first(self.interfaces.len())).ok_or(InterfaceError::TooMany)?;
@@ -219,6 +225,7 @@ impl Stack {
         let plan = self
             .with_inet(&vnet, |inet| inet.plan_address(&ifp, net))
             .ok_or(InterfaceError::Dying)??;
+        self.check_routes(&vnet, &plan)?;
         // Booked first, so that the hops of its routes find the interface's address.
         let now = self.now;
         let _booked = self.with_inet(&vnet, |inet| inet.insert_address(&ifp, net));

@@ -7,6 +7,7 @@
 //! | `routes.rs` | routes and static neighbours |
 //! | `punts.rs` | packets that workers handed over: ARP, and what waits for it |
 //! | `probes.rs` | packets of our own whose answers somebody waits for: ping and traceroute |
+//! | `limits.rs` | what a vnet may occupy, and what it does |
 //! | `books.rs` | whether every packet ended in one place |
 //! | `show.rs` | what an operator looks at, in pages |
 //! | `changes.rs` | what an operator takes away or changes while packets flow |
@@ -20,6 +21,7 @@ mod changes;
 mod destroy_interface;
 mod events;
 mod interfaces;
+mod limits;
 mod probes;
 mod punts;
 mod routes;
@@ -30,6 +32,7 @@ mod timers;
 pub use books::{Books, FrameTotals, Statistics, VnetBooks};
 pub use events::{Event, EventKind};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
+pub use limits::{LimitReached, LimitUse};
 pub use probes::{ProbeError, ProbeSpec, ProbeState, ProbeView};
 pub use show::{NeighborView, RouteView};
 
@@ -70,6 +73,8 @@ pub struct Stack {
     pool: MbufPool,
     now: Nanos,
     timers: timers::Timers,
+    /// Whether so few mbufs are free that it is worth another look.
+    scarce: bool,
     /// What the operator should read; taken by the program.
     log: Vec<String>,
     /// Lines that came after [`LOG_LINES`] of them.
@@ -95,6 +100,7 @@ impl Stack {
             pool,
             now: Nanos(0),
             timers: timers::Timers::default(),
+            scarce: false,
             log: Vec::new(),
             log_suppressed: 0,
             events: events::Events::default(),

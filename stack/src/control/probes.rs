@@ -10,12 +10,12 @@ use vnet::VnetRef;
 use super::Stack;
 use crate::inet::control::{Hop, PROBES_PER_SECOND, ProbeBook};
 use crate::inet::{PROBES, ProbeAnswer, ProbeKind, ProbeName, ProbeNumber, Probes, vnet_inet};
-use crate::net::{IfSlot, Ifnet, vnet_net};
+use crate::net::{IfSlot, Ifnet, held_limit, vnet_net};
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IpHeader, checksum, icmp_type, ip_proto,
     is_martian_destination, is_multicast,
 };
-use crate::worker::{IN_FLIGHT_LIMIT, Inject};
+use crate::worker::Inject;
 
 /// Header of an echo request, and of a UDP datagram, bytes.
 const PROBE_HDR_LEN: usize = ICMP_HDR_LEN;
@@ -128,7 +128,7 @@ impl Stack {
         let ifp = self.probe_egress(vnet, &spec)?;
         let source = self.probe_source(vnet, &ifp, &spec)?;
         let in_flight = vnet_net::init(vnet).in_flight();
-        if in_flight.get() >= IN_FLIGHT_LIMIT {
+        if in_flight.get() >= held_limit(vnet_net::init(vnet)) {
             return Err(ProbeError::TooMany);
         }
         let (number, name) = self.begin_probe(vnet, &spec)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pmd::Mbuf;
 use vnet::VnetRef;
@@ -9,13 +10,16 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::Stack;
 use crate::drops::{DropReason, Drops};
-use crate::inet::control::{ArpAction, HeldPacket, arp_interface, arp_limits};
+use crate::inet::control::{ArpAction, HeldPacket, arp_interface};
 use crate::inet::{ArpStat, vnet_inet};
 use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
 use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, EtherType, MacAddr};
-use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS};
+use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS, push_fairly};
 
+/// One vnet may occupy one in so many of the mbufs that are free, and in any case a few: to ask for a neighbour.
+const SHARES: u32 = 8;
+const SHARE_MIN: u32 = 16;
 /// The shortest Ethernet frame without its check sequence: veth and TAP do not pad.
 const ETHER_MIN_LEN: usize = 60;
 
@@ -24,9 +28,11 @@ impl Stack {
     /// known earlier: strangers who scan a network, or change their addresses, make work for each packet otherwise.
     pub(super) fn take_punts(&mut self) {
         let mut touched = BTreeMap::new();
+        let mut taken = false;
         for worker in 0..self.queues.len() {
             for _ in 0..QUEUE_PACKETS {
                 let Some(punt) = self.queues[worker].punt.pop() else { break };
+                taken = true;
                 if let Some(vnet) = self.take_punt(punt) {
                     let _same = touched.insert(vnet.id(), vnet);
                 }
@@ -35,6 +41,19 @@ impl Stack {
         for vnet in touched.into_values() {
             self.publish_if_dirty(&vnet);
         }
+        if taken || self.scarce {
+            self.share_mbufs();
+        }
+    }
+
+    /// Tells the workers how many of the mbufs that are free one vnet may occupy: that also many vnets that flood at once
+    /// leave some to the others.
+    fn share_mbufs(&mut self) {
+        let share = (self.pool.available() / SHARES).max(SHARE_MIN);
+        self.scarce = share < self.pool.capacity() / SHARES / 2;
+        for queues in &self.queues {
+            queues.mbuf_share.store(share, Ordering::Relaxed);
+        }
     }
 
     /// Whose packet it was; none when the vnet is gone.
@@ -42,6 +61,7 @@ impl Stack {
         let Punt { ingress, reason, mbuf } = punt;
         let ifp = self.interface(ingress).cloned()?;
         let vnet = ifp.vnet.clone();
+        vnet_net::init(&vnet).punted().leave(1);
         let mut actions = Vec::new();
         match reason {
             PuntReason::Arp => {
@@ -78,8 +98,8 @@ impl Stack {
             Some(ArpOperation::Reply) => stat.rxreplies.inc(),
             None => {}
         }
-        let limits = arp_limits(inet);
         let _there = self.with_inet(vnet, |state| {
+            let limits = self.arp_limits(vnet, state);
             let addresses = state.addresses_of(ifp.slot);
             state.arp.input(self.now, arp_interface(ifp, &addresses), &packet, &limits, actions);
         });
@@ -96,8 +116,8 @@ impl Stack {
         let Some(ifp) = self.interface(egress) else {
             return actions.push(ArpAction::Unreachable(packet));
         };
-        let limits = arp_limits(vnet_inet::init(vnet));
         let _there = self.with_inet(vnet, |state| {
+            let limits = self.arp_limits(vnet, state);
             let addresses = state.addresses_of(egress);
             state.arp.resolve(
                 self.now,
@@ -139,6 +159,7 @@ impl Stack {
         if let Some(ifp) = self.interface(slot) {
             self.drops(&ifp.vnet).add(DropReason::Shutdown, 1);
             vnet_net::init(&ifp.vnet).in_flight().leave(1);
+            vnet_net::init(&ifp.vnet).injected().leave(1);
         }
         drop(mbuf);
     }
@@ -257,7 +278,10 @@ impl Stack {
     /// Hands a packet, which counts as in flight, to the first worker.
     pub(super) fn inject(&mut self, vnet: &VnetRef, inject: Inject) {
         let refused = match self.queues.first() {
-            Some(queues) => queues.inject.push(inject).err(),
+            Some(queues) => {
+                let own = vnet_net::init(vnet).injected();
+                push_fairly(&queues.inject, own, inject).err()
+            }
             None => Some(inject),
         };
         if let Some(refused) = refused {

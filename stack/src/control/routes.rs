@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
-use super::Stack;
+use super::{LimitReached, Stack};
 use crate::inet::control::{NeighborKey, RouteChange, RouteError, RouteTarget};
 use crate::inet::route::RouteFlags;
 use crate::net::IfSlot;
@@ -18,24 +18,33 @@ impl Stack {
         vnet: &VnetRef,
         routes: impl IntoIterator<Item = (Ipv4Net, RouteTarget)>,
     ) -> Result<(), RouteError> {
-        let changes = self
-            .with_inet(vnet, |inet| -> Result<Vec<RouteChange>, RouteError> {
-                let mut last: Option<(RouteTarget, _)> = None;
-                routes
-                    .into_iter()
-                    .map(|(prefix, target)| {
-                        // Long lists repeat their targets: a table of a million routes has a few neighbours.
-                        let (hop, flags) = match &last {
-                            Some((same, hop)) if *same == target => Clone::clone(hop),
-                            _ => inet.hop_for(&target)?,
-                        };
-                        last = Some((target, (hop.clone(), flags)));
-                        Ok(RouteChange::Add { prefix: prefix.trunc(), hop, flags })
-                    })
-                    .collect()
-            })
-            .unwrap_or_else(|| Ok(Vec::new()))?;
+        let changes = self.additions(vnet, routes)?;
+        self.check_routes(vnet, &changes)?;
         self.change_routes(vnet, &changes)
+    }
+
+    /// The changes that add these routes.
+    pub(super) fn additions(
+        &self,
+        vnet: &VnetRef,
+        routes: impl IntoIterator<Item = (Ipv4Net, RouteTarget)>,
+    ) -> Result<Vec<RouteChange>, RouteError> {
+        self.with_inet(vnet, |inet| -> Result<Vec<RouteChange>, RouteError> {
+            let mut last: Option<(RouteTarget, _)> = None;
+            routes
+                .into_iter()
+                .map(|(prefix, target)| {
+                    // Long lists repeat their targets: a table of a million routes has a few neighbours.
+                    let (hop, flags) = match &last {
+                        Some((same, hop)) if *same == target => Clone::clone(hop),
+                        _ => inet.hop_for(&target)?,
+                    };
+                    last = Some((target, (hop.clone(), flags)));
+                    Ok(RouteChange::Add { prefix: prefix.trunc(), hop, flags })
+                })
+                .collect()
+        })
+        .unwrap_or_else(|| Ok(Vec::new()))
     }
 
     /// Deletes routes, all or none. Routes that belong to addresses stay.
@@ -97,12 +106,26 @@ impl Stack {
     }
 
     /// Sets a neighbour that is never asked for (`arp -s`).
-    pub fn add_neighbor(&mut self, vnet: &VnetRef, slot: IfSlot, addr: Ipv4Addr, mac: MacAddr) {
+    ///
+    /// # Errors
+    /// The table is full.
+    pub fn add_neighbor(
+        &mut self,
+        vnet: &VnetRef,
+        slot: IfSlot,
+        addr: Ipv4Addr,
+        mac: MacAddr,
+    ) -> Result<(), LimitReached> {
         let mut actions = Vec::new();
-        let _set = self.with_inet(vnet, |inet| {
-            inet.arp.set_static(NeighborKey { slot, addr }, mac, &mut actions)
+        let set = self.with_inet(vnet, |inet| {
+            let limits = self.arp_limits(vnet, inet);
+            inet.arp.set_static(NeighborKey { slot, addr }, mac, &limits, &mut actions)
         });
+        if set == Some(false) {
+            return Err(self.neighbors_full(vnet));
+        }
         self.act(vnet, actions);
         self.publish_if_dirty(vnet);
+        Ok(())
     }
 }

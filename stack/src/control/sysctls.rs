@@ -8,6 +8,7 @@ use super::Stack;
 impl Stack {
     /// The value of a sysctl of `vnet`, or of the process if it is global.
     pub fn read_sysctl(&mut self, vnet: &VnetRef, name: &str) -> Result<Value, SysctlError> {
+        self.refresh_usage(vnet);
         self.vnets.registry().sysctl().get(&mut self.control, Some(vnet), name)
     }
 

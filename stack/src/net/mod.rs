@@ -3,12 +3,14 @@
 mod ahead;
 mod ifnet;
 mod interfaces;
+mod limits;
 
 pub mod datapath;
 
 pub(crate) use ifnet::{IfCounterBlocks, block_of};
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
 pub use interfaces::{Interfaces, PortDemux, Vlans};
+pub use limits::{Limit, Refusals, held_limit, mbuf_limit};
 pub use module::net as vnet_net;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +34,46 @@ mod module {
                 pub in_flight: crate::net::InFlight;
                 /// The vnet's interfaces, in the order of creation.
                 pub interfaces: vnet::ControlCell<crate::net::IfList>;
+                /// Of the packets in flight, those in the workers' queues to the control thread.
+                pub punted: crate::net::InFlight;
+                /// And those in the queue from it.
+                pub injected: crate::net::InFlight;
+                /// Requests that a limit refused.
+                pub refusals: vnet::ControlCell<crate::net::Refusals>;
+
+                /// Interfaces, lo0 included.
+                pub maxinterfaces: vnet::SysctlInt = 4096,
+                    sysctl("net.vnet.maxinterfaces", RW, 1..=65_535, "Maximum number of interfaces of the vnet, lo0 included");
+                /// Routes, those of addresses included.
+                pub maxroutes: vnet::SysctlInt = 4_194_304,
+                    sysctl("net.vnet.maxroutes", RW, 0..=4_194_304, "Maximum number of routes of the vnet, those of addresses included");
+                /// Packets that wait for an address.
+                pub maxheld: vnet::SysctlInt = 256,
+                    sysctl("net.vnet.maxheld", RW, 1..=524_288, "Maximum number of packets of the vnet that wait for an address; never more than half of maxmbufs");
+                /// Bytes of tables.
+                pub maxmemory: vnet::SysctlI64 = 1_073_741_824,
+                    sysctl("net.vnet.maxmemory", RW, 4096..=1_099_511_627_776, "Maximum bytes of variables, interfaces, routes and neighbours of the vnet");
+                /// Mbufs for longer than an iteration.
+                pub maxmbufs: vnet::SysctlInt = 512,
+                    sysctl("net.vnet.maxmbufs", RW, 2..=1_048_576, "Maximum number of mbufs of the vnet between workers and control thread");
+                /// What the sysctls below show; as of when they are read.
+                pub used_interfaces: vnet::SysctlI64 = 0,
+                    sysctl("net.vnet.interfaces", RD, 0..=9_223_372_036_854_775_807, "Number of interfaces of the vnet, lo0 included");
+                /// Routes.
+                pub used_routes: vnet::SysctlI64 = 0,
+                    sysctl("net.vnet.routes", RD, 0..=9_223_372_036_854_775_807, "Number of routes of the vnet, those of addresses included");
+                /// Neighbours.
+                pub used_neighbors: vnet::SysctlI64 = 0,
+                    sysctl("net.link.ether.inet.neighbors", RD, 0..=9_223_372_036_854_775_807, "Number of entries in the ARP table");
+                /// Packets that wait for an address.
+                pub used_held: vnet::SysctlI64 = 0,
+                    sysctl("net.vnet.held", RD, 0..=9_223_372_036_854_775_807, "Number of packets of the vnet that wait for an address");
+                /// Bytes of tables.
+                pub used_memory: vnet::SysctlI64 = 0,
+                    sysctl("net.vnet.memory", RD, 0..=9_223_372_036_854_775_807, "Bytes of variables, interfaces, routes and neighbours of the vnet");
+                /// Mbufs.
+                pub used_mbufs: vnet::SysctlI64 = 0,
+                    sysctl("net.vnet.mbufs", RD, 0..=9_223_372_036_854_775_807, "Number of mbufs of the vnet between workers and control thread");
             }
         }
     }
@@ -47,10 +89,17 @@ crate::counters! {
     }
 }
 
-/// How many packets of a vnet are with the control thread: on the way to it, held by it, or on the way back. Counted by
-/// both sides, off the fast path; it bounds what one tenant can occupy and closes the books.
+/// How many packets of a vnet are somewhere for longer than an iteration of a worker: on the way to the control thread, held
+/// by it, or on the way back. Counted by both sides, off the fast path; it bounds what one tenant can occupy and closes the
+/// books.
 #[derive(Debug)]
 pub struct InFlight(AtomicU32);
+
+impl Default for InFlight {
+    fn default() -> Self {
+        <Self as vnet::Field>::INIT
+    }
+}
 
 impl vnet::Field for InFlight {
     const INIT: Self = Self(AtomicU32::new(0));
@@ -100,9 +149,12 @@ fn attach(vnet: &VnetRef, control: &mut Control) -> Result<(), AttachError> {
     net.drops().alloc(slots);
     net.account().alloc(slots);
     net.interfaces().with(control, |list| *list = Some(Box::default()));
+    net.refusals().with(control, |refusals| *refusals = Some(Box::default()));
     Ok(())
 }
 
 fn detach(vnet: &VnetRef, control: &mut Control) {
-    vnet_net::init(vnet).interfaces().with(control, |list| *list = None);
+    let net = vnet_net::init(vnet);
+    net.interfaces().with(control, |list| *list = None);
+    net.refusals().with(control, |refusals| *refusals = None);
 }

@@ -1,14 +1,16 @@
 //! What a node may touch while it handles a vector.
 
+use std::sync::atomic::Ordering;
+
 use pmd::{Mbuf, MbufPool};
 use vnet::{Reader, Vnet};
 
 use super::nodes::{Node, NodeStats};
 use super::output::Output;
-use super::queues::{Punt, PuntReason, WorkerQueues};
+use super::queues::{Punt, PuntReason, WorkerQueues, push_fairly};
 use crate::drops::{DropReason, Drops};
 use crate::inet::{Forwarding, IpStat, vnet_inet};
-use crate::net::{Account, IfSlot, Ifnet, vnet_net};
+use crate::net::{Account, IfSlot, Ifnet, held_limit, mbuf_limit, vnet_net};
 use crate::time::Nanos;
 
 /// The vnet that is being processed, and the worker's own things. Lives for one run of packets of one interface.
@@ -40,13 +42,6 @@ pub struct Cx<'a> {
     /// Whether this iteration is timed node by node.
     pub timed: bool,
 }
-
-/// Packets of one vnet that may be with the control thread at a time; beyond it they are dropped by name, so that a
-/// flood in one vnet leaves the queue to the others.
-pub const IN_FLIGHT_LIMIT: u32 = 256;
-/// The same for ARP. Above the other, because packets that wait for an address stay with the control thread for
-/// seconds: a stranger who scans a network would otherwise keep out the answers that they wait for.
-pub const ARP_IN_FLIGHT_LIMIT: u32 = 2 * IN_FLIGHT_LIMIT;
 
 impl<'a> Cx<'a> {
     /// Module `net` of this vnet. Taken where it is used: the fast path does without.
@@ -94,19 +89,24 @@ impl<'a> Cx<'a> {
         nodes.run(node, packets, timed, || work(self))
     }
 
-    /// Hands a packet to the control thread, or drops it by name.
+    /// Hands a packet to the control thread, or drops it by name. Of the worker's queue a vnet gets no more than what it
+    /// leaves free (Choudhury and Hahne, Dynamic Queue Length Thresholds, 1998): however many flood, there is room for one
+    /// more.
     #[cold]
     pub fn punt(&self, ingress: &Ifnet, reason: PuntReason, mbuf: Mbuf) {
-        let in_flight = self.net().in_flight();
-        let limit = match reason {
-            PuntReason::Arp => ARP_IN_FLIGHT_LIMIT,
-            PuntReason::Unresolved { .. } => IN_FLIGHT_LIMIT,
+        let net = self.net();
+        let (limit, reached) = match reason {
+            PuntReason::Arp => (mbuf_limit(net), DropReason::MbufLimit),
+            PuntReason::Unresolved { .. } => (held_limit(net), DropReason::PuntLimit),
         };
-        if !in_flight.enter(limit) {
-            return self.drop(DropReason::PuntLimit, mbuf);
+        let share = self.queues.mbuf_share.load(Ordering::Relaxed);
+        if !net.in_flight().enter(limit.min(share)) {
+            let reason = if share < limit { DropReason::MbufLimit } else { reached };
+            return self.drop(reason, mbuf);
         }
-        if let Err(punt) = self.queues.punt.push(Punt { ingress: ingress.slot, reason, mbuf }) {
-            in_flight.leave(1);
+        let punt = Punt { ingress: ingress.slot, reason, mbuf };
+        if let Err(punt) = push_fairly(&self.queues.punt, net.punted(), punt) {
+            net.in_flight().leave(1);
             self.drop(DropReason::PuntQueueFull, punt.mbuf);
         }
     }

@@ -19,8 +19,8 @@ use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux};
 use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 
-/// Packets of the vnets to themselves in one iteration.
-pub const LOOPBACK_PACKETS: usize = 64;
+/// Packets of the vnets to themselves in one iteration, of which one vnet has half at most.
+pub const LOOPBACK_PACKETS: usize = 128;
 /// Packets taken from the inject queue in one iteration.
 const INJECT_PACKETS: usize = 64;
 /// Frames taken from other workers in one iteration: several full bursts, as each of them may hand over what it polled.
@@ -336,7 +336,7 @@ fn take_handed_over(env: &Env, state: &mut State) {
     for _ in 0..HANDOVER_PACKETS {
         let Some(Handover { port, mbuf }) = env.queues.handover.pop() else { break };
         match state.out.port(port) {
-            Some(tx) => tx.push(mbuf),
+            Some(tx) => tx.take_handed_over(mbuf),
             None => env.drops.returned.add(DropReason::HandoverFull, 1),
         }
     }
@@ -360,6 +360,7 @@ fn take_injected(env: &Env, state: &mut State) {
         let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
         let mut cx = cx_of(env, state, ifp);
         cx.net().in_flight().leave(1);
+        cx.net().injected().leave(1);
         match work {
             Work::Frame => send_frame(&mut cx, ifp, mbuf),
             Work::Route => ip_output(&mut cx, IpOrigin::Own(ifp), mbuf),

@@ -10,11 +10,12 @@ mod poll;
 mod queues;
 
 pub use crate::drops::PortDrops;
-pub use cx::{ARP_IN_FLIGHT_LIMIT, Cx, IN_FLIGHT_LIMIT};
+pub use cx::Cx;
 pub use datapath::{Datapath, DatapathParts, LOOPBACK_PACKETS};
 pub use histogram::CycleHistogram;
 pub use nodes::{Histograms, Node, NodeCounters, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 pub use orders::{Orders, PortChange};
 pub use output::{Output, TxCounters, TxPort};
 pub use poll::{Clock, Poll, PollCounters, Queues};
+pub(crate) use queues::push_fairly;
 pub use queues::{Handover, Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues};

@@ -6,7 +6,8 @@ use crossbeam::queue::ArrayQueue;
 use pmd::{Burst, MAX_BURST, MAX_PORTS, Mbuf, PortId, TxQueue};
 use vnet::Counter;
 
-use super::queues::Handover;
+use super::queues::{Handover, push_fairly};
+use crate::net::InFlight;
 
 /// How frames leave through a port.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct TxPort {
     /// Whether the port is among those that wait.
     waiting: bool,
     via: Via,
+    /// How many of its frames wait in the queue between workers; shared by all that send through it.
+    handed_over: Option<Arc<InFlight>>,
     counters: Arc<TxCounters>,
 }
 
@@ -59,7 +62,23 @@ impl TxPort {
     }
 
     fn new(port: PortId, via: Via) -> Self {
-        Self { port, frames: Burst::new(), waiting: false, via, counters: Arc::default() }
+        let (frames, counters) = (Burst::new(), Arc::default());
+        Self { port, frames, waiting: false, via, handed_over: None, counters }
+    }
+
+    /// Of the queue between workers the port gets its share only. All workers that have the port, the owner of its queue
+    /// among them, are given the same count.
+    #[must_use]
+    pub fn sharing(self, handed_over: Arc<InFlight>) -> Self {
+        Self { handed_over: Some(handed_over), ..self }
+    }
+
+    /// A frame that another worker handed over.
+    pub(super) fn take_handed_over(&mut self, mbuf: Mbuf) {
+        if let Some(handed_over) = &self.handed_over {
+            handed_over.leave(1);
+        }
+        self.push(mbuf);
     }
 
     /// What became of its frames; for a reader on another thread.
@@ -125,7 +144,12 @@ impl TxPort {
     fn hand_over(&mut self) {
         let Via::Handover(owner) = &self.via else { return };
         for mbuf in self.frames.drain() {
-            if let Err(refused) = owner.push(Handover { port: self.port, mbuf }) {
+            let frame = Handover { port: self.port, mbuf };
+            let pushed = match &self.handed_over {
+                Some(own) => push_fairly(owner, own, frame),
+                None => owner.push(frame),
+            };
+            if let Err(refused) = pushed {
                 self.counters.dropped.inc();
                 drop(refused);
             }

@@ -1,12 +1,13 @@
 //! The bounded queues between workers and the control thread.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use crossbeam::queue::ArrayQueue;
 use pmd::{Mbuf, PortId};
 
 use crate::inet::ProbeNumber;
-use crate::net::IfSlot;
+use crate::net::{IfSlot, InFlight};
 
 /// Packets that may wait on the way to, or from, the control thread, or from other workers; per worker and each.
 pub const QUEUE_PACKETS: usize = 1024;
@@ -80,6 +81,16 @@ pub struct Handover {
     pub mbuf: Mbuf,
 }
 
+/// Puts an item into a queue that many share, unless its owner, who has `own` of them there, would then have more than what is
+/// free.
+pub(crate) fn push_fairly<T>(queue: &ArrayQueue<T>, own: &InFlight, item: T) -> Result<(), T> {
+    let free = queue.capacity().saturating_sub(queue.len());
+    if !own.enter(u32::try_from(free).unwrap_or(u32::MAX)) {
+        return Err(item);
+    }
+    queue.push(item).inspect_err(|_| own.leave(1))
+}
+
 /// One worker's queues.
 #[derive(Clone, Debug)]
 pub struct WorkerQueues {
@@ -89,6 +100,8 @@ pub struct WorkerQueues {
     pub inject: Arc<ArrayQueue<Inject>>,
     /// From other workers. Apart from `inject`, so that no amount of traffic keeps ARP from being sent.
     pub handover: Arc<ArrayQueue<Handover>>,
+    /// Mbufs that one vnet may occupy, of those that are free; the control thread looks.
+    pub mbuf_share: Arc<AtomicU32>,
 }
 
 impl Default for WorkerQueues {
@@ -97,6 +110,7 @@ impl Default for WorkerQueues {
             punt: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
             inject: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
             handover: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
+            mbuf_share: Arc::new(AtomicU32::new(u32::MAX)),
         }
     }
 }

@@ -223,7 +223,8 @@ impl Lab {
     pub fn neighbor(&mut self, vnet: &str, interface: &str, addr: &str, mac: Mac) {
         let slot = self.ifnet(vnet, interface).slot;
         let vnet = self.vnet(vnet);
-        self.control(|stack| stack.add_neighbor(&vnet, slot, addr.parse().unwrap(), MacAddr(mac)));
+        self.control(|stack| stack.add_neighbor(&vnet, slot, addr.parse().unwrap(), MacAddr(mac)))
+            .unwrap();
     }
 
     pub fn route(&mut self, vnet: &str, prefix: &str, target: RouteTarget) {

@@ -12,6 +12,7 @@ const ELSEWHERE: &[(D, &str)] = &[
     (D::InterfaceGone, "forward::a_port_without_a_queue"),
     (D::MbufLayout, "forward::no_headroom_for_a_tag"),
     (D::PuntLimit, "scarce::one_vnet_cannot_occupy_the_control_thread"),
+    (D::MbufLimit, "limits::the_mbufs_that_are_free_are_shared"),
     (D::PuntQueueFull, "scarce::the_queue_to_the_control_thread_is_full"),
     (D::InjectQueueFull, "scarce::the_queue_from_the_control_thread_is_full"),
     (D::ArpHoldFull, "scarce::one_vnet_cannot_occupy_the_control_thread"),

@@ -11,7 +11,7 @@ fn route(lab: &mut Lab, packet: &Packet) {
     let ingress = lab.ifnet(RED, "em0").slot;
     let vnet = lab.vnet(RED);
     let net = vnet_net::init(&vnet);
-    assert!(net.in_flight().enter(u32::MAX));
+    assert!(net.in_flight().enter(u32::MAX) && net.injected().enter(u32::MAX));
     lab.control(|stack| net.account().get(stack.control().reader()).originated.inc());
     let mbuf = lab.mbuf(&packet.frame());
     lab.queues.inject.push(Inject::Route { ingress, mbuf }).unwrap();

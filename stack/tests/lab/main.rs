@@ -8,6 +8,7 @@
 //! | `coverage` | that every drop reason is in one of these |
 //! | `fragments` | datagrams that are cut, and put together again |
 //! | `fast_path` | both paths do the same |
+//! | `limits` | what one vnet may occupy, and that others do not notice |
 //! | `loopback` | packets of a vnet to itself |
 //! | `receivers` | which interface has a port and VLAN |
 //! | `vnets` | isolation of vnets, interfaces that come and go |
@@ -29,6 +30,7 @@ mod forward;
 mod fragments;
 mod header;
 mod icmp;
+mod limits;
 mod link;
 mod live;
 mod loopback;

@@ -288,8 +288,21 @@ impl<P> ArpTable<P> {
         self.timers.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Sets an entry that never changes, whatever the table's limit. Packets that waited for it are released.
-    pub fn set_static(&mut self, key: NeighborKey, mac: MacAddr, actions: &mut Vec<ArpAction<P>>) {
+    /// Sets an entry that never changes. Packets that waited for it are released. False when the table is full, and all
+    /// that is in it is in use.
+    pub fn set_static(
+        &mut self,
+        key: NeighborKey,
+        mac: MacAddr,
+        limits: &ArpLimits,
+        actions: &mut Vec<ArpAction<P>>,
+    ) -> bool {
+        if !self.entries.contains_key(&key)
+            && self.entries.len() >= limits.max_neighbors
+            && !self.make_room(Worth::Incomplete, actions)
+        {
+            return false;
+        }
         let entry = Entry {
             state: NeighborState::Static(mac),
             since: Nanos(0),
@@ -302,6 +315,7 @@ impl<P> ArpTable<P> {
             actions.extend(old.hold.into_iter().map(ArpAction::Release));
         }
         actions.push(ArpAction::Changed);
+        true
     }
 
     /// Removes one entry; packets that waited for it are refused. False when there is none.

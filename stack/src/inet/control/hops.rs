@@ -34,6 +34,17 @@ pub enum Hop {
     Reject,
 }
 
+impl Hop {
+    /// Ways that it leads, each with an adjacency of its own.
+    #[must_use]
+    pub fn paths(&self) -> usize {
+        match self {
+            Hop::Gateway(paths) => paths.len(),
+            _ => 1,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Used {
     hop: Hop,
@@ -46,6 +57,8 @@ pub struct HopTable {
     /// By id; index 0 is never used.
     used: Vec<Option<Used>>,
     ids: HashMap<Hop, NonZeroU16>,
+    /// Ways that all of them lead.
+    paths: usize,
     /// Ids that are free and that no worker can still meet.
     free: Vec<NonZeroU16>,
     /// Ids that the FIB no longer holds, but that a worker may have just read.
@@ -75,6 +88,7 @@ impl HopTable {
         }
         self.used[at] = Some(Used { hop: hop.clone(), routes: 1 });
         let _new = self.ids.insert(hop.clone(), id);
+        self.paths += hop.paths();
         Some((id, true))
     }
 
@@ -85,6 +99,7 @@ impl HopTable {
         used.routes -= 1;
         if used.routes == 0 {
             let _id = self.ids.remove(&used.hop);
+            self.paths -= used.hop.paths();
             *slot = None;
             self.resting.push(id);
         }
@@ -99,6 +114,30 @@ impl HopTable {
     #[must_use]
     pub fn has_resting(&self) -> bool {
         !self.resting.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Ways that all of them lead.
+    #[must_use]
+    pub fn paths(&self) -> usize {
+        self.paths
+    }
+
+    /// Whether some route leads to `hop`.
+    #[must_use]
+    pub fn contains(&self, hop: &Hop) -> bool {
+        self.ids.contains_key(hop)
     }
 
     /// The hop of an id.

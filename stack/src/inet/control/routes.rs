@@ -11,6 +11,7 @@ use ipnet::Ipv4Net;
 
 use super::InetControl;
 use super::hops::{GatewayPath, Hop};
+use crate::control::LimitReached;
 use crate::inet::route::{FibUpdate, Rib, RibError, RouteEntry, RouteFlags};
 use crate::net::IfSlot;
 
@@ -64,6 +65,9 @@ pub enum RouteError {
     /// 65,534 different targets are in use.
     #[error("the vnet has too many different next hops (65534 at most)")]
     TooManyHops,
+    /// The vnet has as many as it may, or as much memory.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
     /// The RIB takes no more.
     #[error(transparent)]
     Rib(#[from] RibError),

@@ -115,7 +115,9 @@ fn to_ourselves(cx: &mut Cx<'_>, mbuf: Mbuf) {
     let Some(loopback) = cx.forwarding.and_then(Forwarding::loopback) else {
         return cx.drop(DropReason::IpNoRoute, mbuf);
     };
-    if cx.loopback.len() >= LOOPBACK_PACKETS {
+    // As in the other queues that vnets share: no more than what is left free.
+    let own = cx.loopback.iter().filter(|(slot, _)| *slot == loopback).count();
+    if own >= LOOPBACK_PACKETS.saturating_sub(cx.loopback.len()) {
         return cx.drop(DropReason::LoopbackFull, mbuf);
     }
     cx.loopback.push((loopback, mbuf));
