@@ -4,12 +4,23 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 
+BINDIR := $(PREFIX)/bin
+SHAREDIR := $(PREFIX)/share/curvnet
+MANDIR := $(PREFIX)/share/man/man8
+BASHDIR := $(PREFIX)/share/bash-completion/completions
+ZSHDIR := $(PREFIX)/share/zsh/site-functions
+FISHDIR := $(PREFIX)/share/fish/vendor_completions.d
+UNITDIR := $(PREFIX)/lib/systemd/system
+SYSCTLDIR := $(PREFIX)/lib/sysctl.d
+SYSCONFDIR := /etc
+SERVICE_CONFIG := $(SYSCONFDIR)/curvnet/curvnet.toml
+
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 PROGRAMS := curvnet curvnet-bench
-CONFIGS := demo.toml router.toml vlan-tenants.toml tap-lab.toml demo-red.pcap demo-blue.pcap
+CONFIGS := demo.toml router.toml vlan-tenants.toml tap-lab.toml service.toml demo-red.pcap demo-blue.pcap
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run test lint fmt bench install uninstall clean
+.PHONY: help deps build run test lint fmt bench install uninstall deb clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,16 +47,30 @@ bench: build ## compare with dpdk-testpmd (ARGS='--rounds 3'), and the four buil
 	@scripts/install-deps.sh build test
 	@COMPARE_ARGS="$(COMPARE_ARGS)" scripts/bench.sh $(ARGS)
 
-install: ## install programs and example configurations under DESTDIR/PREFIX
+install: ## install programs, manual pages, completions, the service and example configurations under DESTDIR
 	@for program in $(PROGRAMS); do test -x $(RELEASE)/$$program || exec $(MAKE) build; done
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/curvnet/config
-	install -m 755 $(addprefix $(RELEASE)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(addprefix config/,$(CONFIGS)) $(DESTDIR)$(PREFIX)/share/curvnet/config
-	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/curvnet
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SHAREDIR)/config $(UNITDIR) $(SYSCTLDIR) $(SYSCONFDIR)/curvnet)
+	install -d $(addprefix $(DESTDIR),$(BASHDIR) $(ZSHDIR) $(FISHDIR))
+	install -m 755 $(addprefix $(RELEASE)/,$(PROGRAMS)) $(DESTDIR)$(BINDIR)
+	install -m 644 $(addprefix config/,$(CONFIGS)) $(DESTDIR)$(SHAREDIR)/config
+	install -m 644 LICENSE $(DESTDIR)$(SHAREDIR)
+	$(RELEASE)/curvnet man $(DESTDIR)$(MANDIR)
+	$(RELEASE)/curvnet completions bash > $(DESTDIR)$(BASHDIR)/curvnet
+	$(RELEASE)/curvnet completions zsh > $(DESTDIR)$(ZSHDIR)/_curvnet
+	$(RELEASE)/curvnet completions fish > $(DESTDIR)$(FISHDIR)/curvnet.fish
+	sed 's,@BINDIR@,$(BINDIR),; s,@SYSCONFDIR@,$(SYSCONFDIR),' dist/curvnet.service > $(DESTDIR)$(UNITDIR)/curvnet.service
+	install -m 644 dist/curvnet-hugepages.conf $(DESTDIR)$(SYSCTLDIR)
+	@# The operator's file stays.
+	test -e $(DESTDIR)$(SERVICE_CONFIG) || install -m 644 config/service.toml $(DESTDIR)$(SERVICE_CONFIG)
 
-uninstall: ## remove what install put there
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS))
-	rm -rf $(DESTDIR)$(PREFIX)/share/curvnet
+uninstall: ## remove what install put there, but the service's configuration
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(PROGRAMS)) $(DESTDIR)$(MANDIR)/curvnet.8 $(DESTDIR)$(MANDIR)/curvnet-*.8
+	rm -f $(DESTDIR)$(BASHDIR)/curvnet $(DESTDIR)$(ZSHDIR)/_curvnet $(DESTDIR)$(FISHDIR)/curvnet.fish
+	rm -f $(DESTDIR)$(UNITDIR)/curvnet.service $(DESTDIR)$(SYSCTLDIR)/curvnet-hugepages.conf
+	rm -rf $(DESTDIR)$(SHAREDIR)
+
+deb: ## build a Debian package of what install installs: target/deb/curvnet_VERSION_ARCH.deb
+	@scripts/package.sh
 
 clean: ## remove everything that was built
 	$(CARGO) clean

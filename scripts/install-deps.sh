@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that curvnet needs, and only those that are missing.
 #
-#     scripts/install-deps.sh [build] [test]        default: build
+#     scripts/install-deps.sh [build] [test] [package]        default: build
 #
 # Without apt (another distribution) it only checks that DPDK is there, and names what to install.
 
@@ -20,6 +20,10 @@ TEST_PACKAGES=(
     iputils-ping traceroute tcpdump ethtool
     libpcap-dev
     python3-prometheus-client # a parser of OpenMetrics that is not ours
+    mandoc zsh fish systemd # readers of the manual pages, of completions and of the unit
+)
+PACKAGE_PACKAGES=(
+    dpkg-dev # finds the packages of the shared libraries
 )
 
 # An installed package's status is "ii "; dpkg-query fails on names it never heard of.
@@ -47,7 +51,8 @@ for set in "${@:-build}"; do
     case $set in
     build) wanted+=("${BUILD_PACKAGES[@]}") ;;
     test) wanted+=("${TEST_PACKAGES[@]}") ;;
-    *) die "unknown set of packages '$set': build or test" ;;
+    package) wanted+=("${PACKAGE_PACKAGES[@]}") ;;
+    *) die "unknown set of packages '$set': build, test or package" ;;
     esac
 done
 

@@ -85,4 +85,7 @@ step end-to-end      --root --needs tests/e2e/run.py \
                      CURVNET="$TARGET_DIR/release/curvnet" PYTHONDONTWRITEBYTECODE=1 \
                      /usr/bin/python3 tests/e2e/run.py
 
+# --- what is installed -----------------------------------------------------------------------------------
+step package         --root --needs tests/package.sh RELEASE="$TARGET_DIR/release" tests/package.sh
+
 finish

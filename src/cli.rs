@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use crate::failure::Failure;
-use crate::{build, check, client, doctor, run};
+use crate::{build, check, client, doctor, manual, run};
 
 /// A multi-tenant network stack in user space on DPDK.
 #[derive(Parser, Debug)]
@@ -42,6 +42,16 @@ enum Command {
     },
     /// Look at the machine: what is missing for full speed, and the command that mends it.
     Doctor,
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages.
+    Man {
+        /// The directory to write them into.
+        directory: PathBuf,
+    },
     #[command(flatten)]
     Client(client::Command),
 }
@@ -76,6 +86,8 @@ fn dispatch(Cli { access, command }: Cli) -> Result<(), Failure> {
         Command::Run { config, duration, json } => run::run(&config, duration, json),
         Command::Check { config } => check::check(&config),
         Command::Doctor => doctor::doctor(),
+        Command::Completions { shell } => Ok(manual::completions(Cli::command(), shell)?),
+        Command::Man { directory } => Ok(manual::pages(Cli::command(), &directory)?),
     }
 }
 

@@ -10,7 +10,10 @@ mod doctor;
 mod execute;
 mod failure;
 mod host;
+mod log;
+mod manual;
 mod metrics;
+mod notify;
 mod ports;
 mod protocol;
 mod run;
@@ -18,6 +21,7 @@ mod setup;
 mod streams;
 mod summary;
 mod table;
+mod watchdog;
 mod workers;
 
 use std::process::ExitCode;

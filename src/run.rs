@@ -1,13 +1,12 @@
 //! `curvnet run`: EAL, ports, stack and workers from a configuration; the control thread's loop; a clean end.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use config::{Config, Hugepages};
+use config::{Config, Hugepages, LogFormat};
 use pmd::numa::{self, Pools};
 use pmd::{CpuId, Eal, EalConfig, MbufPool, SocketId};
 use stack::control::Stack;
@@ -20,7 +19,9 @@ use crate::check;
 use crate::cli::{Failure, print};
 use crate::control::{Server, Socket};
 use crate::execute::Service;
+use crate::log::Log;
 use crate::metrics::{self, Metrics};
+use crate::notify::Manager;
 use crate::ports::Ports;
 use crate::setup;
 use crate::streams::Streams;
@@ -35,8 +36,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The command.
 pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result<(), Failure> {
-    log_to_stderr();
     let config = check::load(path)?;
+    let log = Log::start(&config.log)?;
     let _fits = check::arithmetic(path, &config)?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
@@ -44,7 +45,11 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
         .context("SIGINT and SIGTERM")?;
     // First, so that a second instance on the same socket ends before it touches a device.
     let socket = Socket::bind(&config.control)?;
-    let summary = Process::start(&config, socket)?.serve(&stop, duration, json)?;
+    // People watch a table; lines that a program reads stay alone.
+    let quiet = json || config.log.format == LogFormat::Json;
+    let summary = Process::start(&config, socket)?.serve(&stop, duration, quiet, &log);
+    log.summarise(true);
+    let summary = summary?;
     if json {
         let text = serde_json::to_string(&summary).context("the summary as JSON")?;
         print(format_args!("{text}\n"))?;
@@ -52,18 +57,6 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
         print(format_args!("{summary}"))?;
     }
     summary.verdict().map_err(|text| Failure::Runtime(anyhow!(text)))
-}
-
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CURVNET_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let colored = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colored)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 /// Everything that runs. Fields are dropped in this order: workers' queues before ports, ports before the pools.
@@ -139,8 +132,10 @@ impl Process {
         stop: &AtomicBool,
         duration: Option<Duration>,
         quiet: bool,
+        log: &Log,
     ) -> Result<Summary> {
         let started = Instant::now();
+        let mut manager = Manager::new(self.workers.len(), self.common.idle_sleep);
         let mut table = Table::new(quiet);
         let mut next_second = started + SECOND;
         let mut failed = None;
@@ -150,11 +145,13 @@ impl Process {
             self.stack.tick(self.common.clock.now());
             self.serve_clients();
             self.serve_metrics();
+            manager.tick(started.elapsed(), &self.workers);
             let now = Instant::now();
             if now >= next_second {
                 next_second += SECOND;
                 self.look_at_ports();
                 self.log_stack();
+                log.summarise(false);
                 table.draw(&self.stack, &self.ports, &self.gauges(), started.elapsed());
             }
             if self.workers.iter().any(Worker::is_finished) {
@@ -163,6 +160,7 @@ impl Process {
             }
             std::thread::sleep(TICK);
         }
+        manager.stopping();
         table.end();
         let summary = self.end(started.elapsed());
         failed.map_or(summary, Err)

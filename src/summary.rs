@@ -324,10 +324,11 @@ impl fmt::Display for Summary {
         }
         for worker in &self.workers {
             let total = worker.busy_cycles + worker.idle_cycles + worker.sleep_cycles;
-            let busy = 100.0 * per_packet(worker.busy_cycles, total.max(1));
+            let share = |cycles| 100.0 * per_packet(cycles, total.max(1));
+            let (busy, asleep) = (share(worker.busy_cycles), share(worker.sleep_cycles));
             writeln!(
                 f,
-                "worker on CPU {}: {} packets, {:.1} cycles a packet, busy {busy:.0} %",
+                "worker on CPU {}: {} packets, {:.1} cycles a packet, busy {busy:.0} %, asleep {asleep:.0} %",
                 worker.cpu,
                 group(worker.packets),
                 worker.cycles_per_packet

@@ -16,6 +16,8 @@ use stack::worker::{
 };
 use vnet::Domain;
 
+use crate::log;
+
 /// The worker that has the first transmit queue of each port, and sends for those that have none.
 const OWNER: usize = 0;
 /// How often the control thread looks whether a worker has made a change.
@@ -110,6 +112,7 @@ impl Worker {
         let (obeyed, handover) = (Arc::clone(&orders), Arc::clone(&common.queues[slot].handover));
         let polled = share.rx.iter().map(|(port, _)| *port).collect();
         let handle = worker::spawn(cpu, &format!("worker{slot}"), move |_| {
+            let _silence = log::silence();
             let mut poll = build(slot, cpu, share, &ports, &common)?;
             let _program_is_gone = ready.send(gauges_of(cpu, &mut poll));
             poll.run(&obeyed);

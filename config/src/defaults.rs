@@ -9,6 +9,9 @@ pub const IDLE_SLEEP_US_DEFAULT: u32 = 0;
 /// The control socket, unless `control.socket` says otherwise.
 pub const SOCKET_DEFAULT: &str = "/run/curvnet.sock";
 
+/// The log's level, unless `log.level` says otherwise.
+pub(crate) const LOG_LEVEL_DEFAULT: &str = "info";
+
 /// An address for `metrics.listen`, which has no default: nobody listens unless asked to.
 pub(crate) const METRICS_EXAMPLE: &str = "127.0.0.1:9590";
 

@@ -129,6 +129,10 @@ rules! {
     BadListenAddress,
     /// An address to listen on that other machines could reach.
     ListenNotLoopback,
+    /// A level of the log that there is not.
+    BadLogLevel,
+    /// A form of lines for the journal, which has its own (warning).
+    LogFormatUnused,
     /// A device that is neither a PCI address nor a vdev string.
     BadDevice,
     /// Two ports on one device.
@@ -208,7 +212,7 @@ rules! {
 impl Rule {
     /// Whether a violation stops the program.
     pub fn severity(self) -> Severity {
-        let warning = matches!(self, Self::UnusedPort | Self::NoInet6);
+        let warning = matches!(self, Self::UnusedPort | Self::LogFormatUnused | Self::NoInet6);
         if warning { Severity::Warning } else { Severity::Error }
     }
 }

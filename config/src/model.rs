@@ -22,6 +22,8 @@ pub struct Config {
     pub workers: Workers,
     /// `[control]`: the control socket.
     pub control: Control,
+    /// `[log]`: what the program tells of itself.
+    pub log: Log,
     /// `[histograms]`: what workers measure of themselves; nothing without the table.
     pub histograms: Option<Histograms>,
     /// `[metrics]`: what a monitoring system reads; nothing without the table.
@@ -84,6 +86,37 @@ pub struct Control {
     pub owner: Option<String>,
     /// The group whose members may use it, by name or number; the group of the process if there is none.
     pub group: Option<String>,
+}
+
+/// What the program tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// Who gets them.
+    pub target: LogTarget,
+    /// `LEVEL` or `TARGET=LEVEL`, several with commas between; levels in small letters.
+    pub level: String,
+}
+
+/// The form of a line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Who gets the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogTarget {
+    /// Standard error.
+    #[default]
+    Stderr,
+    /// systemd's journal, by its own protocol, so that levels and fields stay what they are.
+    Journal,
 }
 
 /// What a monitoring system reads.

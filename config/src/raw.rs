@@ -96,6 +96,7 @@ tables! {
         dpdk: Dpdk,
         workers: Workers,
         control: Control,
+        log: Log,
         histograms: Histograms,
         metrics: Metrics,
         port: Vec<Port>,
@@ -130,6 +131,16 @@ tables! {
         owner: Spanned<String>,
         /// The group whose members may use it, by name or number.
         group: Spanned<String>,
+    }
+
+    /// What the program tells of itself.
+    Log "[log]" {
+        /// `text` or `json`.
+        format: Spanned<String>,
+        /// `stderr` or `journal`.
+        target: Spanned<String>,
+        /// From which level on.
+        level: Spanned<String>,
     }
 
     /// What workers measure of themselves.
@@ -346,6 +357,7 @@ mod tests {
             include_str!("../router.toml"),
             include_str!("../vlan-tenants.toml"),
             include_str!("../tap-lab.toml"),
+            include_str!("../service.toml"),
         ];
         for (header, keys) in TABLES.iter().filter(|(header, _)| !header.is_empty()) {
             for key in *keys {

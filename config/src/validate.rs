@@ -7,6 +7,7 @@ mod control;
 mod device;
 mod interfaces;
 mod links;
+mod log;
 mod metrics;
 mod neighbors;
 mod next_hops;
@@ -16,6 +17,8 @@ mod scalars;
 mod sysctls;
 mod vnets;
 mod workers;
+
+pub use log::wrong_log_directive;
 
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::error::Report;
@@ -50,7 +53,7 @@ pub(crate) fn document(
     host: &Host,
     found: &mut Vec<Diagnostic>,
 ) -> Config {
-    let raw::Document { dpdk, workers, control, histograms, metrics, port, vnet } = raw;
+    let raw::Document { dpdk, workers, control, log, histograms, metrics, port, vnet } = raw;
     let (port, vnet) = (port.unwrap_or_default(), vnet.unwrap_or_default());
     if port.is_empty() && vnet.is_empty() && found.is_empty() {
         found.push(empty());
@@ -64,6 +67,7 @@ pub(crate) fn document(
         ports: ports.checked,
         workers,
         control: control::check(&mut check, control),
+        log: log::check(&mut check, log),
         histograms: histograms.map(|raw| workers::histograms(&mut check, raw)),
         metrics: metrics::check(&mut check, metrics),
         warnings: Report::default(),

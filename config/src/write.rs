@@ -5,12 +5,12 @@ use std::fmt::{Display, Write as _};
 use std::path::Path;
 
 use crate::defaults::{
-    BURST_DEFAULT, DESCRIPTORS_DEFAULT, IDLE_SLEEP_US_DEFAULT, LOOPBACK_MTU_DEFAULT, MTU_DEFAULT,
-    SOCKET_DEFAULT,
+    BURST_DEFAULT, DESCRIPTORS_DEFAULT, IDLE_SLEEP_US_DEFAULT, LOG_LEVEL_DEFAULT,
+    LOOPBACK_MTU_DEFAULT, MTU_DEFAULT, SOCKET_DEFAULT,
 };
 use crate::model::{
-    Attachment, Config, Control, Dpdk, Histograms, Hugepages, Interface, Metrics, Neighbor,
-    NextHop, Port, Route, RouteTarget, Sysctl, SysctlValue, Vnet, Workers,
+    Attachment, Config, Control, Dpdk, Histograms, Hugepages, Interface, Log, LogFormat, LogTarget,
+    Metrics, Neighbor, NextHop, Port, Route, RouteTarget, Sysctl, SysctlValue, Vnet, Workers,
 };
 
 /// Sysctls that stand in one line; more get a line each.
@@ -78,12 +78,22 @@ impl Config {
 
     /// The tables that are there once; a change of one concerns the whole process.
     pub(crate) fn process(&self) -> Vec<Table> {
-        let Self { dpdk, workers, control, histograms, metrics, ports: _, vnets: _, warnings: _ } =
-            self;
+        let Self {
+            dpdk,
+            workers,
+            control,
+            log,
+            histograms,
+            metrics,
+            ports: _,
+            vnets: _,
+            warnings: _,
+        } = self;
         let mut tables = vec![
             dpdk_table(dpdk),
             workers_table(workers),
             control_table(control),
+            log_table(log),
             metrics_table(metrics),
         ];
         tables.retain(|table| !table.keys.is_empty());
@@ -158,6 +168,21 @@ fn control_table(Control { socket, owner, group }: &Control) -> Table {
         .unless("socket", path(socket), path(Path::new(SOCKET_DEFAULT)))
         .maybe("owner", owner.as_ref().map(quoted))
         .maybe("group", group.as_ref().map(quoted))
+}
+
+fn log_table(Log { format, target, level }: &Log) -> Table {
+    let format = match format {
+        LogFormat::Text => None,
+        LogFormat::Json => Some("json"),
+    };
+    let target = match target {
+        LogTarget::Stderr => None,
+        LogTarget::Journal => Some("journal"),
+    };
+    Table::new("[log]")
+        .maybe("format", format.map(quoted))
+        .maybe("target", target.map(quoted))
+        .unless("level", quoted(level), quoted(LOG_LEVEL_DEFAULT))
 }
 
 fn metrics_table(Metrics { listen, dpdk_telemetry }: &Metrics) -> Table {

@@ -6,11 +6,12 @@ mod common;
 use config::{Attachment, Config, Diagnostic, NextHop, RouteTarget, Severity, Vnet, parse};
 use proptest::prelude::*;
 
-const SHIPPED: [&str; 4] = [
+const SHIPPED: [&str; 5] = [
     include_str!("../demo.toml"),
     include_str!("../router.toml"),
     include_str!("../vlan-tenants.toml"),
     include_str!("../tap-lab.toml"),
+    include_str!("../service.toml"),
 ];
 
 /// Pieces that mean something to the rules, to be put where they do not belong.
@@ -209,7 +210,7 @@ proptest! {
 
     #[test]
     fn any_line_of_toml_is_survived(
-        table in prop::sample::select(&["", "[dpdk]", "[workers]", "[control]", "[[port]]",
+        table in prop::sample::select(&["", "[dpdk]", "[workers]", "[control]", "[log]", "[[port]]",
             "[[vnet]]", "[[vnet.interface]]", "[[vnet.neighbor]]", "[[vnet.route]]"][..]),
         key in "[a-z_]{1,6}|name|device|mtu|cpus|addresses|prefix|via|type|sysctl|\"[^\"\\\\]*\"",
         value in "[0-9_.-]{1,8}|\"[^\"\\\\\n]*\"|\\[[0-9, ]*\\]|\\{[a-z]= ?[0-9]\\}|true|[ -~]*",
@@ -247,5 +248,6 @@ proptest! {
         prop_assert_eq!(plain.workers, spaced.workers);
         prop_assert_eq!(plain.dpdk, spaced.dpdk);
         prop_assert_eq!(plain.control, spaced.control);
+        prop_assert_eq!(plain.log, spaced.log);
     }
 }

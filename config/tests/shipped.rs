@@ -10,7 +10,8 @@ use config::{
     Attachment, Config, CpuId, Device, Host, Hugepages, NextHop, RouteTarget, SysctlValue, load,
 };
 
-const SHIPPED: [&str; 4] = ["demo.toml", "router.toml", "vlan-tenants.toml", "tap-lab.toml"];
+const SHIPPED: [&str; 5] =
+    ["demo.toml", "router.toml", "vlan-tenants.toml", "tap-lab.toml", "service.toml"];
 
 fn shipped(name: &str) -> Config {
     let path = Path::new(common::WORKSPACE).join("config").join(name);

@@ -12,9 +12,9 @@ use proptest::prelude::*;
 
 /// All of a configuration but its warnings.
 fn parts(config: &Config) -> impl PartialEq + std::fmt::Debug {
-    let Config { dpdk, workers, control, histograms, metrics, ports, vnets, warnings: _ } =
+    let Config { dpdk, workers, control, log, histograms, metrics, ports, vnets, warnings: _ } =
         config.clone();
-    (dpdk, workers, control, histograms, metrics, ports, vnets)
+    (dpdk, workers, control, log, histograms, metrics, ports, vnets)
 }
 
 proptest! {

@@ -3,8 +3,9 @@
 use std::net::Ipv4Addr;
 
 use config::{
-    Attachment, Config, CpuId, Dpdk, Histograms, Hugepages, IfName, Interface, MacAddr, Neighbor,
-    NextHop, Port, PortName, Route, RouteTarget, Sysctl, SysctlValue, VlanId, Vnet, VnetName,
+    Attachment, Config, CpuId, Dpdk, Histograms, Hugepages, IfName, Interface, LogFormat,
+    LogTarget, MacAddr, Neighbor, NextHop, Port, PortName, Route, RouteTarget, Sysctl, SysctlValue,
+    VlanId, Vnet, VnetName,
 };
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
@@ -88,6 +89,12 @@ fn process(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
     config.histograms = e.is_multiple_of(3).then(|| Histograms { sample: 1 + u32::from(a) });
     config.control.socket = ["/run/curvnet.sock", "other.sock"][usize::from(b % 2)].into();
     config.control.owner = d.is_multiple_of(2).then(|| "0".to_owned());
+    config.log.format = [LogFormat::Text, LogFormat::Json][usize::from(e % 2)];
+    // The journal has a form of its own.
+    if e.is_multiple_of(4) {
+        config.log.target = LogTarget::Journal;
+    }
+    config.log.level = ["info", "warn,pmd=debug"][usize::from(c % 2)].to_owned();
     config.control.group = c.is_multiple_of(2).then(|| "wheel".to_owned());
 }
 

@@ -85,12 +85,18 @@ class Summary:
 class Program:
     """A running curvnet."""
 
-    def __init__(self, config: Path, directory: Path, namespace: str, *arguments: str, cwd=ROOT):
+    def __init__(self, config: Path, directory: Path, namespace: str, *arguments: str, cwd=ROOT, environment=None, prefix=()):
         self.log_file, self.out_file = directory / "curvnet.log", directory / "curvnet.out"
-        line = ["ip", "netns", "exec", namespace, str(BINARY), "run", str(config), "--json", *arguments]
+        line = ["ip", "netns", "exec", namespace, *prefix, str(BINARY), "run", str(config), "--json", *arguments]
         with open(self.log_file, "w") as log, open(self.out_file, "w") as out:
             self.process = subprocess.Popen(
-                line, stdout=out, stderr=log, cwd=cwd, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
+                line,
+                stdout=out,
+                stderr=log,
+                cwd=cwd,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                preexec_fn=die_with_parent,
             )
         self.summary: Summary | None = None
 
