@@ -21,6 +21,7 @@ mod setup;
 mod streams;
 mod summary;
 mod table;
+mod top;
 mod watchdog;
 mod workers;
 

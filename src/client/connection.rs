@@ -34,9 +34,19 @@ impl Connection {
 
     /// Asks, and waits for the answer.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, command: Command) -> Result<T> {
+        let vnet = self.vnet.clone();
+        self.ask_in(vnet.as_deref(), command)
+    }
+
+    /// Asks about a vnet, whichever one the connection is for.
+    pub(crate) fn ask_in<T: DeserializeOwned>(
+        &mut self,
+        vnet: Option<&str>,
+        command: Command,
+    ) -> Result<T> {
         let id = Id::Number(self.next);
         self.next += 1;
-        let request = Request { id: id.clone(), vnet: self.vnet.clone(), command };
+        let request = Request { id: id.clone(), vnet: vnet.map(str::to_owned), command };
         let sent = self.stream.get_mut().write_all(&request.to_line()?);
         let mut line = String::new();
         // Who is refused as a client gets a response although the request could not be sent.

@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Sysctl(sysctl::Sysctl),
     /// Ports, workers, nodes and drops.
     Stats,
+    /// Watch rates, live; with -j the rates of one interval.
+    Top(crate::top::Top),
     /// What the running instance is and can do.
     Features,
     /// Show what happens, a line each, until interrupted.
@@ -103,6 +105,7 @@ pub(crate) fn run(access: Access, command: Command) -> Result<(), Failure> {
         Command::Netstat(command) => netstat::run(&client, command),
         Command::Sysctl(command) => sysctl::run(&client, command),
         Command::Stats => stats::stats(&client),
+        Command::Top(arguments) => crate::top::run(&client.access, arguments),
         Command::Features => stats::features(&client),
         Command::Events => events::run(&client),
     }

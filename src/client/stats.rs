@@ -9,7 +9,7 @@ use crate::protocol::{Command, Features, PortShown, Stats, WorkerShown};
 use crate::summary::group;
 
 pub(super) fn stats(client: &Client) -> Result<(), Failure> {
-    client.show(&client.connect()?.ask(Command::Stats {})?, show)
+    client.show(&client.connect()?.ask(Command::Stats { vnets: true })?, show)
 }
 
 pub(super) fn features(client: &Client) -> Result<(), Failure> {

@@ -80,7 +80,10 @@ impl Service<'_> {
                 mac,
             }),
             Command::PortDetach { name, force } => self.port_detach(&name, force),
-            Command::Stats {} => Ok(self.stats()),
+            Command::VnetTraffic { after, holds, limit } => {
+                Ok(self.vnet_traffic(after, holds.as_deref(), limit))
+            }
+            Command::Stats { vnets } => Ok(self.stats(vnets)),
             Command::Features {} => Ok(self.features()),
             Command::Events {} => self.streams.listen(self.stack, caller),
             Command::Stop { stream } => self.streams.stop(caller, &stream),
@@ -127,7 +130,8 @@ impl Service<'_> {
             | Command::PortList {}
             | Command::PortAttach { .. }
             | Command::PortDetach { .. }
-            | Command::Stats {}
+            | Command::VnetTraffic { .. }
+            | Command::Stats { .. }
             | Command::Features {}
             | Command::Events {}
             | Command::Stop { .. } => Ok(done()),

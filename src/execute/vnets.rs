@@ -4,14 +4,14 @@ use stack::control::{DestroyVnetError, LimitUse};
 use vnet::{CreateError, VnetRef};
 
 use super::{Answered, Service, done, nonzero, page, refused};
-use crate::protocol::{Answer, BooksShown, Code, LimitShown, PAGE, Refusal, VnetLine, VnetShown};
+use crate::protocol::{
+    Answer, BooksShown, Code, LimitShown, PAGE, Page, Refusal, VnetLine, VnetShown, VnetTraffic,
+};
 
 impl Service<'_> {
     pub(super) fn vnet_list(&self, after: Option<u64>) -> Answer {
         let index = |vnet: &&VnetRef| vnet.id().index() as u64;
-        let first =
-            after.map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX).saturating_add(1));
-        let vnets = self.stack.vnets().iter_from(first).take(PAGE).collect();
+        let vnets = self.stack.vnets().iter_from(first_behind(after)).take(PAGE).collect();
         Answer::Vnets(page(vnets, |vnet| index(vnet).into(), |vnet| self.line(vnet)))
     }
 
@@ -22,6 +22,52 @@ impl Service<'_> {
             name: vnet.name().to_owned(),
             interfaces: interfaces as u64,
             routes: routes as u64,
+        }
+    }
+
+    /// A page ends after [`TRAFFIC`] vnets or [`LOOKS`] names: it takes a small part of a tick.
+    pub(super) fn vnet_traffic(
+        &self,
+        after: Option<u64>,
+        holds: Option<&str>,
+        limit: Option<u64>,
+    ) -> Answer {
+        const TRAFFIC: usize = 64;
+        const LOOKS: usize = 4096;
+        let limit = limit.and_then(|limit| limit.try_into().ok()).unwrap_or(TRAFFIC);
+        let (mut list, mut last) = (Vec::new(), None);
+        for (looks, vnet) in self.stack.vnets().iter_from(first_behind(after)).enumerate() {
+            if list.len() >= limit.clamp(1, TRAFFIC) || looks >= LOOKS {
+                return Answer::Traffic(Page { list, next: last });
+            }
+            last = Some((vnet.id().index() as u64).into());
+            if holds.is_none_or(|holds| vnet.name().contains(holds)) {
+                list.push(self.traffic(vnet));
+            }
+        }
+        Answer::Traffic(Page::only(list))
+    }
+
+    fn traffic(&self, vnet: &VnetRef) -> VnetTraffic {
+        let books = self.stack.books_of(vnet);
+        let (mut received_bytes, mut sent_bytes) = (0, 0);
+        for ifp in self.stack.interfaces_of(vnet) {
+            for (name, value) in ifp.total() {
+                match name {
+                    "ibytes" => received_bytes += value,
+                    "obytes" => sent_bytes += value,
+                    _ => {}
+                }
+            }
+        }
+        VnetTraffic {
+            index: vnet.id().index() as u64,
+            name: vnet.name().to_owned(),
+            received: books.received,
+            received_bytes,
+            sent: books.sent,
+            sent_bytes,
+            drops: nonzero(books.drops),
         }
     }
 
@@ -72,4 +118,9 @@ fn limit(usage: LimitUse) -> (String, LimitShown) {
     let LimitUse { limit, used, most, refused } = usage;
     let sysctl = limit.sysctl().to_owned();
     (limit.name().to_owned(), LimitShown { used, limit: most, refused, sysctl })
+}
+
+/// The place behind `after`, the last one of the page before.
+fn first_behind(after: Option<u64>) -> usize {
+    after.map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX).saturating_add(1))
 }

@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     Done(Done),
     /// `vnet.list`
     Vnets(Page<VnetLine>),
+    /// `vnet.traffic`
+    Traffic(Page<VnetTraffic>),
     /// `vnet.show`
     Vnet(Box<VnetShown>),
     /// `interface.list`
@@ -82,6 +84,25 @@ pub(crate) struct VnetLine {
     pub(crate) interfaces: u64,
     /// How many it has, those of its addresses included.
     pub(crate) routes: u64,
+}
+
+/// What one vnet received, sent and dropped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct VnetTraffic {
+    /// Its place.
+    pub(crate) index: u64,
+    /// Its name.
+    pub(crate) name: String,
+    /// Packets that its interfaces received.
+    pub(crate) received: u64,
+    /// Bytes of them; those of interfaces that are gone are not among them.
+    pub(crate) received_bytes: u64,
+    /// Packets that its interfaces sent.
+    pub(crate) sent: u64,
+    /// Bytes of them.
+    pub(crate) sent_bytes: u64,
+    /// By reason, those that are not zero.
+    pub(crate) drops: BTreeMap<String, u64>,
 }
 
 /// One vnet.

@@ -36,6 +36,18 @@ commands! {
     },
     /// One vnet with its books.
     "vnet.show" => VnetShow { name: String },
+    /// What vnets received, sent and dropped, a short page.
+    "vnet.traffic" => VnetTraffic {
+        /// The index of the last vnet of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+        /// Only vnets whose names hold this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holds: Option<String>,
+        /// At most so many; a page has no more than 64 in any case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u64>,
+    },
     /// Makes a vnet.
     "vnet.create" => VnetCreate { name: String },
     /// Destroys a vnet with all that is in it.
@@ -132,7 +144,11 @@ commands! {
     /// FreeBSD's counters of the vnet.
     "statistics" => Statistics {},
     /// Ports, workers, nodes, drops.
-    "stats" => Stats {},
+    "stats" => Stats {
+        /// Whether to add up what all vnets dropped, which takes a look at each of them.
+        #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+        vnets: bool,
+    },
     /// What this build is and can do.
     "features" => Features {},
     /// Begins a stream of what happens.
@@ -142,6 +158,11 @@ commands! {
         /// The id of the request that began it.
         stream: Id,
     },
+}
+
+/// What is done unless a request says otherwise.
+fn yes() -> bool {
+    true
 }
 
 impl Command {

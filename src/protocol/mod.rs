@@ -17,7 +17,7 @@ mod stream;
 pub(crate) use answer::{
     Answer, Arm, BooksShown, Done, Features, InterfaceShown, LimitShown, NeighborShown, Page,
     PathShown, PortLine, PortShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine,
-    VnetShown, WorkerShown,
+    VnetShown, VnetTraffic, WorkerShown,
 };
 pub(crate) use command::{Command, MacText, NewRoute, Target};
 pub(crate) use refusal::{Code, Refusal};

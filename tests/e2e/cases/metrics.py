@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import subprocess
 import time
@@ -11,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from harness import Lab, case, equal, interface, that, vnet
 from harness.lab import MBUFS
-from harness.program import command
+from harness.program import ROOT, command
 
 HOST, PORT = "127.0.0.1", 9590
 LAN = {"em0": interface("p0", "10.1.0.1/24")}
@@ -202,3 +203,27 @@ def it_ends_while_monitoring_systems_ask(lab: Lab):
         lab.stop()
         for scrape_link in scrapes:
             scrape_link.close()
+
+
+def names_of(dashboard) -> set[str]:
+    """The metrics in all expressions and queries of a dashboard."""
+    if isinstance(dashboard, dict):
+        texts = [value for key, value in dashboard.items() if key in ("expr", "query", "definition") and isinstance(value, str)]
+        return {name for text in texts for name in re.findall(r"\bcurvnet_\w+", text)}.union(*map(names_of, dashboard.values()))
+    return set().union(*map(names_of, dashboard)) if isinstance(dashboard, list) else set()
+
+
+@case()
+def the_dashboard_shows_what_is_exported(lab: Lab):
+    dashboard = json.loads((ROOT / "config/grafana-dashboard.json").read_text())
+    host = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
+    lab.start(METRICS, vnet("red", LAN))
+    host.ping("10.1.0.1")
+    families, _ = scrape(lab)
+    suffix = {"counter": "_total", "info": "_info", "histogram": "_bucket"}
+    exported = {family.name + suffix.get(family.type, "") for family in families.values()}
+    names = names_of(dashboard)
+    that(len(names) > 20, f"names: {names}")
+    equal(names - exported, set(), "names that are not exported")
+    variables = [variable["name"] for variable in dashboard["templating"]["list"]]
+    equal(variables, ["datasource", "vnet", "iface"], "variables")

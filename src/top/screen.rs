@@ -1,0 +1,67 @@
+//! The terminal: taken at the start, given back whatever happens, also on a signal and in a panic.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+
+use super::app::{App, Next};
+use super::ask::Asker;
+use super::draw;
+
+/// How long one waits for a key: signals and answers are looked at so often.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Shows the view until the user, or a signal, ends it.
+pub(super) fn run(mut app: App, asker: Asker, delay: Duration) -> Result<()> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&ended);
+    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
+        .context("SIGINT, SIGTERM and SIGHUP")?;
+    // From here on a panic gives the terminal back, too, before its message.
+    let mut terminal = ratatui::try_init().context("the terminal")?;
+    let done = show(&mut terminal, &mut app, &asker, delay, &ended);
+    ratatui::try_restore().context("the terminal")?;
+    done
+}
+
+fn show(
+    terminal: &mut DefaultTerminal,
+    app: &mut App,
+    asker: &Asker,
+    delay: Duration,
+    ended: &AtomicBool,
+) -> Result<()> {
+    let mut due = Instant::now();
+    // What was asked and is not answered yet, and whether it was asked because it was time.
+    let mut waiting = None;
+    let mut shown = app.wish();
+    while !ended.load(Ordering::Relaxed) {
+        app.rows = draw::rows(terminal.size().context("the terminal's size")?.height);
+        let _frame = terminal.draw(|frame| draw::draw(frame, app)).context("the terminal")?;
+        let (wish, now) = (app.wish(), Instant::now());
+        if waiting.is_none() && (now >= due || wish != shown) {
+            let regular = now >= due;
+            if regular {
+                due = now + delay;
+            }
+            shown = wish.clone();
+            asker.ask(wish)?;
+            waiting = Some(regular);
+        }
+        if event::poll(PATIENCE).context("the terminal")?
+            && let Event::Key(key) = event::read().context("the terminal")?
+            && key.kind != KeyEventKind::Release
+            && app.key(key) == Next::Quit
+        {
+            return Ok(());
+        }
+        if let Some(answer) = asker.answer() {
+            app.take(answer, waiting.take().unwrap_or(true));
+        }
+    }
+    Ok(())
+}
