@@ -13,12 +13,12 @@ BUILD_PACKAGES=(
     libclang-dev clang        # bindgen reads DPDK's headers with these; one version of both
     pkg-config                # where libdpdk is, and with which flags
     gcc libc6-dev             # the C shim, and the linker that rustc calls
+    libpcap-dev               # the compiler of capture filters
 )
 TEST_PACKAGES=(
     python3 python3-scapy # end to end tests and the bench's driver; scapy crafts the packets
     iproute2              # network namespaces and veth pairs
     iputils-ping traceroute tcpdump ethtool
-    libpcap-dev
     python3-prometheus-client # a parser of OpenMetrics that is not ours
     mandoc zsh fish systemd # readers of the manual pages, of completions and of the unit
 )

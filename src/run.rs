@@ -168,9 +168,9 @@ impl Process {
 
     /// Executes a few requests of the control socket, if there are any.
     fn serve_clients(&mut self) {
-        let Self { control, streams, stack, workers, ports, .. } = self;
+        let Self { control, streams, stack, workers, ports, common, .. } = self;
         if let Some(server) = control {
-            streams.pump(stack);
+            streams.pump(stack, common.clock.now());
             let mut service = Service { stack, ports, workers, streams };
             server.serve(|request, caller| service.execute(request, caller));
         }

@@ -66,7 +66,8 @@ impl Connection {
         }
     }
 
-    /// The next line of a stream, whenever it comes; and as it came.
+    /// The next line of a stream, whenever it comes; and as it came. The answer to its [stop](Self::stopper) is one with
+    /// nothing in it.
     pub(crate) fn next_line(&mut self) -> Result<(Pushed, String)> {
         self.stream.get_ref().set_read_timeout(None).context("timeout")?;
         let mut line = String::new();
@@ -75,6 +76,14 @@ impl Connection {
         }
         let pushed = serde_json::from_str(&line).context("the line is not of this protocol")?;
         Ok((pushed, line))
+    }
+
+    /// What ends the stream that the last request began, from whatever thread.
+    pub(crate) fn stopper(&mut self) -> Result<Stopper> {
+        let (stream, id) = (Id::Number(self.next - 1), Id::Text("stop".to_owned()));
+        let request = Request { id, vnet: None, command: Command::Stop { stream } };
+        let stream = self.stream.get_ref().try_clone().context("the control socket")?;
+        Ok(Stopper { stream, line: request.to_line()? })
     }
 
     /// Asks for all pages of a list; `command` makes the request for the page behind the one whose key it gets.
@@ -92,6 +101,20 @@ impl Connection {
                 return Ok(Page::only(list));
             }
         }
+    }
+}
+
+/// Ends a stream.
+#[derive(Debug)]
+pub(crate) struct Stopper {
+    stream: UnixStream,
+    line: Vec<u8>,
+}
+
+impl Stopper {
+    /// Asks for the end; the stream goes on until its last line.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        self.stream.write_all(&self.line).context("the control socket")
     }
 }
 

@@ -14,9 +14,11 @@
 //! | `sysctl.rs` | `sysctl` |
 //! | `stats.rs` | `stats`, `features` |
 //! | `events.rs` | `events` |
+//! | `capture/` | `capture` |
 
 mod arguments;
 mod arp;
+mod capture;
 mod connection;
 mod events;
 mod ifconfig;
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Features,
     /// Show what happens, a line each, until interrupted.
     Events,
+    /// Show packets of a vnet, or write them to a file.
+    Capture(capture::Capture),
 }
 
 /// Runs a command.
@@ -108,6 +112,7 @@ pub(crate) fn run(access: Access, command: Command) -> Result<(), Failure> {
         Command::Top(arguments) => crate::top::run(&client.access, arguments),
         Command::Features => stats::features(&client),
         Command::Events => events::run(&client),
+        Command::Capture(wish) => capture::run(&client, wish),
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) enum What {
     /// The answer to a request, which may have begun a stream.
     Answer(Response, Option<Arc<Flow>>),
     /// A line of a stream.
-    Push(Pushed),
+    Push(Box<Pushed>),
 }
 
 /// The control thread's end.
@@ -240,7 +240,7 @@ impl Room {
                 }
                 What::Push(line) => {
                     if let Some(client) = client {
-                        client.link.push(line);
+                        client.link.push(*line);
                     }
                 }
             }

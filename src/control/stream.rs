@@ -70,7 +70,11 @@ impl Outbox {
         let size = line.size();
         let line = Pushed { id: Some(self.id.clone()), ..line };
         let _before = self.flow.waiting.fetch_add(size, Ordering::Relaxed);
-        if self.replies.try_send(Reply { client: self.client, what: What::Push(line) }).is_err() {
+        if self
+            .replies
+            .try_send(Reply { client: self.client, what: What::Push(Box::new(line)) })
+            .is_err()
+        {
             self.flow.left(size);
         }
     }

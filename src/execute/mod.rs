@@ -10,7 +10,9 @@
 //! | `sysctls.rs` | `sysctl.*` |
 //! | `ports.rs` | `port.*` |
 //! | `stats.rs` | `statistics`, `stats`, `features` |
+//! | `capture.rs` | `capture` |
 
+mod capture;
 mod interfaces;
 mod neighbors;
 mod ports;
@@ -86,7 +88,11 @@ impl Service<'_> {
             Command::Stats { vnets } => Ok(self.stats(vnets)),
             Command::Features {} => Ok(self.features()),
             Command::Events {} => self.streams.listen(self.stack, caller),
-            Command::Stop { stream } => self.streams.stop(caller, &stream),
+            Command::Capture { interface, filter, snaplen, drops } => {
+                let vnet = self.vnet(vnet.as_deref())?;
+                self.capture(&vnet, interface.as_deref(), &filter, (snaplen, drops), caller)
+            }
+            Command::Stop { stream } => self.streams.stop(self.stack, caller, &stream),
             command => {
                 let vnet = self.vnet(vnet.as_deref())?;
                 self.execute_in(&vnet, command)
@@ -134,6 +140,7 @@ impl Service<'_> {
             | Command::Stats { .. }
             | Command::Features {}
             | Command::Events {}
+            | Command::Capture { .. }
             | Command::Stop { .. } => Ok(done()),
         }
     }

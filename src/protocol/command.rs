@@ -153,6 +153,21 @@ commands! {
     "features" => Features {},
     /// Begins a stream of what happens.
     "events" => Events {},
+    /// Begins a stream of the vnet's packets.
+    "capture" => Capture {
+        /// Of this interface only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+        /// A BPF program: code, jt, jf and k of each instruction; none takes all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        filter: Vec<(u16, u8, u8, u32)>,
+        /// Bytes of each packet that are wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snaplen: Option<u32>,
+        /// Whether packets that are dropped are wanted, too.
+        #[serde(default, skip_serializing_if = "is_false")]
+        drops: bool,
+    },
     /// Ends a stream of this client's.
     "stop" => Stop {
         /// The id of the request that began it.
@@ -187,6 +202,11 @@ impl Command {
             Refusal::new(Code::BadRequest, format!("{name}: {error}"), cure)
         })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A route to add.

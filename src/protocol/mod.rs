@@ -21,7 +21,7 @@ pub(crate) use answer::{
 };
 pub(crate) use command::{Command, MacText, NewRoute, Target};
 pub(crate) use refusal::{Code, Refusal};
-pub(crate) use stream::{Ended, EventShown, Pushed};
+pub(crate) use stream::{DirectionShown, Ended, EventShown, PacketCounts, PacketShown, Pushed};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

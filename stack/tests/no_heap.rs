@@ -13,6 +13,7 @@ use pmd::{Burst, MAX_BURST, Mbuf};
 use common::crossroads::{EM, OWN, PEER, PEER_MAC, RED, TAG, host, through, to};
 use common::frame::{Arp, BROADCAST, DF, MF, mac};
 use common::{Lab, Packet, Random, crossroads};
+use stack::net::bpf::{Filter, TapSpec};
 
 #[global_allocator]
 static HEAP: Counting = Counting::new();
@@ -96,16 +97,22 @@ fn counted(lab: &mut Lab, port: u16, burst: &mut Burst) -> u64 {
 
 #[test]
 fn an_iteration_never_uses_the_heap() {
-    for fast_path in [true, false] {
+    for (fast_path, captured) in [(true, false), (false, false), (true, true)] {
         let mut lab = crossroads();
         if !fast_path {
             lab.datapath().without_fast_path();
+        }
+        if captured {
+            let vnet = lab.vnet(RED);
+            let (filter, snaplen) = (Filter::all(), u32::MAX);
+            let spec = TapSpec { interface: None, filter, snaplen, drops: true };
+            let _full_in_the_end = lab.control(|stack| stack.start_capture(&vnet, spec)).unwrap();
         }
         for kind in &kinds() {
             let _warm = play(&mut lab, kind, &[3]);
             let _limits_begin_anew = lab.pass(Duration::from_secs(1));
             let allocations = play(&mut lab, kind, &[0, 1, 7, 64, 65, MAX_BURST]);
-            assert_eq!(allocations, 0, "{} (fast path: {fast_path})", kind.0);
+            assert_eq!(allocations, 0, "{} (fast path: {fast_path}, captured: {captured})", kind.0);
         }
         lab.end();
     }

@@ -14,6 +14,7 @@ use vnet::VnetRef;
 
 use super::{EventKind, InterfaceError, Stack};
 use crate::inet::control::{Hop, RouteError, RouteTarget};
+use crate::net::bpf::TapEnd;
 use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
 
 impl Stack {
@@ -40,6 +41,7 @@ impl Stack {
         self.leaving = Some(slot);
         self.take_punts();
         self.leaving = None;
+        self.end_captures(&vnet, Some(slot), TapEnd::InterfaceDestroyed);
         self.forget(&vnet, &ifp);
         self.emit_interface(EventKind::InterfaceDestroyed, &vnet, &ifp.name);
         Ok(())

@@ -8,6 +8,7 @@ use vnet::{DestroyError, VnetRef};
 
 use super::{Event, EventKind, LimitReached, Stack};
 use crate::inet::control::AddressError;
+use crate::net::bpf::TapEnd;
 use crate::net::{IfIndex, IfKind, IfSlot, Ifnet, IfnetParts, vnet_net};
 use crate::wire::MacAddr;
 
@@ -128,7 +129,7 @@ impl Stack {
         let used = self.free_slots.last().copied();
         let slot =
             used.or_else(|| IfSlot::first(self.interfaces.len())).ok_or(InterfaceError::TooMany)?;
-        let slots = self.control.slots();
+        let (slots, captured) = (self.control.slots(), self.is_captured(vnet));
         let list = vnet_net::init(vnet).interfaces();
         let ifp = list.with(&self.control, |list| {
             let list = list.as_deref_mut().ok_or(InterfaceError::Dying)?;
@@ -139,6 +140,7 @@ impl Stack {
                 IfnetParts { name, index, slot, kind, mac, mtu, vnet: vnet.clone(), home_vnet };
             let ifp = Arc::new(Ifnet::new(parts, slots));
             ifp.ahead.set_vnet(vnet);
+            ifp.set_captured(captured);
             list.list.push(Arc::clone(&ifp));
             Ok::<_, InterfaceError>(ifp)
         })?;
@@ -263,6 +265,7 @@ impl Stack {
         // The base vnet is refused before anything is taken from it.
         if self.vnets.vnet0().is_some_and(|vnet0| vnet0.id() != id) {
             self.disarm(&vnet);
+            self.end_captures(&vnet, None, TapEnd::VnetDestroyed);
             // Without a port, too: what is published keeps the vnet.
             for ifp in self.interfaces_of(&vnet) {
                 self.withdraw(&ifp);

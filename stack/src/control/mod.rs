@@ -14,9 +14,11 @@
 //! | `destroy_interface.rs` | how an interface goes while packets flow |
 //! | `timers.rs` | when which vnet's neighbours are looked at |
 //! | `sysctls.rs` | sysctls of a vnet in service |
+//! | `captures.rs` | captures begin and end |
 //! | `events.rs` | what happened, for those who want to be told |
 
 mod books;
+mod captures;
 mod changes;
 mod destroy_interface;
 mod events;
@@ -30,6 +32,7 @@ mod sysctls;
 mod timers;
 
 pub use books::{Books, FrameTotals, Statistics, VnetBooks};
+pub use captures::CaptureError;
 pub use events::{Event, EventKind};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
 pub use limits::{LimitReached, LimitUse};
@@ -40,10 +43,11 @@ use std::sync::Arc;
 
 use pmd::MbufPool;
 use vnet::sysctl::{SysctlError, Value};
-use vnet::{Control, CreateError, RegisterError, Registry, VnetRef, Vnets};
+use vnet::{Control, CreateError, RegisterError, Registry, VnetId, VnetRef, Vnets};
 
 use crate::inet::control::InetControl;
 use crate::inet::vnet_inet;
+use crate::net::bpf::Tap;
 use crate::net::{IfSlot, Ifnet, Interfaces};
 use crate::time::Nanos;
 use crate::worker::WorkerQueues;
@@ -81,6 +85,8 @@ pub struct Stack {
     log_suppressed: u64,
     /// What happened; taken by the program while somebody wants to know.
     events: events::Events,
+    /// Who looks on, and in which vnet.
+    captures: Vec<(VnetId, Arc<Tap>)>,
 }
 
 impl Stack {
@@ -104,6 +110,7 @@ impl Stack {
             log: Vec::new(),
             log_suppressed: 0,
             events: events::Events::default(),
+            captures: Vec::new(),
         }
     }
 

@@ -239,6 +239,7 @@ impl Stack {
         self.drops(vnet).add(reason, 1);
         self.arpstat(vnet, |stat| stat.dropped.inc());
         vnet_net::init(vnet).in_flight().leave(1);
+        self.tap_dropped(vnet, packet.ingress, reason, &packet.mbuf);
         drop(packet);
     }
 
@@ -287,7 +288,11 @@ impl Stack {
         if let Some(refused) = refused {
             self.drops(vnet).add(DropReason::InjectQueueFull, 1);
             vnet_net::init(vnet).in_flight().leave(1);
-            drop(refused);
+            let (Inject::Frame { egress: slot, mbuf }
+            | Inject::Route { ingress: slot, mbuf }
+            | Inject::Probe { ingress: slot, mbuf, .. }
+            | Inject::HostUnreachable { ingress: slot, mbuf }) = refused;
+            self.tap_dropped(vnet, slot, DropReason::InjectQueueFull, &mbuf);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use crossbeam::utils::CachePadded;
 use pmd::{Offloads, PortId};
@@ -86,6 +86,11 @@ pub(crate) fn block_of<'a>(blocks: &'a IfCounterBlocks, reader: &Reader) -> &'a 
     &blocks[reader.slot().min(last)]
 }
 
+/// The interface is administratively up.
+const UP: u8 = 1;
+/// Somebody looks on in its vnet.
+const CAPTURED: u8 = 2;
+
 /// An interface inside a vnet.
 pub struct Ifnet {
     /// Name, unique in the vnet.
@@ -103,7 +108,9 @@ pub struct Ifnet {
     /// The vnet that it returns to when its owner dies.
     pub home_vnet: VnetRef,
     mtu: AtomicU32,
-    up: AtomicBool,
+    /// [`UP`] and [`CAPTURED`]: in one word, so that one comparison tells whether a packet may take the fast path.
+    /// Written by the control thread.
+    state: AtomicU8,
     /// Whether the port tells of each packet whether its IPv4 header checksum is good.
     rx_checksum: AtomicBool,
     /// Whether the port fills in the IPv4 header checksum of what it is asked to.
@@ -151,7 +158,7 @@ impl Ifnet {
             vnet,
             home_vnet,
             mtu: AtomicU32::new(u32::from(mtu)),
-            up: AtomicBool::new(true),
+            state: AtomicU8::new(UP),
             rx_checksum: AtomicBool::new(false),
             tx_checksum: AtomicBool::new(false),
             primary: AtomicU32::new(0),
@@ -174,12 +181,34 @@ impl Ifnet {
     /// Whether the interface is administratively up.
     #[inline]
     pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+        self.state.load(Ordering::Relaxed) & UP != 0
     }
 
     /// Takes the interface up or down; the caller publishes what adjacencies copy of it.
     pub(crate) fn set_up(&self, up: bool) {
-        self.up.store(up, Ordering::Relaxed);
+        self.set_state(UP, up);
+    }
+
+    /// Whether somebody looks on in its vnet.
+    #[inline]
+    pub fn is_captured(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & CAPTURED != 0
+    }
+
+    /// Somebody looks on in its vnet, or nobody any more.
+    pub(crate) fn set_captured(&self, captured: bool) {
+        self.set_state(CAPTURED, captured);
+    }
+
+    /// Whether packets may take the fast path: it is up, and nobody looks on.
+    #[inline]
+    pub fn is_fast(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == UP
+    }
+
+    fn set_state(&self, bit: u8, on: bool) {
+        let others = self.state.load(Ordering::Relaxed) & !bit;
+        self.state.store(others | if on { bit } else { 0 }, Ordering::Relaxed);
     }
 
     /// Whether the port verifies IPv4 header checksums.

@@ -5,6 +5,7 @@ mod ifnet;
 mod interfaces;
 mod limits;
 
+pub mod bpf;
 pub mod datapath;
 
 pub(crate) use ifnet::{IfCounterBlocks, block_of};
@@ -34,6 +35,8 @@ mod module {
                 pub in_flight: crate::net::InFlight;
                 /// The vnet's interfaces, in the order of creation.
                 pub interfaces: vnet::ControlCell<crate::net::IfList>;
+                /// Who looks on.
+                pub captures: vnet::Published<crate::net::bpf::Captures>;
                 /// Of the packets in flight, those in the workers' queues to the control thread.
                 pub punted: crate::net::InFlight;
                 /// And those in the queue from it.
@@ -155,6 +158,7 @@ fn attach(vnet: &VnetRef, control: &mut Control) -> Result<(), AttachError> {
 
 fn detach(vnet: &VnetRef, control: &mut Control) {
     let net = vnet_net::init(vnet);
+    control.publish(net.captures(), None);
     net.interfaces().with(control, |list| *list = None);
     net.refusals().with(control, |refusals| *refusals = None);
 }

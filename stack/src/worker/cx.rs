@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use pmd::{Mbuf, MbufPool};
-use vnet::{Reader, Vnet};
+use vnet::Reader;
 
 use super::nodes::{Node, NodeStats};
 use super::output::Output;
 use super::queues::{Punt, PuntReason, WorkerQueues, push_fairly};
 use crate::drops::{DropReason, Drops};
 use crate::inet::{Forwarding, IpStat, vnet_inet};
+use crate::net::bpf::tap_dropped;
 use crate::net::{Account, IfSlot, Ifnet, held_limit, mbuf_limit, vnet_net};
 use crate::time::Nanos;
 
@@ -21,8 +22,8 @@ use crate::time::Nanos;
 pub struct Cx<'a> {
     /// Proof that nothing loaded is kept across a quiescent state.
     pub reader: &'a Reader,
-    /// The vnet: equal to curvnet.
-    pub vnet: &'a Vnet,
+    /// The interface that the packets came in through, or those that they answer. Its vnet is curvnet.
+    pub ingress: &'a Ifnet,
     /// Module `inet` of this vnet.
     pub inet: vnet_inet::Base<'a>,
     /// Routes and adjacencies of this vnet; none before the control side published them.
@@ -47,7 +48,7 @@ impl<'a> Cx<'a> {
     /// Module `net` of this vnet. Taken where it is used: the fast path does without.
     #[inline]
     pub fn net(&self) -> vnet_net::Base<'a> {
-        vnet_net::init(self.vnet)
+        vnet_net::init(&self.ingress.vnet)
     }
 
     /// The drop counters of this vnet and worker.
@@ -72,6 +73,9 @@ impl<'a> Cx<'a> {
     #[inline]
     pub fn drop(&self, reason: DropReason, mbuf: Mbuf) {
         self.drops().add(reason, 1);
+        if self.ingress.is_captured() {
+            tap_dropped(self, self.ingress, reason, &mbuf);
+        }
         drop(mbuf);
     }
 

@@ -14,6 +14,7 @@ use super::queues::{Handover, Inject, QUEUE_PACKETS, WorkerQueues};
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
 use crate::inet::{ProbeNumber, vnet_inet};
+use crate::net::bpf::{tap_received, tap_sent};
 use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
 use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux};
 use crate::time::Nanos;
@@ -273,7 +274,7 @@ fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
         probe(&cx, histograms);
     }
     let mut bytes = 0;
-    if env.fast_path && ifp.is_up() {
+    if env.fast_path && ifp.is_fast() {
         let packets = burst.len();
         bytes = cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, ifp, burst));
     }
@@ -301,11 +302,13 @@ fn probe(cx: &Cx<'_>, histograms: &Histograms) {
 /// What the fast path left of a run; its bytes.
 fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
     let (packets, bytes) = (burst.len(), burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
+    if ifp.is_captured() {
+        tap_received(cx, ifp, burst.iter());
+    }
     if ifp.is_up() {
         cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
     } else {
-        cx.drops().add(DropReason::InterfaceDown, packets as u64);
-        burst.clear();
+        burst.drain().for_each(|mbuf| cx.drop(DropReason::InterfaceDown, mbuf));
     }
     bytes
 }
@@ -318,7 +321,7 @@ fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
     let inet = vnet_inet::init(&ifp.vnet);
     Cx {
         reader: &env.reader,
-        vnet: &ifp.vnet,
+        ingress: ifp,
         inet,
         forwarding: inet.forwarding().load(&env.reader),
         out: &mut state.out,
@@ -388,13 +391,18 @@ enum Work {
 
 /// A finished frame, such as ARP, on its interface.
 fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
-    let Some(tx) = ifp.port().and_then(|port| cx.out.port(port)) else {
+    let Some(port) = ifp.port().filter(|port| cx.out.has(*port)) else {
         return cx.drop(DropReason::InterfaceGone, mbuf);
     };
     let counters = ifp.counters(cx.reader);
     counters.opackets.inc();
     counters.obytes.add(u64::from(mbuf.pkt_len()));
-    tx.push(mbuf);
+    if ifp.is_captured() {
+        tap_sent(cx, ifp, &mbuf);
+    }
+    if let Some(tx) = cx.out.port(port) {
+        tx.push(mbuf);
+    }
 }
 
 /// Packets of the vnets to themselves. What they in turn send to themselves waits for the next iteration.
@@ -418,6 +426,10 @@ fn take_loopback(env: &Env, state: &mut State) {
         counters.obytes.add(bytes);
         counters.ipackets.inc();
         counters.ibytes.add(bytes);
+        if ifp.is_captured() {
+            // Once, as on FreeBSD's lo0.
+            tap_received(&cx, ifp, [&mbuf]);
+        }
         let mut one = Burst::new();
         let _fits: Result<(), Mbuf> = one.push(mbuf);
         ip_input(&mut cx, ifp, &mut one);

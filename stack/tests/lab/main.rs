@@ -11,6 +11,7 @@
 //! | `limits` | what one vnet may occupy, and that others do not notice |
 //! | `loopback` | packets of a vnet to itself |
 //! | `receivers` | which interface has a port and VLAN |
+//! | `captures` | what is shown to who looks on |
 //! | `vnets` | isolation of vnets, interfaces that come and go |
 //! | `peers` | smoltcp's hosts |
 //! | `probes` | packets of our own whose answers somebody waits for |
@@ -23,6 +24,7 @@ mod common;
 
 mod address;
 mod arp;
+mod captures;
 mod cases;
 mod coverage;
 mod fast_path;

@@ -6,6 +6,7 @@ use pmd::{Mbuf, Offloads};
 
 use crate::drops::DropReason;
 use crate::inet::Adjacency;
+use crate::net::bpf::tap_sent;
 use crate::wire::ETHER_HDR_LEN;
 use crate::worker::Cx;
 
@@ -20,9 +21,13 @@ pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, own: bool, mut mbuf:
     if own && adjacency.ifp.has_tx_checksum() {
         offload_ip_checksum(adjacency, &mut mbuf);
     }
-    let Some(tx) = cx.out.port(adjacency.port) else {
+    if !cx.out.has(adjacency.port) {
         return cx.drop(DropReason::InterfaceGone, mbuf);
-    };
+    }
+    if adjacency.ifp.is_captured() {
+        tap_sent(cx, &adjacency.ifp, &mbuf);
+    }
+    let Some(tx) = cx.out.port(adjacency.port) else { return };
     let counters = adjacency.ifp.counters(cx.reader);
     counters.opackets.inc();
     counters.obytes.add(bytes);
