@@ -31,6 +31,22 @@ pub const NEXT_HOPS_MAX: usize = 64;
 /// distribution in a second, rare enough to cost less than 1 %.
 pub const SAMPLE_DEFAULT: u32 = 64;
 
+/// A limit of a vnet: its key in `[vnet.limits]`, the sysctl that it sets, its bounds and its unit.
+pub type VnetLimit = (&'static str, &'static str, std::ops::RangeInclusive<i64>, &'static str);
+
+/// The keys of `[vnet.limits]`. Names and bounds of the sysctls are those of the program, which tests that they are.
+pub const VNET_LIMITS: [VnetLimit; 6] = [
+    ("interfaces", "net.vnet.maxinterfaces", 1..=65_535, "interfaces"),
+    ("routes", "net.vnet.maxroutes", 0..=4_194_304, "routes"),
+    ("neighbors", "net.link.ether.inet.maxneighbors", 1..=65_536, "neighbours"),
+    ("held_packets", "net.vnet.maxheld", 1..=524_288, "packets"),
+    ("memory", "net.vnet.maxmemory", 4096..=1_099_511_627_776, "bytes"),
+    ("mbufs", "net.vnet.maxmbufs", 2..=1_048_576, "mbufs"),
+];
+
+/// `limits.mbufs` of a vnet, unless it says otherwise.
+pub(crate) const VNET_MBUFS_DEFAULT: i64 = 512;
+
 /// Bounds of the numeric keys, inclusive.
 pub mod limits {
     use std::ops::RangeInclusive;

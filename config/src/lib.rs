@@ -52,7 +52,7 @@ mod write;
 pub use change::{Action, Change, Described, VnetChange};
 pub use defaults::{
     BURST_DEFAULT, DESCRIPTORS_DEFAULT, IDLE_SLEEP_US_DEFAULT, MTU_DEFAULT, NEXT_HOPS_MAX,
-    SAMPLE_DEFAULT, SOCKET_DEFAULT, limits,
+    SAMPLE_DEFAULT, SOCKET_DEFAULT, VNET_LIMITS, VnetLimit, limits,
 };
 pub use diagnostic::{Diagnostic, Label, Rule, Severity};
 pub use difference::difference;

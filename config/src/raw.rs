@@ -175,9 +175,22 @@ tables! {
     Vnet "[[vnet]]" {
         name: Spanned<String> = required("name = \"red\""),
         sysctl: SysctlTable,
+        limits: Limits,
         interface: Vec<Interface>,
         neighbor: Vec<Neighbor>,
         route: Vec<Route>,
+    }
+
+    /// What a vnet may occupy.
+    Limits "[vnet.limits]" {
+        interfaces: Spanned<i64>,
+        routes: Spanned<i64>,
+        neighbors: Spanned<i64>,
+        /// Packets that wait for a neighbour's address.
+        held_packets: Spanned<i64>,
+        memory: Spanned<Bytes>,
+        /// Packet buffers that are not at work.
+        mbufs: Spanned<i64>,
     }
 
     /// An interface of a vnet.
@@ -242,6 +255,39 @@ impl Port {
             mac: mac.map(value),
         }
     }
+}
+
+/// A number of bytes, or a text such as `64MiB`.
+#[derive(Debug)]
+pub(crate) struct Bytes(pub(crate) i64);
+
+impl Decode for Spanned<Bytes> {
+    fn decode(input: &Input<'_>, found: &mut Vec<Diagnostic>) -> Option<Self> {
+        let span = input.value.span();
+        if let DeValue::String(text) = input.value.get_ref() {
+            if let Some(bytes) = bytes(text) {
+                return Some(Spanned::new(span, Bytes(bytes)));
+            }
+            let cure = format!("write a number and KiB, MiB or GiB: {} = \"64MiB\"", input.key);
+            found.push(wrong_type(input, "a number of bytes", cure));
+            return None;
+        }
+        let number = Spanned::<i64>::decode(input, found)?;
+        Some(Spanned::new(span, Bytes(number.into_inner())))
+    }
+}
+
+/// `64MiB`, also with a space between.
+fn bytes(text: &str) -> Option<i64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let unit: i64 = match unit.trim_start() {
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 /// CPU numbers.
@@ -370,13 +416,16 @@ mod tests {
     /// Whether a line of the table, or a commented one, sets the key; or a sub-table has its name.
     fn shows(text: &str, header: &str, key: &str) -> bool {
         let sub_table = format!("{}.{key}]", header.trim_end_matches(']'));
+        let one_table = format!("[{}.{key}]", header.trim_matches(['[', ']']));
         let mut within = false;
         text.lines().any(|line| {
             if line.starts_with('[') {
                 within = line == header;
             }
             let line = line.trim_start_matches("# ");
-            line.starts_with(&sub_table) || (within && line.starts_with(&format!("{key} = ")))
+            line.starts_with(&sub_table)
+                || line.starts_with(&one_table)
+                || (within && line.starts_with(&format!("{key} = ")))
         })
     }
 

@@ -6,6 +6,7 @@ mod attachments;
 mod control;
 mod device;
 mod interfaces;
+mod limits;
 mod links;
 mod log;
 mod metrics;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::interfaces::PortUse;
 use super::ports::Ports;
 use super::scalars::{self, Named};
-use super::{Check, interfaces, neighbors, routes, sysctls};
+use super::{Check, interfaces, limits, neighbors, routes, sysctls};
 use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::model::{Vnet, VnetName};
 use crate::raw;
@@ -64,14 +64,15 @@ fn vnet(
     port_use: &mut PortUse,
     names: &mut BTreeMap<String, Span>,
 ) -> Option<Vnet> {
-    let raw::Vnet { name, sysctl, interface, neighbor, route } = raw;
+    let raw::Vnet { name, sysctl, limits, interface, neighbor, route } = raw;
     let title = name.as_ref().map_or_else(|| "?".to_owned(), |name| name.get_ref().clone());
     let name = name.and_then(|given| {
         let usable = scalars::name(check, Named::Vnet, &given);
         let free = scalars::unique(check, Named::Vnet, &given, names);
         (usable && free).then(|| VnetName(given.into_inner()))
     });
-    let sysctls = sysctls::check(check, &title, sysctl);
+    let mut sysctls = sysctls::check(check, &title, sysctl);
+    limits::check(check, &title, limits, &mut sysctls);
     let (interfaces, links) =
         interfaces::check(check, &title, interface.unwrap_or_default(), ports, port_use);
     let neighbors = neighbors::check(check, neighbor.unwrap_or_default(), &links);

@@ -20,6 +20,7 @@ pub(crate) fn host() -> Host {
         ("net.link.comment", SysctlKind::Text, false, vnet),
         ("net.link.owner", SysctlKind::Text, false, vnet),
         ("net.mbufs", number(0, 9), false, SysctlScope::Global),
+        ("net.vnet.maxroutes", number(0, 4_194_304), false, vnet),
     ];
     Host {
         online_cpus: (0..8).map(CpuId).collect(),
