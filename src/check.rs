@@ -54,7 +54,8 @@ pub(crate) fn demand(ports: Vec<PortDemand>, workers: u16, burst: u16, mbufs: u3
         workers,
         burst,
         cache: pmd::pool::cache_for(burst, mbufs),
-        queued: u32::from(workers) * 2 * queue,
+        // To and from the control thread, and between workers.
+        queued: u32::from(workers) * 3 * queue,
     }
 }
 

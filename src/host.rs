@@ -36,3 +36,26 @@ fn sysctls() -> anyhow::Result<BTreeMap<String, SysctlInfo>> {
     };
     Ok(registry.sysctl().iter().map(|oid| (oid.name().to_owned(), info(oid))).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The crate `config` cannot ask the stack.
+    #[test]
+    fn limits_of_vnets_are_the_sysctls_of_this_build() {
+        let sysctls = sysctls().expect("sysctls");
+        for (key, sysctl, range, _) in config::VNET_LIMITS {
+            let (min, max) = (*range.start(), *range.end());
+            let known = &sysctls[sysctl];
+            assert!(
+                matches!(known.kind, SysctlKind::Integer { min: low, max: high } if (low, high) == (min, max)),
+                "{key}: {known:?}"
+            );
+            assert!(!known.read_only && known.scope == SysctlScope::Vnet, "{key}: {known:?}");
+        }
+        let keys = config::VNET_LIMITS.map(|(key, sysctl, ..)| (key, sysctl));
+        let limits = stack::net::Limit::ALL.iter().map(|limit| (limit.name(), limit.sysctl()));
+        assert_eq!(keys.to_vec(), limits.collect::<Vec<_>>());
+    }
+}

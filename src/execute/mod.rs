@@ -208,3 +208,6 @@ fn page<T, U>(
     let Page { list, next } = Page::of(items, key);
     Page { list: list.into_iter().map(show).collect(), next }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Requests against a vnet that is being destroyed, by a real client.
+
+use std::alloc::System;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+use pmd::numa::Pools;
+use pmd::{SocketId, test_support};
+use serde_json::Value;
+use stack::worker::WorkerQueues;
+use vnet::{Domain, Vnets};
+
+use super::*;
+use crate::control::{Server, Socket};
+
+/// Commands about the process. All others are about a vnet.
+const OF_PROCESS: [&str; 9] = [
+    "vnet.list",
+    "vnet.create",
+    "port.list",
+    "port.attach",
+    "port.detach",
+    "stats",
+    "features",
+    "events",
+    "stop",
+];
+
+/// The examples of the protocol's description, of which there is one for each command, about vnet red.
+fn requests() -> Vec<Value> {
+    let lines = include_str!("../../docs/protocol.md").lines();
+    let examples = lines.filter_map(|line| line.strip_prefix("> "));
+    let about_red = |text: &str| {
+        let mut request: Value = serde_json::from_str(text).expect(text);
+        let command = request["command"].as_str().unwrap_or_default().to_owned();
+        if !OF_PROCESS.contains(&command.as_str()) {
+            let of = if command.starts_with("vnet.") { "name" } else { "vnet" };
+            request[of] = "red".into();
+        }
+        if command == "port.attach" {
+            request["device"] = "net_null77".into();
+        }
+        request
+    };
+    examples.map(about_red).collect()
+}
+
+#[test]
+fn every_command_about_a_dying_vnet_is_refused_by_name() {
+    if Vnets::MAX_VNETS == 1 {
+        println!("skipped: every_command_about_a_dying_vnet: the build {} has one vnet", vnet::ARM);
+        return;
+    }
+    let eal = test_support::eal();
+    let pools = Pools::create(&eal, &[], 1023, 64).expect("a pool");
+    let domain = Domain::new(1);
+    let control = domain.control().expect("the control thread's part");
+    let vnets = Vnets::new(Stack::modules().expect("modules"), &control, &System);
+    let pool = pools.get(SocketId::ANY).clone();
+    let mut stack = Stack::new(vnets, control, vec![WorkerQueues::default()], pool);
+    let config = config::parse("test.toml", "[[vnet]]\nname = 'red'\n", &one_cpu());
+    let mut ports = Ports::open(&config.expect("good"), &eal, &pools).expect("no ports");
+    let mut streams = Streams::default();
+
+    // Somebody holds the vnet, so that it goes on dying.
+    let held = stack.create_vnet("red").expect("a vnet");
+    stack.destroy_vnet("red").expect("it dies");
+    let path = std::env::temp_dir().join(format!("curvnet-dying-{}.sock", std::process::id()));
+    let control = config::Control { socket: path.clone(), owner: None, group: None };
+    let server = Server::start(Socket::bind(&control).expect("a socket")).expect("a server");
+    let mut client = UnixStream::connect(&path).expect("a connection");
+    client.set_nonblocking(true).expect("set");
+    let mut answers = BufReader::new(client.try_clone().expect("a handle"));
+    let mut ask = |request: &Value| {
+        client.write_all(format!("{request}\n").as_bytes()).expect("written");
+        let mut line = String::new();
+        // Whatever a stream pushes is none of this.
+        while !line.ends_with('\n') || !(line.contains("\"ok\"") || line.contains("\"error\"")) {
+            if line.ends_with('\n') {
+                line.clear();
+            }
+            let workers = &mut [];
+            let (stack, ports, streams) = (&mut stack, &mut ports, &mut streams);
+            let mut service = Service { stack, ports, workers, streams };
+            server.serve(|request, caller| service.execute(request, caller));
+            let _not_yet = answers.read_line(&mut line);
+        }
+        serde_json::from_str::<Value>(&line).expect("an answer")
+    };
+    for request in requests() {
+        let answer = ask(&request);
+        let command = request["command"].as_str().expect("a command");
+        let error = &answer["error"];
+        if OF_PROCESS.contains(&command) {
+            assert_ne!(error["code"], "dying", "{request}: {answer}");
+        } else {
+            assert_eq!(error["code"], "dying", "{request}: {answer}");
+            assert!(error["message"].as_str().is_some_and(|text| text.contains("vnet red")));
+            assert!(error["cure"].as_str().is_some_and(|text| !text.is_empty()));
+        }
+    }
+    drop(held);
+    assert_eq!(stack.shutdown(), 0, "a vnet that could not be freed");
+}
+
+fn one_cpu() -> config::Host {
+    let online_cpus = [config::CpuId(0)].into();
+    config::Host { online_cpus, max_vnets: 2, ..config::Host::default() }
+}
