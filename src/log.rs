@@ -123,6 +123,52 @@ mod tests {
         }
     }
 
+    /// What is written, for a test to read.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Page {
+        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Through all layers: fields tell lines apart, and what is counted is told as a line of its own.
+    #[test]
+    fn a_flood_ends_in_one_line_with_its_count() {
+        let log = Log { limiter: Arc::default(), started: Instant::now() };
+        let page = Page::default();
+        let writer = page.clone();
+        let sink = tracing_subscriber::fmt::layer()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .with_target(false)
+            .without_time();
+        let limit = LimitLayer::new(Arc::clone(&log.limiter), log.started);
+        let subscriber = tracing_subscriber::registry().with(sink).with(limit);
+        tracing::subscriber::with_default(subscriber, || {
+            for round in 0..100 {
+                tracing::warn!(port = "p0", "link changed");
+                if round < 3 {
+                    tracing::info!(port = "p1", "link changed");
+                }
+            }
+            log.summarise(true);
+            log.summarise(true);
+        });
+        let text = String::from_utf8(page.0.lock().expect("no panic").clone()).expect("UTF-8");
+        let count = |line: &str| text.lines().filter(|found| found.trim() == line).count();
+        assert_eq!(count("WARN link changed port=\"p0\""), 5, "{text}");
+        assert_eq!(count("INFO link changed port=\"p1\""), 3, "{text}");
+        assert_eq!(count("WARN 95 times more: link changed port=\"p0\""), 1, "{text}");
+        assert_eq!(text.lines().count(), 9, "{text}");
+    }
+
     /// Lines that reach a subscriber in a closure.
     fn lines_of(work: impl FnOnce()) -> u64 {
         let limiter = Arc::new(Mutex::new(Limiter::default()));
