@@ -36,6 +36,8 @@ pub(crate) struct Link {
     last_read: Instant,
     /// It sends nothing more.
     ended: bool,
+    /// It is refused for good: it gets what it is owed, and its streams end.
+    refused: bool,
     /// What its requests began.
     streams: Vec<Stream>,
 }
@@ -68,6 +70,7 @@ impl Link {
             last_progress: now,
             last_read: now,
             ended: false,
+            refused: false,
             streams: Vec::new(),
         }
     }
@@ -154,7 +157,7 @@ impl Link {
 
     /// Writes lines of streams, one of each in turn, while little is owed. Whether anything is owed after that.
     pub(crate) fn fill(&mut self) -> bool {
-        let mut written = true;
+        let mut written = !self.refused;
         while written && self.owed() < OUTPUT_PAUSE {
             written = false;
             for at in (0..self.streams.len()).rev() {
@@ -175,6 +178,7 @@ impl Link {
     pub(crate) fn dismiss(&mut self, refusal: Refusal) {
         self.refuse(None, refusal);
         self.ended = true;
+        self.refused = true;
     }
 
     fn refuse(&mut self, id: Option<Id>, refusal: Refusal) {
@@ -215,7 +219,8 @@ impl Link {
 
     /// Whether it is done with: it sends nothing more and is owed nothing.
     pub(crate) fn is_done(&self) -> bool {
-        let owed = self.owed() > 0 || !self.streams.is_empty();
+        let streams = !self.streams.is_empty() && !self.refused;
+        let owed = self.owed() > 0 || streams;
         self.ended && self.outstanding == 0 && !owed && !self.input.contains(&b'\n')
     }
 
@@ -293,6 +298,24 @@ mod tests {
         let owed = link.output().len();
         link.sent(owed, now);
         assert!(link.is_done());
+    }
+
+    #[test]
+    fn a_stream_does_not_keep_who_is_refused() {
+        let now = Instant::now();
+        let mut link = Link::new(now);
+        link.take(&LINE.repeat(2), now);
+        let [first, second] = [(); 2].map(|()| link.next_request(now).expect("a request"));
+        link.answer(&done(first.id.clone()), Some(Arc::default()));
+        link.take(&[b' '; LINE_MAX + 1], now);
+        assert!(link.next_request(now).is_none());
+        // Its second stream begins, and its first has a line, when it is refused already.
+        link.answer(&done(second.id), Some(Arc::default()));
+        link.push(Pushed { id: Some(first.id), ..Pushed::default() });
+        assert!(link.fill() && !link.is_done());
+        let owed = link.output().len();
+        link.sent(owed, now);
+        assert!(!link.fill() && link.is_done());
     }
 
     #[test]
