@@ -12,6 +12,9 @@
 //! | `port.rs` | `port` |
 //! | `netstat.rs` | `netstat` |
 //! | `sysctl.rs` | `sysctl` |
+//! | `ping.rs` | `ping` |
+//! | `traceroute.rs` | `traceroute` |
+//! | `probe.rs` | what these two share |
 //! | `stats.rs` | `stats`, `features` |
 //! | `events.rs` | `events` |
 //! | `capture/` | `capture` |
@@ -24,10 +27,13 @@ mod events;
 mod ifconfig;
 mod netstat;
 mod phrases;
+mod ping;
 mod port;
+mod probe;
 mod route;
 mod stats;
 mod sysctl;
+mod traceroute;
 mod vnet;
 mod when;
 
@@ -85,6 +91,10 @@ pub(crate) enum Command {
     Netstat(netstat::Netstat),
     /// Read and change sysctls.
     Sysctl(sysctl::Sysctl),
+    /// Send echo requests from inside a vnet; exit code 0 if one was answered, else 1.
+    Ping(ping::Ping),
+    /// Show the routers on the way from a vnet to a host; exit code 0 if it was reached, else 1.
+    Traceroute(traceroute::Traceroute),
     /// Ports, workers, nodes and drops.
     Stats,
     /// Watch rates, live; with -j the rates of one interval.
@@ -108,6 +118,8 @@ pub(crate) fn run(access: Access, command: Command) -> Result<(), Failure> {
         Command::Arp(command) => arp::run(&client, command),
         Command::Netstat(command) => netstat::run(&client, command),
         Command::Sysctl(command) => sysctl::run(&client, command),
+        Command::Ping(command) => ping::run(&client, command),
+        Command::Traceroute(command) => traceroute::run(&client, &command),
         Command::Stats => stats::stats(&client),
         Command::Top(arguments) => crate::top::run(&client.access, arguments),
         Command::Features => stats::features(&client),

@@ -7,6 +7,7 @@
 //! | `interfaces.rs` | `interface.*`, `address.*` |
 //! | `routes.rs` | `route.*` |
 //! | `neighbors.rs` | `arp.*` |
+//! | `probes.rs` | `probe.*` |
 //! | `sysctls.rs` | `sysctl.*` |
 //! | `ports.rs` | `port.*` |
 //! | `stats.rs` | `statistics`, `stats`, `features` |
@@ -16,6 +17,7 @@ mod capture;
 mod interfaces;
 mod neighbors;
 mod ports;
+mod probes;
 mod routes;
 mod stats;
 mod sysctls;
@@ -128,6 +130,8 @@ impl Service<'_> {
             Command::ArpDelete { address } => self.arp_delete(vnet, address),
             Command::SysctlGet { name } => self.sysctl_get(vnet, &name),
             Command::SysctlSet { name, value } => self.sysctl_set(vnet, &name, &value),
+            command @ Command::ProbeSend { .. } => self.probe_send(vnet, &command),
+            Command::ProbeGet { probes } => self.probe_get(vnet, &probes),
             Command::Statistics {} => Ok(self.statistics(vnet)),
             Command::VnetList { .. }
             | Command::VnetShow { .. }

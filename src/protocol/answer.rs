@@ -31,6 +31,10 @@ pub(crate) enum Answer {
     Sysctls(Page<SysctlShown>),
     /// `port.list`
     Ports(Page<PortLine>),
+    /// `probe.send`
+    ProbeSent(ProbeSent),
+    /// `probe.get`
+    Probes(Page<ProbeShown>),
     /// `statistics`
     Statistics(BTreeMap<String, u64>),
     /// `stats`
@@ -274,6 +278,50 @@ pub(crate) struct PortLine {
     pub(crate) descriptors: (u16, u16),
     /// What it carries, as `VNET.INTERFACE`.
     pub(crate) interfaces: Vec<String>,
+}
+
+/// A probe that was sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProbeSent {
+    /// Its number, by which the vnet's answer can be asked for.
+    pub(crate) probe: u32,
+    /// The address that it was sent from.
+    pub(crate) source: Ipv4Addr,
+}
+
+/// What is known of a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProbeShown {
+    /// Its number.
+    pub(crate) probe: u32,
+    /// waiting, expired or answered.
+    pub(crate) state: String,
+    /// The answer.
+    #[serde(flatten)]
+    pub(crate) heard: Option<ProbeHeard>,
+}
+
+/// The answer to a probe: an ICMP message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProbeHeard {
+    /// Who sent it.
+    pub(crate) address: Ipv4Addr,
+    /// ICMP type.
+    #[serde(rename = "type")]
+    pub(crate) kind: u8,
+    /// ICMP code.
+    pub(crate) code: u8,
+    /// TTL that it arrived with.
+    pub(crate) ttl: u8,
+    /// Bytes of the message.
+    pub(crate) bytes: u16,
+    /// Next-hop MTU, if it needed fragmentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mtu: Option<u16>,
+    /// Nanoseconds from the probe to its answer.
+    pub(crate) rtt_ns: u64,
+    /// How many more of this type came.
+    pub(crate) duplicates: u8,
 }
 
 /// Ports and workers.

@@ -141,6 +141,26 @@ commands! {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         force: bool,
     },
+    /// Sends an echo request or a UDP datagram, whose answer can be asked for.
+    "probe.send" => ProbeSend {
+        address: Ipv4Addr,
+        #[serde(default)]
+        kind: Probe,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ttl: Option<std::num::NonZeroU8>,
+        /// Bytes of data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u16>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<Ipv4Addr>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dont_fragment: bool,
+        /// How long somebody waits for the answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<u32>,
+    },
+    /// What is known of probes.
+    "probe.get" => ProbeGet { probes: Vec<u32> },
     /// FreeBSD's counters of the vnet.
     "statistics" => Statistics {},
     /// Ports, workers, nodes, drops.
@@ -231,6 +251,17 @@ pub(crate) enum Target {
     Blackhole,
     /// Refused with an ICMP error.
     Reject,
+}
+
+/// What a probe is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Probe {
+    /// An ICMP echo request.
+    #[default]
+    Echo,
+    /// A UDP datagram to a port that nobody should listen on.
+    Udp,
 }
 
 /// A MAC address as six pairs of hexadecimal digits.

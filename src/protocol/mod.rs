@@ -16,10 +16,10 @@ mod stream;
 
 pub(crate) use answer::{
     Answer, Arm, BooksShown, Done, Features, InterfaceShown, LimitShown, NeighborShown, Page,
-    PathShown, PortLine, PortShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine,
-    VnetShown, VnetTraffic, WorkerShown,
+    PathShown, PortLine, PortShown, ProbeHeard, ProbeSent, ProbeShown, RouteFound, RouteShown,
+    Stats, SysctlShown, VnetLine, VnetShown, VnetTraffic, WorkerShown,
 };
-pub(crate) use command::{Command, MacText, NewRoute, Target};
+pub(crate) use command::{Command, MacText, NewRoute, Probe, Target};
 pub(crate) use refusal::{Code, Refusal};
 pub(crate) use stream::{DirectionShown, Ended, EventShown, PacketCounts, PacketShown, Pushed};
 

@@ -51,7 +51,7 @@ const MESSAGE_MAX: usize = ETHER_HDR_LEN + 576;
 pub fn icmp_error(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, error: IcmpError) -> bool {
     let stat = cx.inet.icmpstat().get(cx.reader);
     stat.icps_error.inc();
-    if !may_answer(cx, mbuf) {
+    if !may_answer(cx, ifp, mbuf) {
         stat.icps_oldicmp.inc();
         return false;
     }
@@ -74,14 +74,15 @@ pub fn icmp_error(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, error: IcmpError) -
 }
 
 /// RFC 1122 3.2.2: no error about an ICMP error, a packet to a group (of the network or of the link), a fragment other
-/// than the first, or a source that does not name one host.
-fn may_answer(cx: &Cx<'_>, mbuf: &Mbuf) -> bool {
+/// than the first, or a source that does not name one host. On the loopback, 127/8 does.
+fn may_answer(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> bool {
     let Some(header) = header_of(mbuf) else { return false };
     let (src, dst) = (header.src.get(), header.dst.get());
+    let looped = ifp.port().is_none() && src >> 24 == 127;
     if header.fragment_offset() != 0
         || is_multicast(dst)
         || dst == u32::MAX
-        || is_martian_source(src)
+        || (is_martian_source(src) && !looped)
     {
         return false;
     }
