@@ -77,19 +77,27 @@ fn listen(listener: &TcpListener, inquirer: &Inquirer, stop: &AtomicBool) {
             std::thread::sleep(PAUSE);
             continue;
         };
-        let place = Place::take(&open);
+        let Some(place) = Place::take(&open) else {
+            let told = turn_away(stream);
+            debug!(?told, "too many connections to the metrics' listener");
+            continue;
+        };
         let inquirer = inquirer.clone();
         let serve = move || {
-            let served = Connection::new(stream).and_then(|connection| match &place {
-                Some(_) => connection.serve(&inquirer),
-                None => connection.refuse("503 Service Unavailable", "too many connections\n"),
-            });
+            let _place = place;
+            let served = Connection::new(stream).and_then(|connection| connection.serve(&inquirer));
             debug!(?served, "a connection of the metrics' listener");
         };
         let thread = std::thread::Builder::new().name("metrics-client".to_owned());
         // Without memory for a thread the connection is closed.
         let _detached = thread.spawn(serve);
     }
+}
+
+/// Tells one too many so, without a thread and without waiting: the empty buffer of a new connection takes it.
+fn turn_away(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    stream.write_all(&answer("503 Service Unavailable", "too many connections\n")?)
 }
 
 /// One of the connections that there can be at a time.
@@ -154,11 +162,7 @@ impl Connection {
     }
 
     fn refuse(mut self, status: &str, text: &str) -> io::Result<()> {
-        let allow = if status.starts_with("405") { "Allow: GET\r\n" } else { "" };
-        let mut answer = Vec::new();
-        head(&mut answer, status, PLAIN, allow)?;
-        answer.extend_from_slice(text.as_bytes());
-        self.write_all(&answer)?;
+        self.write_all(&answer(status, text)?)?;
         self.close()
     }
 
@@ -191,6 +195,15 @@ impl Write for Connection {
 fn left(began: Instant, limit: Duration) -> io::Result<Duration> {
     let left = limit.saturating_sub(began.elapsed());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// A whole answer without metrics.
+fn answer(status: &str, text: &str) -> io::Result<Vec<u8>> {
+    let allow = if status.starts_with("405") { "Allow: GET\r\n" } else { "" };
+    let mut answer = Vec::new();
+    head(&mut answer, status, PLAIN, allow)?;
+    answer.extend_from_slice(text.as_bytes());
+    Ok(answer)
 }
 
 /// Without a length: the connection's end is the body's, and `# EOF` tells that nothing is missing.
