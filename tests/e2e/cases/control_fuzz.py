@@ -85,7 +85,8 @@ class Fuzzer:
         # Leaves in the middle of it all.
         self.deserts_at = self.random.randrange(len(self.left)) if self.random.random() < 0.15 else None
         # A connection stays for its streams.
-        self.half_closes = self.random.random() < 0.3 and b'"events"' not in self.left
+        streams = any(word in self.left for word in (b'"events"', b'"capture"'))
+        self.half_closes = self.random.random() < 0.3 and not streams
         now = time.monotonic()
         self.deaf_until = now + self.random.uniform(0, DEAF_S) if self.random.random() < 0.1 else now
         self.next_write = self.began = now
@@ -143,7 +144,7 @@ class Fuzzer:
             response = json.loads(line)
         except ValueError:
             raise AssertionError(f"{self.name} got what is no JSON: {line[:300]!r}") from None
-        if "id" in response and ("event" in response or "end" in response):
+        if "id" in response and not response.keys().isdisjoint(("event", "packets", "end")):
             # Of a stream, which goes on until its client ends it.
             that(self.owed.most[response["id"]], f"{self.name}: no stream of it: {line[:300]!r}")
             return
