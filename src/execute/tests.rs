@@ -14,8 +14,9 @@ use super::*;
 use crate::control::{Server, Socket};
 
 /// Commands about the process. All others are about a vnet.
-const OF_PROCESS: [&str; 9] = [
+const OF_PROCESS: [&str; 10] = [
     "vnet.list",
+    "vnet.traffic",
     "vnet.create",
     "port.list",
     "port.attach",
