@@ -37,13 +37,16 @@ impl Outcome {
     }
 }
 
+/// What longer times are taken for.
+const LONGEST_NS: u64 = 1 << 40;
+
 /// How long something took, each time.
 #[derive(Debug)]
 pub(super) struct Times(Histogram<u64>);
 
 impl Times {
     pub(super) fn new() -> Result<Self> {
-        Ok(Self(Histogram::new(3)?))
+        Ok(Self(Histogram::new_with_bounds(1, LONGEST_NS, 3)?))
     }
 
     /// From `start` to now.

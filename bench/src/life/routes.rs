@@ -40,14 +40,14 @@ fn via(n: usize) -> RouteTarget {
     RouteTarget::Via(vec![gateway(0, (n % 2) as u8)])
 }
 
-/// Prefixes that change: half of them in the way of the packets, of all lengths from /16 to /32.
+/// Prefixes that change: half of them in the way of the packets, of all lengths from /20 to /32.
 fn prefixes() -> Vec<Ipv4Net> {
     let mut random = Random::new(0x726f_7574);
     let mut found = HashSet::new();
     let mut list = Vec::with_capacity(PREFIXES);
     while list.len() < PREFIXES {
         let bits = random.next();
-        let (address, length) = (bits as u32, 16 + (bits >> 32) as u8 % 17);
+        let (address, length) = (bits as u32, 20 + (bits >> 32) as u8 % 13);
         let base =
             if list.len() % 2 == 0 { [198, 18 + (bits >> 63) as u8] } else { [20, address as u8] };
         let address = Ipv4Addr::new(base[0], base[1], (address >> 8) as u8, (address >> 16) as u8);
