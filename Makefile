@@ -69,7 +69,7 @@ uninstall: ## remove what install put there, but the service's configuration
 	rm -f $(DESTDIR)$(UNITDIR)/curvnet.service $(DESTDIR)$(SYSCTLDIR)/curvnet-hugepages.conf
 	rm -rf $(DESTDIR)$(SHAREDIR)
 
-deb: ## build a Debian package of what install installs: target/deb/curvnet_VERSION_ARCH.deb
+deb: build ## build a Debian package of what install installs: target/deb/curvnet_VERSION_ARCH.deb
 	@scripts/package.sh
 
 clean: ## remove everything that was built
