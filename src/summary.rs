@@ -97,6 +97,10 @@ struct Books {
     sent: u64,
     /// Packets that ports took, and those they refused.
     transmitted: u64,
+    /// Packets that ends of epairs sent.
+    epairs_sent: u64,
+    /// Packets that the other ends received, and those that were dropped between them.
+    epairs_accounted: u64,
     balanced: bool,
 }
 
@@ -274,12 +278,17 @@ impl Books {
             + gauges.iter().map(|worker| worker.departed_tx).sum::<u64>()
             + sent_by(gauges).map(|(_, sent, dropped)| sent + dropped).sum::<u64>();
         let accounted = taken + untaken;
+        let FrameTotals { received: crossed, sent: epairs_sent } = stack.epair_totals();
+        let lost: u64 = gauges.iter().map(|worker| worker.drops.crossing.total()).sum();
+        let epairs_accounted = crossed + lost;
         Self {
             polled,
             accounted,
             sent,
             transmitted,
-            balanced: polled == accounted && sent == transmitted,
+            epairs_sent,
+            epairs_accounted,
+            balanced: polled == accounted && sent == transmitted && epairs_sent == epairs_accounted,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::arguments::{address, interface_address, number};
 use super::connection::key;
 use super::{Client, usage};
 use crate::cli::Failure;
-use crate::protocol::{Command, InterfaceShown, MacText, Page};
+use crate::protocol::{Command, EpairMade, InterfaceShown, MacText, Page, PeerShown};
 
 /// Arguments of ifconfig.
 #[derive(Args, Debug)]
@@ -21,6 +21,10 @@ pub(crate) struct Ifconfig {
 }
 
 pub(super) fn run(client: &Client, Ifconfig { interface, words }: Ifconfig) -> Result<(), Failure> {
+    if let Some(epair) = interface.as_deref().and_then(epair_name).filter(|_| words == ["create"]) {
+        let made: EpairMade = client.connect()?.ask(Command::EpairCreate { epair })?;
+        return client.show(&made, |made| format!("{}\n", made.a));
+    }
     if let (Some(interface), [_, ..]) = (&interface, words.as_slice()) {
         // All words are understood before anything is changed.
         let commands = changes(interface, &words)?;
@@ -39,6 +43,14 @@ pub(super) fn run(client: &Client, Ifconfig { interface, words }: Ifconfig) -> R
     client.show(&list, |list| list.list.iter().map(show).collect())
 }
 
+/// The name that `epair create` or `epair7 create` asks for: none in particular, or that; outside it is no epair at all.
+#[expect(clippy::option_option, reason = "no epair, any epair, this epair")]
+fn epair_name(name: &str) -> Option<Option<String>> {
+    let unit = name.strip_prefix("epair")?;
+    let is_number = unit.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| (!unit.is_empty()).then(|| name.to_owned()))
+}
+
 /// The requests that the words amount to.
 fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
     let interface = interface.to_owned();
@@ -48,6 +60,11 @@ fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
     }
     if words == ["destroy"] {
         return Ok(vec![Command::InterfaceDestroy { interface }]);
+    }
+    if let [word @ ("vnet" | "-vnet"), vnet] = words.as_slice() {
+        let vnet = Some((*vnet).to_owned());
+        let (to, from) = if *word == "vnet" { (vnet, None) } else { (None, vnet) };
+        return Ok(vec![Command::InterfaceMove { interface, to, from }]);
     }
     let set = |up, mtu| Command::InterfaceSet { interface: interface.clone(), up, mtu };
     let mut commands = Vec::new();
@@ -74,8 +91,8 @@ fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
             }
             [word, ..] => {
                 return Err(usage(format!(
-                    "ifconfig: {word:?} is not understood: create, destroy, ADDR/LEN [alias], ADDR delete, up, down and \
-                     mtu N are"
+                    "ifconfig: {word:?} is not understood: create, destroy, vnet V, -vnet V, ADDR/LEN [alias], ADDR \
+                     delete, up, down and mtu N are"
                 )));
             }
         };
@@ -110,7 +127,7 @@ const SIMPLEX: (u32, &str) = (0x800, "SIMPLEX");
 
 fn show(interface: &InterfaceShown) -> String {
     let mut flags = vec![RUNNING];
-    match interface.port {
+    match interface.mac {
         Some(_) => flags.extend([BROADCAST, SIMPLEX]),
         None => flags.push(LOOPBACK),
     }
@@ -128,7 +145,7 @@ fn show(interface: &InterfaceShown) -> String {
     for net in &interface.addresses {
         let mask = net.netmask().to_bits();
         let _infallible = write!(text, "\tinet {} netmask 0x{mask:08x}", net.addr());
-        if interface.port.is_some() && net.prefix_len() < 31 {
+        if interface.mac.is_some() && net.prefix_len() < 31 {
             let _infallible = write!(text, " broadcast {}", net.broadcast());
         }
         text.push('\n');
@@ -142,6 +159,12 @@ fn show(interface: &InterfaceShown) -> String {
             let _infallible = writeln!(text, "\tport: {port}");
         }
         (None, _) => {}
+    }
+    if let Some(PeerShown { vnet, interface }) = &interface.peer {
+        let _infallible = writeln!(text, "\tgroups: epair\n\tpeer: {interface} vnet: {vnet}");
+    }
+    if let Some(home) = &interface.home {
+        let _infallible = writeln!(text, "\thome vnet: {home}");
     }
     if let Some(link) = interface.link {
         let status = if link { "active" } else { "no carrier" };
@@ -181,7 +204,27 @@ mod tests {
             let commands = changes("em0", &words(text)).expect(text);
             assert_eq!(commands, expected, "{text}");
         }
+        let moved = |to: Option<&str>, from: Option<&str>| Command::InterfaceMove {
+            interface: "em0".to_owned(),
+            to: to.map(str::to_owned),
+            from: from.map(str::to_owned),
+        };
+        for (text, expected) in
+            [("vnet blue", moved(Some("blue"), None)), ("-vnet blue", moved(None, Some("blue")))]
+        {
+            assert_eq!(changes("em0", &words(text)).expect(text), [expected], "{text}");
+        }
+        for (name, expected) in [
+            ("epair", Some(None)),
+            ("epair7", Some(Some("epair7".to_owned()))),
+            ("epair7a", None),
+            ("em0", None),
+        ] {
+            assert_eq!(epair_name(name), expected, "{name}");
+        }
         for text in [
+            "vnet",
+            "-vnet",
             "walk",
             "mtu",
             "mtu many",
@@ -204,6 +247,8 @@ mod tests {
             mtu: 1500,
             port: Some("p0".to_owned()),
             vlan: Some(7),
+            peer: None,
+            home: None,
             mac: Some("02:00:00:00:10:01".to_owned()),
             link: Some(true),
             addresses: vec!["10.1.0.1/24".parse().expect("an address")],
@@ -216,6 +261,24 @@ mod tests {
              \tinet 10.1.0.1 netmask 0xffffff00 broadcast 10.1.0.255\n\
              \tvlan: 7 vlanproto: 802.1q parent interface: p0\n\
              \tstatus: active\n"
+        );
+        let end = InterfaceShown {
+            name: "epair0b".to_owned(),
+            port: None,
+            vlan: None,
+            link: None,
+            peer: Some(PeerShown { vnet: "red".to_owned(), interface: "epair0a".to_owned() }),
+            home: Some("red".to_owned()),
+            ..interface
+        };
+        assert_eq!(
+            show(&end),
+            "epair0b: flags=843<UP,BROADCAST,RUNNING,SIMPLEX> metric 0 mtu 1500\n\
+             \tether 02:00:00:00:10:01\n\
+             \tinet 10.1.0.1 netmask 0xffffff00 broadcast 10.1.0.255\n\
+             \tgroups: epair\n\
+             \tpeer: epair0a vnet: red\n\
+             \thome vnet: red\n"
         );
     }
 }

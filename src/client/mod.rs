@@ -78,8 +78,8 @@ pub(crate) enum Command {
     Port(port::Port),
     /// Show and change interfaces.
     #[command(
-        override_usage = "curvnet ifconfig [IF [create port PORT [vlan N] [ether MAC] | destroy | \
-                                [inet] ADDRESS/LENGTH [alias] | ADDRESS delete | up | down | mtu N]]"
+        override_usage = "curvnet ifconfig [epair create | IF [create port PORT [vlan N] [ether MAC] | destroy | \
+                                vnet VNET | -vnet VNET | [inet] ADDRESS/LENGTH [alias] | ADDRESS delete | up | down | mtu N]]"
     )]
     Ifconfig(ifconfig::Ifconfig),
     /// Show and change routes.

@@ -1,4 +1,4 @@
-//! `interface.*`, `address.*`
+//! `interface.*` but `interface.move`, and `address.*`
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use stack::net::{IfKind, Ifnet};
 use vnet::VnetRef;
 
 use super::{Answered, Service, counters, done, page};
-use crate::protocol::{Answer, Code, InterfaceShown, MacText, PAGE, Page, Refusal};
+use crate::protocol::{Answer, Code, InterfaceShown, MacText, PAGE, Page, PeerShown, Refusal};
 
 impl Service<'_> {
     pub(super) fn interface_list(
@@ -35,10 +35,12 @@ impl Service<'_> {
     }
 
     fn show(&self, vnet: &VnetRef, ifp: &Ifnet, links: &[(PortId, bool)]) -> InterfaceShown {
-        let (port, vlan) = match ifp.kind {
-            IfKind::Ethernet { port, vlan } => (Some(port), vlan),
+        let (port, peer) = match ifp.kind {
+            IfKind::Ethernet { port, .. } => (Some(port), None),
+            IfKind::Epair(end) => (None, self.stack.epair_end(end.peer())),
             IfKind::Loopback => (None, None),
         };
+        let home = (ifp.home_vnet != ifp.vnet.id()).then(|| self.stack.vnets().get(ifp.home_vnet));
         let link = links.iter().find(|(id, _)| Some(*id) == port);
         InterfaceShown {
             name: ifp.name.clone(),
@@ -46,8 +48,13 @@ impl Service<'_> {
             up: ifp.is_up(),
             mtu: ifp.mtu(),
             port: port.and_then(|port| self.port_name(port)).map(str::to_owned),
-            vlan,
-            mac: port.map(|_| ifp.mac.to_string()),
+            vlan: ifp.vlan(),
+            peer: peer.map(|peer| PeerShown {
+                vnet: peer.vnet.name().to_owned(),
+                interface: peer.name.clone(),
+            }),
+            home: home.flatten().map(|home| home.name().to_owned()),
+            mac: ifp.port().map(|_| ifp.mac.to_string()),
             link: link.map(|(_, up)| *up),
             addresses: self.stack.addresses_of(vnet, ifp.slot),
             counters: counters(ifp.total()),
@@ -100,14 +107,16 @@ impl Service<'_> {
     ) -> Answered {
         let ifp = self.interface(vnet, name)?;
         if let Some(mtu) = mtu {
-            let most = match ifp.port() {
-                None => u16::MAX,
-                Some(id) => self.ports.by_id(id).map_or(0, |open| open.facts.mtu),
+            let most = match ifp.kind {
+                IfKind::Ethernet { port, .. } => {
+                    self.ports.by_id(port).map_or(0, |open| open.facts.mtu)
+                }
+                IfKind::Epair(_) | IfKind::Loopback => u16::MAX,
             };
             let least = *limits::MTU.start();
             if i64::from(mtu) < least || mtu > most {
                 let text = format!("{name} cannot have an MTU of {mtu} bytes");
-                let cure = format!("give a number from {least} to {most}; its port bounds it");
+                let cure = format!("give a number from {least} to {most}; a port bounds it");
                 return Err(Refusal::new(Code::Refused, text, cure));
             }
             self.stack.set_interface_mtu(ifp.slot, mtu).map_err(|error| of(&error))?;
@@ -136,14 +145,19 @@ impl Service<'_> {
     }
 }
 
-fn of(error: &InterfaceError) -> Refusal {
+pub(super) fn of(error: &InterfaceError) -> Refusal {
     let code = match error {
-        InterfaceError::NameTaken(_) | InterfaceError::PortTaken { .. } => Code::Exists,
+        InterfaceError::NameTaken(_)
+        | InterfaceError::NameTakenThere { .. }
+        | InterfaceError::AlreadyThere(_)
+        | InterfaceError::PortTaken { .. } => Code::Exists,
         InterfaceError::Missing(_) | InterfaceError::NoAddress { .. } => Code::NotFound,
         InterfaceError::BadVlan(_) => Code::BadRequest,
         InterfaceError::Dying => Code::Dying,
         InterfaceError::TooMany
         | InterfaceError::Limit(_)
+        | InterfaceError::TooManyEpairs
+        | InterfaceError::LoopbackStays(_)
         | InterfaceError::Loopback(_)
         | InterfaceError::Address(_) => Code::Refused,
     };
@@ -151,7 +165,7 @@ fn of(error: &InterfaceError) -> Refusal {
 }
 
 /// FreeBSD's rules: a letter first, and at most 15 bytes (IFNAMSIZ, net/if.h).
-fn check_name(name: &str) -> Result<(), Refusal> {
+pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let good = name.len() <= limits::INTERFACE_NAME_BYTES
         && name.bytes().all(allowed)

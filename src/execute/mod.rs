@@ -4,7 +4,8 @@
 //! | file | commands |
 //! |---|---|
 //! | `vnets.rs` | `vnet.*` |
-//! | `interfaces.rs` | `interface.*`, `address.*` |
+//! | `interfaces.rs` | `interface.*` but one, `address.*` |
+//! | `moves.rs` | `interface.move`, `epair.create` |
 //! | `routes.rs` | `route.*` |
 //! | `neighbors.rs` | `arp.*` |
 //! | `probes.rs` | `probe.*` |
@@ -15,6 +16,7 @@
 
 mod capture;
 mod interfaces;
+mod moves;
 mod neighbors;
 mod ports;
 mod probes;
@@ -114,6 +116,10 @@ impl Service<'_> {
             Command::InterfaceSet { interface, up, mtu } => {
                 self.interface_set(vnet, &interface, up, mtu)
             }
+            Command::InterfaceMove { interface, to, from } => {
+                self.interface_move(vnet, &interface, to.as_deref(), from.as_deref())
+            }
+            Command::EpairCreate { epair } => self.epair_create(vnet, epair),
             Command::AddressAdd { interface, address } => {
                 self.address_add(vnet, &interface, address)
             }

@@ -109,6 +109,10 @@ impl Service<'_> {
         self.stack.destroy_vnet(name).map_err(|error| match error {
             DestroyVnetError::Unknown(_) => Refusal::of(Code::NotFound, &error, "list the vnets"),
             DestroyVnetError::Refused(_) => refused(&error, "list the vnets"),
+            DestroyVnetError::CannotReturn { .. } => {
+                refused(&error, "destroy one of them, or move one to a third vnet")
+            }
+            DestroyVnetError::Interface(_) => refused(&error, "destroy its interfaces first"),
         })?;
         Ok(done())
     }

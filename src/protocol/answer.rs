@@ -21,6 +21,8 @@ pub(crate) enum Answer {
     Vnet(Box<VnetShown>),
     /// `interface.list`
     Interfaces(Page<InterfaceShown>),
+    /// `epair.create`
+    Epair(EpairMade),
     /// `route.list`
     Routes(Page<RouteShown>),
     /// `route.get`
@@ -168,12 +170,18 @@ pub(crate) struct InterfaceShown {
     pub(crate) up: bool,
     /// Largest IP packet, bytes.
     pub(crate) mtu: u32,
-    /// Its port; lo0 has none.
+    /// Its port; lo0 and the ends of epairs have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<String>,
     /// Its VLAN; none is untagged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) vlan: Option<u16>,
+    /// The other end, of an end of an epair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) peer: Option<PeerShown>,
+    /// The vnet that it returns to when this one is destroyed, of an interface that was moved here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) home: Option<String>,
     /// Its MAC address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mac: Option<String>,
@@ -184,6 +192,24 @@ pub(crate) struct InterfaceShown {
     pub(crate) addresses: Vec<Ipv4Net>,
     /// FreeBSD's `if_data`.
     pub(crate) counters: BTreeMap<String, u64>,
+}
+
+/// The other end of an epair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PeerShown {
+    /// The vnet that it is in.
+    pub(crate) vnet: String,
+    /// Its name there.
+    pub(crate) interface: String,
+}
+
+/// The names of the ends of a new epair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EpairMade {
+    /// One end.
+    pub(crate) a: String,
+    /// The other.
+    pub(crate) b: String,
 }
 
 /// One route.

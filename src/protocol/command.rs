@@ -80,6 +80,23 @@ commands! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mtu: Option<u16>,
     },
+    /// Moves an interface to another vnet, without its addresses, its neighbours and the routes through it: from the
+    /// request's vnet, or to it.
+    "interface.move" => InterfaceMove {
+        interface: String,
+        /// The vnet that it goes to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// The vnet that it comes from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
+    /// Makes an epair, both ends in the request's vnet.
+    "epair.create" => EpairCreate {
+        /// Its name, to which the ends add `a` and `b`; the next free one without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epair: Option<String>,
+    },
     /// Gives an interface an address.
     "address.add" => AddressAdd { interface: String, address: Ipv4Net },
     /// Takes an address from an interface, with the routes and neighbours of its network.

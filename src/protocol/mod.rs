@@ -15,9 +15,9 @@ mod refusal;
 mod stream;
 
 pub(crate) use answer::{
-    Answer, Arm, BooksShown, Done, Features, InterfaceShown, LimitShown, NeighborShown, Page,
-    PathShown, PortLine, PortShown, ProbeHeard, ProbeSent, ProbeShown, RouteFound, RouteShown,
-    Stats, SysctlShown, VnetLine, VnetShown, VnetTraffic, WorkerShown,
+    Answer, Arm, BooksShown, Done, EpairMade, Features, InterfaceShown, LimitShown, NeighborShown,
+    Page, PathShown, PeerShown, PortLine, PortShown, ProbeHeard, ProbeSent, ProbeShown, RouteFound,
+    RouteShown, Stats, SysctlShown, VnetLine, VnetShown, VnetTraffic, WorkerShown,
 };
 pub(crate) use command::{Command, MacText, NewRoute, Probe, Target};
 pub(crate) use refusal::{Code, Refusal};

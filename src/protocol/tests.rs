@@ -54,6 +54,7 @@ fn every_answer_of_the_description_is_written_as_it_stands_there() {
     };
     let by_id = |id: &Value| match id.as_str() {
         Some("g" | "t") | None => written::<Done>,
+        Some("b2") => written::<EpairMade>,
         Some("i") => written::<Page<NeighborShown>>,
         Some("j1" | "j2") => written::<ProbeSent>,
         Some("j3") => written::<Page<ProbeShown>>,

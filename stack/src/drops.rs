@@ -29,6 +29,8 @@ drop_reasons! {
     VlanUnknown = "vlan_unknown",
     /// The interface is administratively down.
     InterfaceDown = "interface_down",
+    /// The interface is on its way to another vnet.
+    InterfaceMoving = "interface_moving",
     /// Shorter than an Ethernet header.
     EtherRunt = "ether_runt",
     /// Unicast to a MAC address that is not the interface's.
@@ -128,6 +130,8 @@ drop_reasons! {
     Shutdown = "shutdown",
     /// The worker that owns the port's transmit queue takes no more.
     HandoverFull = "handover_full",
+    /// The other end of an epair was sent more than a worker keeps for it.
+    EpairFull = "epair_full",
 }
 
 /// How many drop reasons there are.
@@ -141,13 +145,15 @@ pub struct PortDrops {
     /// Packets that a vnet received or made, and frames that it sent, which came back to find their interface gone, or no
     /// transmit queue. Somebody has counted them before.
     pub returned: Drops,
+    /// Frames that one end of an epair sent and the other did not receive.
+    pub crossing: Drops,
 }
 
 impl PortDrops {
     /// All that were dropped for `reason`.
     #[must_use]
     pub fn get(&self, reason: DropReason) -> u64 {
-        self.received.get(reason) + self.returned.get(reason)
+        self.received.get(reason) + self.returned.get(reason) + self.crossing.get(reason)
     }
 }
 

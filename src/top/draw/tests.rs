@@ -58,6 +58,8 @@ fn snapshot(start: Instant, seconds: u64, wish: Wish) -> Snapshot {
         mtu: 1500,
         port: None,
         vlan: None,
+        peer: None,
+        home: None,
         mac: None,
         link: None,
         addresses: Vec::new(),

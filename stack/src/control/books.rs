@@ -8,7 +8,7 @@ use vnet::VnetRef;
 use super::Stack;
 use crate::drops::DropReason;
 use crate::inet::vnet_inet;
-use crate::net::{IfCounterBlocks, IfCounters, Ifnet, vnet_net};
+use crate::net::{IfCounterBlocks, IfCounters, IfKind, Ifnet, vnet_net};
 
 /// What became of a vnet's packets, summed over the workers. Exact while the workers are at a quiescent state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,12 +42,12 @@ impl VnetBooks {
     }
 }
 
-/// Frames between vnets and ports.
+/// Frames between vnets and ports, or between the ends of epairs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTotals {
-    /// Received by interfaces of ports.
+    /// Received by interfaces.
     pub received: u64,
-    /// Sent by interfaces of ports.
+    /// Sent by interfaces.
     pub sent: u64,
 }
 
@@ -63,6 +63,12 @@ impl FrameTotals {
 /// What interfaces counted that are gone.
 #[derive(Debug, Default)]
 pub(super) struct Departed {
+    ports: DepartedFrames,
+    epairs: DepartedFrames,
+}
+
+#[derive(Debug, Default)]
+struct DepartedFrames {
     /// Of those in which a worker may still count, until it has let go of the interface.
     going: Vec<IfCounterBlocks>,
     /// Of all others.
@@ -72,13 +78,22 @@ pub(super) struct Departed {
 impl Departed {
     /// `ifp` is about to go.
     pub(super) fn remember(&mut self, ifp: &Ifnet) {
-        if ifp.port().is_some() {
-            self.going.push(ifp.counter_blocks());
+        match ifp.kind {
+            IfKind::Ethernet { .. } => self.ports.going.push(ifp.counter_blocks()),
+            IfKind::Epair(_) => self.epairs.going.push(ifp.counter_blocks()),
+            IfKind::Loopback => {}
         }
     }
 
     /// Adds up what nobody can change any more.
     pub(super) fn settle(&mut self) {
+        self.ports.settle();
+        self.epairs.settle();
+    }
+}
+
+impl DepartedFrames {
+    fn settle(&mut self) {
         let Self { going, gone } = self;
         going.retain_mut(|blocks| {
             // The interface had the only other handle.
@@ -133,10 +148,22 @@ impl Stack {
     /// quiescent state.
     #[must_use]
     pub fn frame_totals(&self) -> FrameTotals {
-        let mut totals = self.departed.gone;
-        self.departed.going.iter().for_each(|blocks| totals.add(blocks));
-        let on_ports = self.interfaces.iter().flatten().filter(|ifp| ifp.port().is_some());
-        on_ports.for_each(|ifp| totals.add(&ifp.counter_blocks()));
+        let is_port = |kind: &IfKind| matches!(kind, IfKind::Ethernet { .. });
+        self.totals(&self.departed.ports, is_port)
+    }
+
+    /// What the ends of all epairs received and sent, likewise.
+    #[must_use]
+    pub fn epair_totals(&self) -> FrameTotals {
+        let is_epair = |kind: &IfKind| matches!(kind, IfKind::Epair(_));
+        self.totals(&self.departed.epairs, is_epair)
+    }
+
+    fn totals(&self, departed: &DepartedFrames, of: impl Fn(&IfKind) -> bool) -> FrameTotals {
+        let mut totals = departed.gone;
+        departed.going.iter().for_each(|blocks| totals.add(blocks));
+        let there = self.interfaces.iter().flatten().filter(|ifp| of(&ifp.kind));
+        there.for_each(|ifp| totals.add(&ifp.counter_blocks()));
         totals
     }
 

@@ -1,4 +1,4 @@
-//! How an interface goes while packets flow, without a packet that ends nowhere.
+//! How an interface leaves its vnet while packets flow, without a packet that ends nowhere: to be destroyed, or to move.
 //!
 //! 1. Its addresses, routes and neighbours go: nothing is sent to it any more.
 //! 2. Workers finish what the control thread has handed them for it.
@@ -19,37 +19,53 @@ use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
 
 impl Stack {
     /// Destroys an interface with its addresses, its neighbours and the routes that lead through it. Of a route with
-    /// several gateways the others stay. Waits for the workers' grace periods.
+    /// several gateways the others stay. An epair goes with both ends. Waits for the workers' grace periods.
     pub fn destroy_interface(&mut self, slot: IfSlot) -> Result<(), InterfaceError> {
         let missing = || InterfaceError::Missing(format!("#{}", slot.0));
         let ifp = self.interface(slot).cloned().ok_or_else(missing)?;
-        if ifp.kind == IfKind::Loopback {
-            return Err(InterfaceError::Loopback(ifp.name.clone()));
-        }
-        let vnet = ifp.vnet.clone();
-        for net in self.addresses_of(&vnet, slot) {
-            self.remove_address(slot, net.addr())?;
-        }
-        self.remove_routes_through(&vnet, slot)
-            .map_err(|error| InterfaceError::Address(error.into()))?;
-        let _neighbors = self.remove_neighbors(&vnet, |key| key.slot == slot);
-        while self.queues.iter().any(|queues| !queues.inject.is_empty()) {
+        let peer = match ifp.kind {
+            IfKind::Ethernet { .. } => None,
+            IfKind::Epair(end) => self.epair_end(end.peer()).cloned(),
+            IfKind::Loopback => return Err(InterfaceError::Loopback(ifp.name.clone())),
+        };
+        // The other end first: what is still sent to it has a name, and this end can be asked for again.
+        for ifp in peer.iter().chain([&ifp]) {
+            self.strip(ifp)?;
+            self.published.remove(&mut self.control, ifp);
             self.control.synchronize();
+            self.take_last_punts(ifp.slot);
+            self.end_captures(&ifp.vnet, Some(ifp.slot), TapEnd::InterfaceDestroyed);
+            self.forget(ifp);
+            self.emit_interface(EventKind::InterfaceDestroyed, &ifp.vnet, &ifp.name);
         }
-        self.published.remove(&mut self.control, &ifp);
-        self.control.synchronize();
-        self.leaving = Some(slot);
-        self.take_punts();
-        self.leaving = None;
-        self.end_captures(&vnet, Some(slot), TapEnd::InterfaceDestroyed);
-        self.forget(&vnet, &ifp);
-        self.emit_interface(EventKind::InterfaceDestroyed, &vnet, &ifp.name);
         Ok(())
     }
 
-    /// Takes it out of all lists; nobody receives from it or sends to it.
-    fn forget(&mut self, vnet: &VnetRef, ifp: &Arc<Ifnet>) {
+    /// Takes its addresses, routes and neighbours from an interface, and has workers finish what they were handed for it.
+    pub(super) fn strip(&mut self, ifp: &Ifnet) -> Result<(), InterfaceError> {
         let slot = ifp.slot;
+        for net in self.addresses_of(&ifp.vnet, slot) {
+            self.remove_address(slot, net.addr())?;
+        }
+        self.remove_routes_through(&ifp.vnet, slot)
+            .map_err(|error| InterfaceError::Address(error.into()))?;
+        let _neighbors = self.remove_neighbors(&ifp.vnet, |key| key.slot == slot);
+        while self.queues.iter().any(|queues| !queues.inject.is_empty()) {
+            self.control.synchronize();
+        }
+        Ok(())
+    }
+
+    /// Takes care of what workers handed over of an interface that receives nothing any more.
+    pub(super) fn take_last_punts(&mut self, slot: IfSlot) {
+        self.leaving = Some(slot);
+        self.take_punts();
+        self.leaving = None;
+    }
+
+    /// Takes it out of all lists; nobody receives from it or sends to it.
+    pub(super) fn forget(&mut self, ifp: &Arc<Ifnet>) {
+        let (vnet, slot) = (&ifp.vnet, ifp.slot);
         let _there = self.with_inet(vnet, |inet| {
             inet.interfaces.retain(|other| other.slot != slot);
             inet.dirty = true;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use pmd::PortId;
-use vnet::{DestroyError, VnetRef};
+use vnet::{DestroyError, VnetId, VnetRef};
 
 use super::{Event, EventKind, LimitReached, Stack};
 use crate::inet::control::AddressError;
 use crate::net::bpf::TapEnd;
-use crate::net::{IfIndex, IfKind, IfSlot, Ifnet, IfnetParts, vnet_net};
+use crate::net::{IfKind, IfSlot, Ifnet, IfnetParts, vnet_net};
 use crate::wire::MacAddr;
 
 /// MTU of a loopback (FreeBSD: LOMTU, net/if_loop.c).
@@ -36,6 +36,14 @@ pub enum InterfaceError {
     /// The vnet has one of that name.
     #[error("the vnet has an interface {0} already")]
     NameTaken(String),
+    /// The vnet that it should move to has one of that name.
+    #[error("vnet {vnet} has an interface {name} already")]
+    NameTakenThere {
+        /// The name.
+        name: String,
+        /// The vnet.
+        vnet: String,
+    },
     /// Another interface receives what this one would.
     #[error("{taken} takes these frames of the port already: give the new interface another VLAN")]
     PortTaken {
@@ -51,6 +59,15 @@ pub enum InterfaceError {
     /// The vnet has as many as it may, or as much memory.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+    /// Every vnet has its loopback, and keeps it.
+    #[error("{0} cannot move: every vnet has its own")]
+    LoopbackStays(String),
+    /// It need not move.
+    #[error("{0} is in that vnet already")]
+    AlreadyThere(String),
+    /// Too many epairs.
+    #[error("a process takes {} epairs at most", crate::net::MAX_EPAIRS)]
+    TooManyEpairs,
     /// Too many interfaces.
     #[error("a vnet takes 65535 interfaces at most")]
     TooMany,
@@ -79,6 +96,17 @@ pub enum DestroyVnetError {
     /// No such vnet.
     #[error("there is no vnet {0}")]
     Unknown(String),
+    /// An interface of another vnet cannot return.
+    #[error("{interface} was lent by {home}, which has another interface of that name by now")]
+    CannotReturn {
+        /// The interface.
+        interface: String,
+        /// The vnet that it is at home in.
+        home: String,
+    },
+    /// Another interface has to go first, and does not.
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
     /// It cannot go.
     #[error(transparent)]
     Refused(#[from] DestroyError),
@@ -104,28 +132,34 @@ impl Stack {
                 taken: format!("{}.{}", taken.vnet.name(), taken.name),
             });
         }
-        self.insert(vnet, name, kind, mac, mtu)
+        self.check_interface(vnet)?;
+        let ifp = self.make_interface(vnet, name, kind, mac, mtu, vnet.id())?;
+        self.show_interface(&ifp);
+        Ok(ifp.slot)
     }
 
     /// lo0, which every vnet has; once.
     pub(super) fn attach_loopback(&mut self, vnet: &VnetRef) {
         if self.find(vnet, "lo0").is_none() {
-            let _slot =
-                self.insert(vnet, "lo0".to_owned(), IfKind::Loopback, MacAddr::ZERO, LOOPBACK_MTU);
+            let (name, home) = ("lo0".to_owned(), vnet.id());
+            let (kind, mac) = (IfKind::Loopback, MacAddr::ZERO);
+            let made = self.make_interface(vnet, name, kind, mac, LOOPBACK_MTU, home);
+            if let Ok(lo0) = made {
+                self.show_interface(&lo0);
+            }
         }
     }
 
-    fn insert(
+    /// Makes an interface that workers do not know yet: it is in the lists of its vnet only.
+    pub(super) fn make_interface(
         &mut self,
         vnet: &VnetRef,
         name: String,
         kind: IfKind,
         mac: MacAddr,
         mtu: u16,
-    ) -> Result<IfSlot, InterfaceError> {
-        if kind != IfKind::Loopback {
-            self.check_interface(vnet)?;
-        }
+        home_vnet: VnetId,
+    ) -> Result<Arc<Ifnet>, InterfaceError> {
         let used = self.free_slots.last().copied();
         let slot =
             used.or_else(|| IfSlot::first(self.interfaces.len())).ok_or(InterfaceError::TooMany)?;
@@ -133,15 +167,13 @@ impl Stack {
         let list = vnet_net::init(vnet).interfaces();
         let ifp = list.with(&self.control, |list| {
             let list = list.as_deref_mut().ok_or(InterfaceError::Dying)?;
-            let index = list.next_index.checked_add(1).ok_or(InterfaceError::TooMany)?;
-            list.next_index = index;
-            let (home_vnet, index) = (vnet.clone(), IfIndex(index));
+            let index = list.free_index().ok_or(InterfaceError::TooMany)?;
             let parts =
                 IfnetParts { name, index, slot, kind, mac, mtu, vnet: vnet.clone(), home_vnet };
             let ifp = Arc::new(Ifnet::new(parts, slots));
             ifp.ahead.set_vnet(vnet);
             ifp.set_captured(captured);
-            list.list.push(Arc::clone(&ifp));
+            list.list.insert(usize::from(index.0) - 1, Arc::clone(&ifp));
             Ok::<_, InterfaceError>(ifp)
         })?;
         match used {
@@ -149,13 +181,25 @@ impl Stack {
             None => self.interfaces.push(None),
         }
         self.interfaces[slot.place()] = Some(Arc::clone(&ifp));
-        self.published.insert(&mut self.control, &ifp);
         let _there = self.with_inet(vnet, |inet| {
             inet.interfaces.push(Arc::clone(&ifp));
             inet.dirty = true;
         });
-        self.emit_interface(EventKind::InterfaceCreated, vnet, &ifp.name);
-        Ok(slot)
+        Ok(ifp)
+    }
+
+    /// Shows a new interface to the workers and to who wants to be told.
+    pub(super) fn show_interface(&mut self, ifp: &Arc<Ifnet>) {
+        self.publish_interface(ifp);
+        self.emit_interface(EventKind::InterfaceCreated, &ifp.vnet, &ifp.name);
+    }
+
+    /// Has workers find an interface, in the place of the one that received what it will, if there is one.
+    pub(super) fn publish_interface(&mut self, ifp: &Arc<Ifnet>) {
+        if let IfKind::Epair(end) = ifp.kind {
+            self.epairs.insert(end, ifp.slot);
+        }
+        self.published.insert(&mut self.control, ifp);
     }
 
     /// The interface of this name.
@@ -170,13 +214,13 @@ impl Stack {
         self.interfaces.get(slot.place())?.as_ref().filter(|ifp| ifp.slot == slot)
     }
 
-    /// The interfaces of one vnet, in the order of creation.
+    /// The interfaces of one vnet, in the order of their indices.
     #[must_use]
     pub fn interfaces_of(&self, vnet: &VnetRef) -> Vec<Arc<Ifnet>> {
         self.with_list(vnet, <[_]>::to_vec)
     }
 
-    /// Looks at the interfaces of one vnet, in the order of creation: none when the vnet is gone.
+    /// Looks at the interfaces of one vnet, in the order of their indices: none when the vnet is gone.
     pub(super) fn with_list<R>(&self, vnet: &VnetRef, look: impl FnOnce(&[Arc<Ifnet>]) -> R) -> R {
         let list = vnet_net::init(vnet).interfaces();
         list.with(&self.control, |list| look(list.as_ref().map_or(&[], |list| &list.list)))
@@ -253,8 +297,8 @@ impl Stack {
         Ok(())
     }
 
-    /// Takes a vnet's interfaces from the workers and destroys it. Its memory comes back after a grace period, by
-    /// [`Stack::tick`].
+    /// Destroys a vnet. Interfaces that others lent to it return to them, without addresses; epairs that have an end at
+    /// home there go, with both ends. Its memory comes back after a grace period, by [`Stack::tick`].
     pub fn destroy_vnet(&mut self, name: &str) -> Result<(), DestroyVnetError> {
         let vnet = self
             .vnets
@@ -264,6 +308,8 @@ impl Stack {
         let id = vnet.id();
         // The base vnet is refused before anything is taken from it.
         if self.vnets.vnet0().is_some_and(|vnet0| vnet0.id() != id) {
+            self.return_interfaces(&vnet)?;
+            self.destroy_far_ends(&vnet)?;
             self.disarm(&vnet);
             self.end_captures(&vnet, None, TapEnd::VnetDestroyed);
             // Without a port, too: what is published keeps the vnet.
@@ -284,6 +330,9 @@ impl Stack {
         if let Some(gone) = self.interfaces.get_mut(ifp.slot.place()).and_then(Option::take) {
             self.departed.remember(&gone);
             self.free_slots.push(ifp.slot.next());
+            if let IfKind::Epair(end) = gone.kind {
+                self.epairs.remove(end, gone.slot);
+            }
         }
     }
 

@@ -12,6 +12,8 @@
 //! | `show.rs` | what an operator looks at, in pages |
 //! | `changes.rs` | what an operator takes away or changes while packets flow |
 //! | `destroy_interface.rs` | how an interface goes while packets flow |
+//! | `move_interface.rs` | how it moves to another vnet |
+//! | `epairs.rs` | epairs |
 //! | `timers.rs` | when which vnet's neighbours are looked at |
 //! | `sysctls.rs` | sysctls of a vnet in service |
 //! | `captures.rs` | captures begin and end |
@@ -21,9 +23,11 @@ mod books;
 mod captures;
 mod changes;
 mod destroy_interface;
+mod epairs;
 mod events;
 mod interfaces;
 mod limits;
+mod move_interface;
 mod probes;
 mod punts;
 mod routes;
@@ -33,6 +37,7 @@ mod timers;
 
 pub use books::{Books, FrameTotals, Statistics, VnetBooks};
 pub use captures::CaptureError;
+pub use epairs::{EPAIR_MTU, EpairSpec};
 pub use events::{Event, EventKind};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
 pub use limits::{LimitReached, LimitUse};
@@ -69,7 +74,8 @@ pub struct Stack {
     free_slots: Vec<IfSlot>,
     /// For the books of the process: interfaces that were destroyed.
     departed: books::Departed,
-    /// The interface that is being destroyed, while what it received is taken care of.
+    epairs: epairs::EpairTable,
+    /// The interface that leaves its vnet, while what it received is taken care of.
     leaving: Option<IfSlot>,
     published: Arc<Interfaces>,
     /// By worker.
@@ -100,6 +106,7 @@ impl Stack {
             interfaces: Vec::new(),
             free_slots: Vec::new(),
             departed: books::Departed::default(),
+            epairs: epairs::EpairTable::default(),
             leaving: None,
             published,
             queues,

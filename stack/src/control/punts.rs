@@ -12,7 +12,7 @@ use super::Stack;
 use crate::drops::{DropReason, Drops};
 use crate::inet::control::{ArpAction, HeldPacket, arp_interface};
 use crate::inet::{ArpStat, vnet_inet};
-use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
+use crate::net::{IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
 use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, EtherType, MacAddr};
 use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS, push_fairly};
@@ -260,11 +260,11 @@ impl Stack {
     }
 
     fn arp_frame(&self, ifp: &Arc<Ifnet>, dst: MacAddr, packet: &ArpPacket) -> Option<Mbuf> {
-        let IfKind::Ethernet { vlan, .. } = ifp.kind else { return None };
+        let _link = ifp.port()?;
         let mut frame = Vec::with_capacity(ETHER_MIN_LEN + 4);
         frame.extend_from_slice(&dst.0);
         frame.extend_from_slice(&ifp.mac.0);
-        if let Some(vlan) = vlan {
+        if let Some(vlan) = ifp.vlan() {
             frame.extend_from_slice(&EtherType::VLAN.0.to_be_bytes());
             frame.extend_from_slice(&vlan.to_be_bytes());
         }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use crossbeam::utils::CachePadded;
 use pmd::{Offloads, PortId};
-use vnet::{Reader, VnetRef};
+use vnet::{Reader, VnetId, VnetRef};
 
+use super::EpairEnd;
 use super::ahead::Ahead;
 use crate::counters;
 use crate::wire::MacAddr;
@@ -54,8 +55,22 @@ pub enum IfKind {
         /// The 802.1Q VLAN id, or untagged.
         vlan: Option<u16>,
     },
+    /// One end of an epair: sends to the other end, and receives from it.
+    Epair(EpairEnd),
     /// Packets of the vnet to itself.
     Loopback,
+}
+
+impl IfKind {
+    /// The port that it receives from, and the VLAN; an end of an epair has a port to itself.
+    #[must_use]
+    pub fn receives(self) -> Option<(PortId, Option<u16>)> {
+        match self {
+            IfKind::Ethernet { port, vlan } => Some((port, vlan)),
+            IfKind::Epair(end) => Some((end.port(), None)),
+            IfKind::Loopback => None,
+        }
+    }
 }
 
 counters! {
@@ -90,6 +105,8 @@ pub(crate) fn block_of<'a>(blocks: &'a IfCounterBlocks, reader: &Reader) -> &'a 
 const UP: u8 = 1;
 /// Somebody looks on in its vnet.
 const CAPTURED: u8 = 2;
+/// It is on its way to another vnet.
+const MOVING: u8 = 4;
 
 /// An interface inside a vnet.
 pub struct Ifnet {
@@ -105,10 +122,10 @@ pub struct Ifnet {
     pub mac: MacAddr,
     /// The vnet that owns it now.
     pub vnet: VnetRef,
-    /// The vnet that it returns to when its owner dies.
-    pub home_vnet: VnetRef,
+    /// The vnet that it was made in, and returns to when its owner dies.
+    pub home_vnet: VnetId,
     mtu: AtomicU32,
-    /// [`UP`] and [`CAPTURED`]: in one word, so that one comparison tells whether a packet may take the fast path.
+    /// [`UP`], [`CAPTURED`] and [`MOVING`]: in one word, so that one comparison tells whether a packet may take the fast path.
     /// Written by the control thread.
     state: AtomicU8,
     /// Whether the port tells of each packet whether its IPv4 header checksum is good.
@@ -140,8 +157,8 @@ pub struct IfnetParts {
     pub mtu: u16,
     /// The vnet that owns it now.
     pub vnet: VnetRef,
-    /// The vnet that it returns to when its owner dies.
-    pub home_vnet: VnetRef,
+    /// The vnet that it was made in, and returns to when its owner dies.
+    pub home_vnet: VnetId,
 }
 
 impl Ifnet {
@@ -211,6 +228,18 @@ impl Ifnet {
         self.state.store(others | if on { bit } else { 0 }, Ordering::Relaxed);
     }
 
+    /// Whether it is on its way to another vnet; then it is not up.
+    #[inline]
+    pub fn is_moving(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & MOVING != 0
+    }
+
+    /// Has workers drop what it receives from now on.
+    pub(crate) fn begin_move(&self) {
+        let captured = self.state.load(Ordering::Relaxed) & CAPTURED;
+        self.state.store(captured | MOVING, Ordering::Relaxed);
+    }
+
     /// Whether the port verifies IPv4 header checksums.
     #[inline]
     pub fn has_rx_checksum(&self) -> bool {
@@ -258,11 +287,22 @@ impl Ifnet {
         IfCounters::sum(self.counters.iter().map(|block| &**block))
     }
 
-    /// The port this interface sends to, if any.
+    /// The 802.1Q VLAN id of what it sends and receives, if that is tagged.
+    #[inline]
+    #[must_use]
+    pub fn vlan(&self) -> Option<u16> {
+        match self.kind {
+            IfKind::Ethernet { vlan, .. } => vlan,
+            IfKind::Epair(_) | IfKind::Loopback => None,
+        }
+    }
+
+    /// The port this interface sends to, if any; an end of an epair sends to the port of the other end.
     #[must_use]
     pub fn port(&self) -> Option<PortId> {
         match self.kind {
             IfKind::Ethernet { port, .. } => Some(port),
+            IfKind::Epair(end) => Some(end.peer().port()),
             IfKind::Loopback => None,
         }
     }

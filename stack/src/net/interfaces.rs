@@ -11,7 +11,7 @@ use vnet::{Control, PublishedTable, Reader};
 
 use super::{IfKind, IfSlot, Ifnet};
 
-/// Which interfaces a port carries.
+/// Which interfaces a port carries, or which is the end of an epair that is a port to others.
 #[derive(Debug, Default)]
 pub struct PortDemux {
     /// Takes untagged frames.
@@ -73,7 +73,7 @@ impl Interfaces {
     /// The interface that receives what one of this kind would; none for a loopback, which receives nothing of a port.
     #[must_use]
     pub fn receiver<'a>(&'a self, reader: &'a Reader, kind: IfKind) -> Option<&'a Ifnet> {
-        let IfKind::Ethernet { port, vlan } = kind else { return None };
+        let (port, vlan) = kind.receives()?;
         let demux = self.port(reader, port)?;
         match vlan {
             None => demux.untagged.as_deref(),
@@ -89,7 +89,7 @@ impl Interfaces {
     /// If the VLAN id has more than 12 bits.
     pub(crate) fn insert(&self, control: &mut Control, ifp: &Arc<Ifnet>) {
         control.put(&self.slots, ifp.slot.place(), Some(Arc::clone(ifp)));
-        let IfKind::Ethernet { port, vlan } = ifp.kind else { return };
+        let Some((port, vlan)) = ifp.kind.receives() else { return };
         let is_new = self.receiver(control.reader(), ifp.kind).is_none();
         let Some(vlan) = vlan else { return self.set_untagged(control, port, Some(ifp)) };
         let vlans = self.port(control.reader(), port).and_then(|demux| demux.vlans.clone());
@@ -114,7 +114,7 @@ impl Interfaces {
     }
 
     fn stop_receiving(&self, control: &mut Control, ifp: &Ifnet) {
-        let IfKind::Ethernet { port, vlan } = ifp.kind else { return };
+        let Some((port, vlan)) = ifp.kind.receives() else { return };
         let Some(vlan) = vlan else { return self.set_untagged(control, port, None) };
         let vlans = self.port(control.reader(), port).and_then(|demux| demux.vlans.clone());
         let Some(vlans) = vlans else { return };

@@ -1,6 +1,7 @@
 //! Module `net`: interfaces, and what every protocol family shares.
 
 mod ahead;
+mod epair;
 mod ifnet;
 mod interfaces;
 mod limits;
@@ -8,6 +9,8 @@ mod limits;
 pub mod bpf;
 pub mod datapath;
 
+pub(crate) use epair::MAX_EPAIR_ENDS;
+pub use epair::{EpairEnd, MAX_EPAIRS};
 pub(crate) use ifnet::{IfCounterBlocks, block_of};
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
 pub use interfaces::{Interfaces, PortDemux, Vlans};
@@ -33,7 +36,7 @@ mod module {
                 pub account: vnet::PerWorker<crate::net::Account>;
                 /// Packets of the vnet that are with the control thread or on their way from it.
                 pub in_flight: crate::net::InFlight;
-                /// The vnet's interfaces, in the order of creation.
+                /// The vnet's interfaces, in the order of their indices.
                 pub interfaces: vnet::ControlCell<crate::net::IfList>;
                 /// Who looks on.
                 pub captures: vnet::Published<crate::net::bpf::Captures>;
@@ -136,14 +139,30 @@ impl InFlight {
 /// The interfaces of one vnet.
 #[derive(Debug, Default)]
 pub struct IfList {
-    /// In the order of creation.
+    /// In the order of their indices.
     pub list: Vec<std::sync::Arc<Ifnet>>,
-    /// The next free index.
-    pub next_index: u16,
     /// Packets that interfaces received which were destroyed since.
     pub departed_received: u64,
     /// Packets that such interfaces sent.
     pub departed_sent: u64,
+}
+
+impl IfList {
+    /// The lowest index that no interface has (FreeBSD: `ifindex_alloc`, net/if.c); its place in the list is one less.
+    #[must_use]
+    pub fn free_index(&self) -> Option<IfIndex> {
+        // Indices rise by at least one from place to place: those before the first gap are the place plus one.
+        let (mut low, mut high) = (0, self.list.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if usize::from(self.list[middle].index.0) == middle + 1 {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        u16::try_from(low + 1).ok().map(IfIndex)
+    }
 }
 
 fn attach(vnet: &VnetRef, control: &mut Control) -> Result<(), AttachError> {

@@ -9,7 +9,7 @@ use vnet::{Reader, curvnet};
 use super::cx::Cx;
 use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 use super::orders::{Direction, PortChange};
-use super::output::Output;
+use super::output::{Output, TxPort};
 use super::queues::{Handover, Inject, QUEUE_PACKETS, WorkerQueues};
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
@@ -132,6 +132,9 @@ impl Datapath {
             let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
             cx_of(env, state, ifp).drop(DropReason::Shutdown, mbuf);
         }
+        while let Some((_, mut queue)) = state.out.epairs().pop() {
+            env.drops.crossing.add(DropReason::Shutdown, queue.discard());
+        }
         self.state.out
     }
 
@@ -166,10 +169,13 @@ impl Datapath {
                 burst.clear();
             }
         }
+        if state.out.epairs().len() > 0 {
+            cross_epairs(env, state);
+        }
     }
 
-    /// Ends an iteration: packets from the control thread, packets of the vnets to themselves, frames of other workers,
-    /// transmission; then reports a quiescent state. `received` packets came in since it began.
+    /// Ends an iteration: packets from the control thread, packets of the vnets to themselves, frames that cross epairs,
+    /// frames of other workers, transmission; then reports a quiescent state. `received` packets came in since it began.
     #[inline]
     pub fn finish(&mut self, received: usize) {
         let Self { env, state, .. } = self;
@@ -178,6 +184,9 @@ impl Datapath {
         }
         if !state.loopback.is_empty() {
             take_loopback(env, state);
+        }
+        if state.out.epairs().len() > 0 {
+            cross_epairs(env, state);
         }
         if !env.queues.handover.is_empty() {
             take_handed_over(env, state);
@@ -204,6 +213,12 @@ impl Datapath {
                 change.tx = state.out.remove(change.port);
             }
         }
+    }
+
+    /// Whether frames wait to cross an epair: there is work, although nothing was received.
+    #[inline]
+    pub fn is_crossing(&mut self) -> bool {
+        self.state.out.epairs().len() > 0
     }
 
     /// Reports quiescence until [`Self::online`], for a thread that is about to sleep.
@@ -308,7 +323,9 @@ fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
     if ifp.is_up() {
         cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
     } else {
-        burst.drain().for_each(|mbuf| cx.drop(DropReason::InterfaceDown, mbuf));
+        let moving = ifp.is_moving();
+        let reason = if moving { DropReason::InterfaceMoving } else { DropReason::InterfaceDown };
+        burst.drain().for_each(|mbuf| cx.drop(reason, mbuf));
     }
     bytes
 }
@@ -332,6 +349,46 @@ fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
         now: state.now,
         timed: state.timed,
     }
+}
+
+/// What ends of epairs were sent, each inside the vnet that has the end by now. What is sent to epairs in consequence
+/// waits for the next round, which comes behind the next burst or with the next iteration: frames that go round in
+/// circles do not hold up the others.
+fn cross_epairs(env: &Env, state: &mut State) {
+    for _ in 0..state.out.epairs().len() {
+        let Some((port, mut queue)) = state.out.epairs().pop() else { break };
+        match env.interfaces.port(&env.reader, port).and_then(|end| end.untagged.as_ref()) {
+            Some(ifp) => cross_epair(env, state, ifp, &mut queue),
+            None => env.drops.crossing.add(DropReason::InterfaceGone, queue.discard()),
+        }
+        state.out.epairs().put_back(queue);
+    }
+    let spilled = state.out.epairs().drain_spill();
+    if spilled > 0 {
+        env.drops.crossing.add(DropReason::EpairFull, spilled);
+    }
+}
+
+/// What `ifp` was sent by the other end.
+fn cross_epair(env: &Env, state: &mut State, ifp: &Ifnet, queue: &mut TxPort) {
+    let (frames, refused) = queue.take_epair();
+    // What a port said of the packet, and what was asked of a port, ends with the first vnet: the other one finds a frame
+    // as it would come from a cable. Nobody reads the packet type.
+    frames.iter_mut().for_each(|mbuf| mbuf.set_ol_flags(0));
+    let packets = frames.len();
+    env.nodes.run(Node::Epair, packets, state.timed, || run(env, state, ifp, frames));
+    if refused > 0 {
+        refuse(env, state, ifp, refused);
+    }
+}
+
+/// Frames that the end's queue had no room for (FreeBSD counts them in `ifi_iqdrops`): received, and dropped.
+#[cold]
+fn refuse(env: &Env, state: &mut State, ifp: &Ifnet, refused: u64) {
+    let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
+    let cx = cx_of(env, state, ifp);
+    ifp.counters(cx.reader).ipackets.add(refused);
+    cx.drops().add(DropReason::EpairFull, refused);
 }
 
 /// Frames from workers without a transmit queue of their own.

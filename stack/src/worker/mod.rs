@@ -2,6 +2,7 @@
 
 mod cx;
 mod datapath;
+mod epairs;
 mod histogram;
 mod nodes;
 mod orders;
@@ -12,6 +13,7 @@ mod queues;
 pub use crate::drops::PortDrops;
 pub use cx::Cx;
 pub use datapath::{Datapath, DatapathParts, LOOPBACK_PACKETS};
+pub use epairs::EPAIR_QUEUES;
 pub use histogram::CycleHistogram;
 pub use nodes::{Histograms, Node, NodeCounters, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 pub use orders::{Orders, PortChange};

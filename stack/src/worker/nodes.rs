@@ -29,6 +29,8 @@ nodes! {
     Rx = "rx",
     /// VLAN and interface of each frame.
     Demux = "demux",
+    /// Receiving what was sent to the other end of an epair.
+    Epair = "epair",
     /// Forwarding of whole vectors without exceptions.
     IpTryForward = "ip_tryforward",
     /// MAC filter and EtherType of what the fast path left.

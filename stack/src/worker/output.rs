@@ -6,8 +6,9 @@ use crossbeam::queue::ArrayQueue;
 use pmd::{Burst, MAX_BURST, MAX_PORTS, Mbuf, PortId, TxQueue};
 use vnet::Counter;
 
+use super::epairs::Epairs;
 use super::queues::{Handover, push_fairly};
-use crate::net::InFlight;
+use crate::net::{EpairEnd, InFlight};
 
 /// How frames leave through a port.
 #[derive(Debug)]
@@ -18,6 +19,11 @@ enum Via {
     Handover(Arc<ArrayQueue<Handover>>),
     /// Nobody: frames stay until somebody takes them. Tests and the forwarding lab read them here.
     Collect,
+    /// The other end of an epair, which takes them from here. With the frames that found no room.
+    Epair {
+        /// How many.
+        refused: u64,
+    },
 }
 
 /// What became of the frames for one port of one worker.
@@ -61,6 +67,11 @@ impl TxPort {
         Self::new(port, Via::Collect)
     }
 
+    /// Frames wait for an end of an epair, for none yet.
+    pub(super) fn epair(counters: Arc<TxCounters>) -> Self {
+        Self { counters, ..Self::new(PortId(u16::MAX), Via::Epair { refused: 0 }) }
+    }
+
     fn new(port: PortId, via: Via) -> Self {
         let (frames, counters) = (Burst::new(), Arc::default());
         Self { port, frames, waiting: false, via, handed_over: None, counters }
@@ -92,8 +103,36 @@ impl TxPort {
     pub fn into_queue(self) -> Option<TxQueue> {
         match self.via {
             Via::Queue(queue) => Some(queue),
-            Via::Handover(_) | Via::Collect => None,
+            Via::Handover(_) | Via::Collect | Via::Epair { .. } => None,
         }
+    }
+
+    /// The port.
+    #[inline]
+    pub(super) fn port(&self) -> PortId {
+        self.port
+    }
+
+    pub(super) fn set_port(&mut self, port: PortId) {
+        self.port = port;
+    }
+
+    /// The frames that wait for an end of an epair, and how many more there were that found no room.
+    #[inline]
+    pub(super) fn take_epair(&mut self) -> (&mut Burst, u64) {
+        let refused = match &mut self.via {
+            Via::Epair { refused } => std::mem::take(refused),
+            Via::Queue(_) | Via::Handover(_) | Via::Collect => 0,
+        };
+        (&mut self.frames, refused)
+    }
+
+    /// Ends the frames that wait for an end of an epair; how many there were, with those that found no room.
+    pub(super) fn discard(&mut self) -> u64 {
+        let (frames, refused) = self.take_epair();
+        let count = frames.len() as u64 + refused;
+        frames.clear();
+        count
     }
 
     /// Appends one frame.
@@ -103,10 +142,18 @@ impl TxPort {
             self.flush();
         }
         if let Err(mbuf) = self.frames.push(mbuf) {
-            // Only a port that nobody collects from is still full after a flush.
-            self.counters.dropped.inc();
-            drop(mbuf);
+            self.refuse(mbuf);
         }
+    }
+
+    /// Only a port that nobody collects from is still full after a flush, and the other end of an epair.
+    #[cold]
+    fn refuse(&mut self, mbuf: Mbuf) {
+        match &mut self.via {
+            Via::Epair { refused } => *refused += 1,
+            Via::Queue(_) | Via::Handover(_) | Via::Collect => self.counters.dropped.inc(),
+        }
+        drop(mbuf);
     }
 
     /// Moves the frames whose bit is set, `count` of them, out of `burst`.
@@ -115,11 +162,17 @@ impl TxPort {
         if self.frames.len() + count > MAX_BURST {
             self.flush();
             if self.frames.len() + count > MAX_BURST {
-                self.counters.dropped.add(self.frames.len() as u64);
-                self.frames.clear();
+                return self.extract_what_fits(burst, mask);
             }
         }
         let _moved: usize = burst.extract(mask, &mut self.frames);
+    }
+
+    #[cold]
+    fn extract_what_fits(&mut self, burst: &mut Burst, mask: &[u64; MAX_BURST / 64]) {
+        let mut leaving = Burst::new();
+        let _moved: usize = burst.extract(mask, &mut leaving);
+        leaving.drain().for_each(|mbuf| self.push(mbuf));
     }
 
     /// Hands the waiting frames to the port; what it does not take is freed and counted.
@@ -136,7 +189,7 @@ impl TxPort {
                 self.counters.dropped.add((offered - sent) as u64);
             }
             Via::Handover(_) => self.hand_over(),
-            Via::Collect => {}
+            Via::Collect | Via::Epair { .. } => {}
         }
     }
 
@@ -157,10 +210,12 @@ impl TxPort {
     }
 }
 
-/// All ports of one worker, by port id.
+/// All ports of one worker, by port id, and the ends of epairs.
 #[derive(Debug, Default)]
 pub struct Output {
     ports: Vec<Option<TxPort>>,
+    /// What ends of epairs shall receive.
+    epairs: Epairs,
     /// Those with frames that wait, so that the end of an iteration costs nothing for the others. One place for each port:
     /// it never grows.
     waiting: Vec<PortId>,
@@ -170,7 +225,7 @@ impl Output {
     /// The ports given, each at its id.
     #[must_use]
     pub fn new(ports: impl IntoIterator<Item = TxPort>) -> Self {
-        let mut output = Self { ports: Vec::with_capacity(MAX_PORTS), waiting: Vec::new() };
+        let mut output = Self { ports: Vec::with_capacity(MAX_PORTS), ..Self::default() };
         for tx in ports {
             let _none = output.insert(tx);
         }
@@ -197,6 +252,9 @@ impl Output {
     /// The frames for `port`, to which the caller adds some.
     #[inline]
     pub fn port(&mut self, port: PortId) -> Option<&mut TxPort> {
+        if let Some(end) = EpairEnd::of_port(port) {
+            return Some(self.epairs.queue(end));
+        }
         let tx = self.ports.get_mut(usize::from(port.0))?.as_mut()?;
         if !tx.waiting {
             tx.waiting = true;
@@ -208,7 +266,14 @@ impl Output {
     /// Whether frames can leave through `port`.
     #[must_use]
     pub fn has(&self, port: PortId) -> bool {
-        self.ports.get(usize::from(port.0)).is_some_and(Option::is_some)
+        EpairEnd::of_port(port).is_some()
+            || self.ports.get(usize::from(port.0)).is_some_and(Option::is_some)
+    }
+
+    /// What ends of epairs shall receive.
+    #[inline]
+    pub(super) fn epairs(&mut self) -> &mut Epairs {
+        &mut self.epairs
     }
 
     /// Takes the frames that wait for `port`, one after the other.

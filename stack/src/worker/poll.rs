@@ -188,6 +188,9 @@ impl Poll {
             return now;
         }
         counters.idle_cycles.add(now.saturating_sub(last));
+        if self.datapath.is_crossing() {
+            self.empty_polls = 0;
+        }
         self.empty_polls = self.empty_polls.saturating_add(1);
         if !self.idle_sleep.is_zero() && self.empty_polls >= EMPTY_POLLS_BEFORE_SLEEP {
             return self.sleep(now);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 use pmd::{Burst, MAX_BURST, Mbuf, MbufPool, PortId, test_support};
-use stack::control::{FrameTotals, InterfaceSpec, Stack};
+use stack::control::{EPAIR_MTU, EpairSpec, FrameTotals, InterfaceSpec, Stack};
 use stack::drops::DropReason;
 use stack::inet::control::RouteTarget;
 use stack::net::{IfSlot, Ifnet, Interfaces};
@@ -205,6 +205,31 @@ impl Lab {
         })
     }
 
+    /// Makes an epair of a vnet, a name and addresses for each end.
+    pub fn epair(&mut self, ends: [(&str, &str, &[&str]); 2]) -> [IfSlot; 2] {
+        let specs = ends.map(|(vnet, name, _)| EpairSpec {
+            vnet: self.vnet(vnet),
+            name: name.to_owned(),
+            mac: None,
+            mtu: EPAIR_MTU,
+        });
+        let [a, b] = specs;
+        let (a, b) = self.control(|stack| stack.create_epair(a, b)).unwrap();
+        for (slot, (_, _, addresses)) in [a, b].into_iter().zip(ends) {
+            for address in addresses {
+                self.control(|stack| stack.add_address(slot, address.parse().unwrap())).unwrap();
+            }
+        }
+        [a, b]
+    }
+
+    /// Moves an interface to another vnet, which is made when there is none.
+    pub fn move_to(&mut self, vnet: &str, interface: &str, target: &str) -> IfSlot {
+        let slot = self.ifnet(vnet, interface).slot;
+        let target = self.vnet(target);
+        self.control(|stack| stack.move_interface(slot, &target)).unwrap()
+    }
+
     pub fn ifnet(&mut self, vnet: &str, name: &str) -> Arc<Ifnet> {
         let vnet = self.vnet(vnet);
         self.stack().find(&vnet, name).unwrap_or_else(|| panic!("no interface {name}"))
@@ -290,7 +315,9 @@ impl Lab {
             let now = self.now;
             // Never waits for the worker: no need to take it offline.
             self.stack.as_mut().unwrap().tick(now);
-            let busy = !self.queues.inject.is_empty() || !self.queues.handover.is_empty();
+            let busy = !self.queues.inject.is_empty()
+                || !self.queues.handover.is_empty()
+                || self.datapath().is_crossing();
             self.iterate(0, []);
             if !busy && self.queues.punt.is_empty() {
                 // Once more for what a vnet sent to itself in the last iteration.
@@ -392,6 +419,9 @@ impl Lab {
         let (received, sent) = self.ethernet_totals();
         assert_eq!(self.offered, received, "frames that came in");
         assert_eq!(self.taken + self.wire.len() as u64, sent, "frames that left");
+        let FrameTotals { received, sent } = self.stack().epair_totals();
+        let lost: u64 = self.port_drops.iter().map(|drops| drops.crossing.total()).sum();
+        assert_eq!(sent, received + lost, "frames that one end of an epair sent the other");
         assert!(self.queues.punt.is_empty() && self.queues.inject.is_empty());
         assert!(self.queues.handover.is_empty());
         // A packet that waits may be in several pieces.

@@ -18,13 +18,13 @@ use crate::common::lab::Worker;
 use crate::common::{Lab, Packet, Random, has_many_vnets};
 
 /// Changes in each test.
-const CHANGES: usize = 400;
+pub(super) const CHANGES: usize = 400;
 /// Packets of one burst.
 const BURST: usize = 64;
 
 /// What the control thread and the worker thread know of each other.
 #[derive(Default)]
-struct Pace {
+pub(super) struct Pace {
     stop: AtomicBool,
     /// The worker has ended, as it should or by a panic.
     ended: AtomicBool,
@@ -43,7 +43,7 @@ impl Pace {
     }
 
     /// Waits until the worker has finished some bursts that began after this.
-    fn let_work(&self, bursts: u64) {
+    pub(super) fn let_work(&self, bursts: u64) {
         let target = self.bursts.load(Ordering::Acquire) + 1 + bursts;
         while self.bursts.load(Ordering::Acquire) < target {
             assert!(!self.ended.load(Ordering::Relaxed), "the worker has ended");
@@ -62,17 +62,17 @@ impl Drop for SetAtEnd<'_> {
 }
 
 /// What a worker thread did.
-struct Done {
+pub(super) struct Done {
     offered: u64,
     taken: u64,
     port_drops: Arc<PortDrops>,
     /// Packets in and out by identification, which tells their kind.
-    received: BTreeMap<u16, u64>,
-    left: BTreeMap<u16, u64>,
+    pub(super) received: BTreeMap<u16, u64>,
+    pub(super) left: BTreeMap<u16, u64>,
 }
 
 /// Runs a worker that receives `frames` in turn, all the time, while `change` runs here.
-fn under_load(
+pub(super) fn under_load(
     lab: &mut Lab,
     frames: &[(u16, Vec<u8>)],
     change: impl FnOnce(&mut Lab, &Pace),

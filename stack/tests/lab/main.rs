@@ -15,6 +15,8 @@
 //! | `vnets` | isolation of vnets, interfaces that come and go |
 //! | `peers` | smoltcp's hosts |
 //! | `probes` | packets of our own whose answers somebody waits for |
+//! | `epair` | two vnets joined by an epair |
+//! | `moves` | interfaces that move between vnets |
 //! | `live` | a worker thread under load while routes, neighbours and vnets change |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -27,6 +29,7 @@ mod arp;
 mod captures;
 mod cases;
 mod coverage;
+mod epair;
 mod fast_path;
 mod forward;
 mod fragments;
@@ -36,6 +39,7 @@ mod limits;
 mod link;
 mod live;
 mod loopback;
+mod moves;
 mod options;
 mod peers;
 mod probes;

@@ -150,10 +150,8 @@ fn adjacency(
     next_hop: Ipv4Addr,
     network: Option<Ipv4Net>,
 ) -> Adjacency {
-    let (port, vlan) = match ifp.kind {
-        IfKind::Ethernet { port, vlan } => (port, vlan),
-        IfKind::Loopback => (NO_PORT, None),
-    };
+    let port = ifp.port().unwrap_or(NO_PORT);
+    let vlan = ifp.vlan();
     let (link, link_len) = link_header(dst, ifp.mac, vlan);
     // The fast path takes what is resolved; the other one drops what an interface that is down cannot send.
     let state = if ifp.is_up() { state } else { AdjacencyState::Unresolved };

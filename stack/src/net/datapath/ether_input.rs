@@ -6,7 +6,7 @@ use zerocopy::FromBytes;
 use super::{pop_vlan_tag, vlan_id};
 use crate::drops::DropReason;
 use crate::inet::datapath::{arp_input, ip_input};
-use crate::net::{IfKind, Ifnet};
+use crate::net::Ifnet;
 use crate::wire::{ETHER_HDR_LEN, EtherHeader, EtherType};
 use crate::worker::{Cx, Node};
 
@@ -38,7 +38,7 @@ fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<EtherType, Drop
     if !in_one_piece && !mbuf.linearize() {
         return Err(DropReason::MbufLayout);
     }
-    if !is_vlan(ifp) {
+    if ifp.vlan().is_none() {
         untag(mbuf)?;
     }
     let (header, _) =
@@ -58,10 +58,6 @@ fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<EtherType, Drop
         known @ (EtherType::IPV4 | EtherType::ARP) => Ok(known),
         _ => Err(DropReason::EtherUnknownType),
     }
-}
-
-fn is_vlan(ifp: &Ifnet) -> bool {
-    matches!(ifp.kind, IfKind::Ethernet { vlan: Some(_), .. })
 }
 
 /// Takes the tag off a frame of a port without VLANs, where nobody looked for tags yet. Id 0 is a priority and no VLAN
