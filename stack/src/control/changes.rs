@@ -53,6 +53,19 @@ impl Stack {
         Ok(())
     }
 
+    /// Brings the addresses of an interface into this order; those that are not named stay behind. The first is what the
+    /// interface answers with.
+    pub fn order_addresses(
+        &mut self,
+        slot: IfSlot,
+        order: &[Ipv4Net],
+    ) -> Result<(), InterfaceError> {
+        let missing = || InterfaceError::Missing(format!("#{}", slot.0));
+        let ifp = self.interface(slot).cloned().ok_or_else(missing)?;
+        let _there = self.with_inet(&ifp.vnet, |inet| inet.order_addresses(&ifp, order));
+        Ok(())
+    }
+
     /// Deletes neighbours; packets that wait for them are refused. How many there were.
     pub fn remove_neighbors(
         &mut self,
@@ -80,6 +93,7 @@ impl Stack {
     }
 }
 
-fn is_of_address(flags: RouteFlags) -> bool {
+/// Whether a route came with an interface's address.
+pub(super) fn is_of_address(flags: RouteFlags) -> bool {
     OF_ADDRESSES.iter().any(|flag| flags.contains(*flag))
 }

@@ -44,6 +44,7 @@ pub use limits::{LimitReached, LimitUse};
 pub use probes::{ProbeError, ProbeSpec, ProbeState, ProbeView};
 pub use show::{NeighborView, RouteView};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pmd::MbufPool;
@@ -85,6 +86,8 @@ pub struct Stack {
     timers: timers::Timers,
     /// Whether so few mbufs are free that it is worth another look.
     scarce: bool,
+    /// What the sysctls of a new vnet are.
+    sysctl_defaults: BTreeMap<&'static str, Value>,
     /// What the operator should read; taken by the program.
     log: Vec<String>,
     /// Lines that came after [`LOG_LINES`] of them.
@@ -114,6 +117,7 @@ impl Stack {
             now: Nanos(0),
             timers: timers::Timers::default(),
             scarce: false,
+            sysctl_defaults: BTreeMap::new(),
             log: Vec::new(),
             log_suppressed: 0,
             events: events::Events::default(),
@@ -154,15 +158,23 @@ impl Stack {
         if Vnets::MAX_VNETS > 1 && self.vnets.by_name(VNET0).is_none() {
             let vnet0 = self.vnets.create(&mut self.control, VNET0)?;
             self.emit(|| Event::new(EventKind::VnetCreated).vnet(&vnet0));
-            self.attach_loopback(&vnet0);
+            self.welcome(&vnet0);
         }
         if let Some(vnet0) = self.vnets.by_name(VNET0).filter(|_| name == VNET0) {
             return Ok(vnet0.clone());
         }
         let vnet = self.vnets.create(&mut self.control, name)?;
         self.emit(|| Event::new(EventKind::VnetCreated).vnet(&vnet));
-        self.attach_loopback(&vnet);
+        self.welcome(&vnet);
         Ok(vnet)
+    }
+
+    /// What every new vnet gets.
+    fn welcome(&mut self, vnet: &VnetRef) {
+        if self.sysctl_defaults.is_empty() {
+            self.learn_sysctl_defaults(vnet);
+        }
+        self.attach_loopback(vnet);
     }
 
     /// Sets a sysctl of a vnet, also one that can be set only before the vnet is in service.

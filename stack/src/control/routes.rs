@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
+use super::changes::is_of_address;
 use super::{LimitReached, Stack};
 use crate::inet::control::{NeighborKey, RouteChange, RouteError, RouteTarget};
-use crate::inet::route::RouteFlags;
 use crate::net::IfSlot;
 use crate::wire::MacAddr;
 
@@ -53,14 +53,12 @@ impl Stack {
         vnet: &VnetRef,
         prefixes: impl IntoIterator<Item = Ipv4Net>,
     ) -> Result<(), RouteError> {
-        const OF_ADDRESSES: [RouteFlags; 3] =
-            [RouteFlags::PINNED, RouteFlags::LOCAL, RouteFlags::BROADCAST];
         let changes = self
             .with_inet(vnet, |inet| {
                 let delete = |prefix: Ipv4Net| {
                     let prefix = prefix.trunc();
                     let route = inet.rib().get(prefix).ok_or(RouteError::Missing(prefix))?;
-                    if OF_ADDRESSES.iter().any(|flag| route.flags.contains(*flag)) {
+                    if is_of_address(route.flags) {
                         return Err(RouteError::Pinned(prefix));
                     }
                     Ok(RouteChange::Delete { prefix })
@@ -68,6 +66,36 @@ impl Stack {
                 prefixes.into_iter().map(delete).collect::<Result<Vec<_>, _>>()
             })
             .unwrap_or_else(|| Ok(Vec::new()))?;
+        self.change_routes(vnet, &changes)
+    }
+
+    /// Sets where prefixes lead, all or none; `None` deletes the route. One that is there is replaced, which no packet
+    /// notices.
+    pub fn set_routes(
+        &mut self,
+        vnet: &VnetRef,
+        routes: impl IntoIterator<Item = (Ipv4Net, Option<RouteTarget>)>,
+    ) -> Result<(), RouteError> {
+        let changes = self.with_inet(vnet, |inet| -> Result<Vec<RouteChange>, RouteError> {
+            let mut changes = Vec::new();
+            for (prefix, target) in routes {
+                let prefix = prefix.trunc();
+                let old = inet.rib().get(prefix);
+                if old.is_some_and(|route| is_of_address(route.flags)) {
+                    return Err(RouteError::Pinned(prefix));
+                }
+                if old.is_some() || target.is_none() {
+                    changes.push(RouteChange::Delete { prefix });
+                }
+                if let Some(target) = target {
+                    let (hop, flags) = inet.hop_for(&target)?;
+                    changes.push(RouteChange::Add { prefix, hop, flags });
+                }
+            }
+            Ok(changes)
+        });
+        let changes = changes.unwrap_or_else(|| Ok(Vec::new()))?;
+        self.check_routes(vnet, &changes)?;
         self.change_routes(vnet, &changes)
     }
 

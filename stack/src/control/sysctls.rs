@@ -1,7 +1,9 @@
 //! Sysctls of a vnet that is in service.
 
+use std::collections::BTreeMap;
+
 use vnet::VnetRef;
-use vnet::sysctl::{SysctlError, Value};
+use vnet::sysctl::{SysctlError, VSubs, Value};
 
 use super::Stack;
 
@@ -20,5 +22,32 @@ impl Stack {
         value: Value,
     ) -> Result<Value, SysctlError> {
         self.vnets.registry().sysctl().set(&mut self.control, Some(vnet), name, value)
+    }
+
+    /// The values that the sysctls of every new vnet have.
+    #[must_use]
+    pub fn sysctl_defaults(&self) -> &BTreeMap<&'static str, Value> {
+        &self.sysctl_defaults
+    }
+
+    /// Remembers the values that a vnet begins with; the first one, to which nothing has happened yet.
+    pub(super) fn learn_sysctl_defaults(&mut self, vnet: &VnetRef) {
+        self.sysctl_defaults = self.sysctls_of(vnet).collect();
+    }
+
+    /// The sysctls of a vnet that have other values than it began with and that somebody can set, in the order of their
+    /// names.
+    pub fn changed_sysctls(&mut self, vnet: &VnetRef) -> Vec<(&'static str, Value)> {
+        let all: Vec<_> = self.sysctls_of(vnet).collect();
+        all.into_iter()
+            .filter(|(name, value)| self.sysctl_defaults.get(name) != Some(value))
+            .collect()
+    }
+
+    fn sysctls_of(&mut self, vnet: &VnetRef) -> impl Iterator<Item = (&'static str, Value)> {
+        let Self { vnets, control, .. } = self;
+        let tree = vnets.registry().sysctl();
+        let own = tree.iter().filter(|oid| oid.v_subs() == VSubs::Net && !oid.is_read_only());
+        own.filter_map(|oid| Some((oid.name(), tree.get_oid(control, Some(vnet), oid).ok()?)))
     }
 }

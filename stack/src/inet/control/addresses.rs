@@ -102,6 +102,17 @@ impl InetControl {
         self.dirty = true;
     }
 
+    /// Brings the addresses of `ifp` into this order.
+    pub(crate) fn order_addresses(&mut self, ifp: &Ifnet, order: &[Ipv4Net]) {
+        let place = |net: &Ipv4Net| order.iter().position(|other| other == net);
+        let (mut own, others): (Vec<Address>, Vec<Address>) =
+            self.addresses.iter().partition(|address| address.slot == ifp.slot);
+        own.sort_by_key(|address| place(&address.net).unwrap_or(order.len()));
+        ifp.set_primary_address(own.first().map_or(0, |address| address.net.addr().to_bits()));
+        self.addresses = others;
+        self.addresses.extend(own);
+    }
+
     /// The addresses of one interface.
     #[must_use]
     pub fn addresses_of(&self, slot: IfSlot) -> Vec<Ipv4Net> {

@@ -202,6 +202,9 @@ impl InetControl {
                 return Err(RouteError::TooManyHops);
             };
             prepared.has_new_hops |= is_new;
+            // A route that goes and comes is replaced: at no moment do packets find none.
+            let _replaced =
+                prepared.list.pop_if(|(before, entry)| before == prefix && entry.is_none());
             prepared.list.push((*prefix, Some(RouteEntry { nexthop, flags: *flags })));
         }
         Ok(prepared)
@@ -292,6 +295,7 @@ mod tests {
         );
         let replace = [delete("10.0.0.0/8"), add("10.0.0.0/8", Hop::Reject)];
         let prepared = inet.prepare(&replace).expect("a replacement");
+        assert_eq!(prepared.list.len(), 1, "between two steps there would be no route");
         let _replaced = inet.apply(prepared);
         let entry = inet.rib.get(ten).expect("a route");
         assert_eq!(inet.hops.get(entry.nexthop), Some(&Hop::Reject));
