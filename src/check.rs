@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use config::Config;
+use config::{Config, Host};
 use pmd::budget::{Budget, Demand, PortDemand};
 
 use crate::cli::{Failure, color, complain, print};
@@ -12,9 +12,9 @@ use crate::host;
 const MBUFS_DEFAULT: u32 = 65_535;
 
 /// Reads a configuration; warnings go to standard error.
-pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
-    let config = config::load(path, &host::facts()?)
-        .map_err(|errors| Failure::Config(errors.render(color())))?;
+pub(crate) fn load(path: &Path, host: &Host) -> Result<Config, Failure> {
+    let config =
+        config::load(path, host).map_err(|errors| Failure::Config(errors.render(color())))?;
     let warnings = config.warnings.render(color());
     if !warnings.is_empty() {
         complain(warnings.trim_end());
@@ -69,7 +69,7 @@ pub(crate) fn arithmetic(path: &Path, config: &Config) -> Result<Budget, Failure
 
 /// The command.
 pub(crate) fn check(path: &Path) -> Result<(), Failure> {
-    let config = load(path)?;
+    let config = load(path, &host::facts()?)?;
     let budget = arithmetic(path, &config)?;
     print(format_args!("{}: good\n", path.display()))?;
     print(format_args!(

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use config::{Config, Hugepages, LogFormat};
+use config::{Config, Host, Hugepages, LogFormat};
 use pmd::numa::{self, Pools};
 use pmd::{CpuId, Eal, EalConfig, MbufPool, SocketId};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use stack::control::Stack;
 use stack::net::InFlight;
 use stack::worker::{Clock, WorkerQueues};
@@ -17,13 +18,14 @@ use vnet::{Domain, Vnets};
 
 use crate::check;
 use crate::cli::{Failure, print};
+use crate::configuration::{self, Configurator};
 use crate::control::{Server, Socket};
 use crate::execute::Service;
+use crate::host;
 use crate::log::Log;
 use crate::metrics::{self, Metrics};
 use crate::notify::Manager;
 use crate::ports::Ports;
-use crate::setup;
 use crate::streams::Streams;
 use crate::summary::Summary;
 use crate::table::Table;
@@ -36,18 +38,17 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The command.
 pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result<(), Failure> {
-    let config = check::load(path)?;
+    let host = host::facts()?;
+    let config = check::load(path, &host)?;
     let log = Log::start(&config.log)?;
     let _fits = check::arithmetic(path, &config)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
-        .context("SIGINT and SIGTERM")?;
+    let signals = Signals::catch().context("signals")?;
     // First, so that a second instance on the same socket ends before it touches a device.
     let socket = Socket::bind(&config.control)?;
     // People watch a table; lines that a program reads stay alone.
     let quiet = json || config.log.format == LogFormat::Json;
-    let summary = Process::start(&config, socket)?.serve(&stop, duration, quiet, &log);
+    let process = Process::start(path, &config, host, socket)?;
+    let summary = process.serve(&signals, duration, quiet, &log);
     log.summarise(true);
     let summary = summary?;
     if json {
@@ -59,6 +60,26 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
     summary.verdict().map_err(|text| Failure::Runtime(anyhow!(text)))
 }
 
+/// What signals ask for.
+struct Signals {
+    /// SIGINT, SIGTERM: a clean end.
+    stop: Arc<AtomicBool>,
+    /// SIGHUP: the configuration is applied again.
+    reload: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        let signals = Self { stop: Arc::default(), reload: Arc::default() };
+        for (signal, flag) in
+            [(SIGINT, &signals.stop), (SIGTERM, &signals.stop), (SIGHUP, &signals.reload)]
+        {
+            let _for_ever = signal_hook::flag::register(signal, Arc::clone(flag))?;
+        }
+        Ok(signals)
+    }
+}
+
 /// Everything that runs. Fields are dropped in this order: workers' queues before ports, ports before the pools.
 struct Process {
     /// Nobody looks at what is being taken down.
@@ -67,6 +88,7 @@ struct Process {
     control: Option<Server>,
     /// Who listens.
     streams: Streams,
+    configurator: Configurator,
     stack: Stack,
     workers: Vec<Worker>,
     ports: Ports,
@@ -77,7 +99,7 @@ struct Process {
 
 impl Process {
     /// Starts EAL, ports, stack and workers, and then listens to clients.
-    fn start(config: &Config, socket: Socket) -> Result<Self> {
+    fn start(path: &Path, config: &Config, host: Host, socket: Socket) -> Result<Self> {
         let eal = start_eal(config)?;
         let mbufs = check::mbufs(config);
         let pools = Pools::create(&eal, &nodes(config, &eal), mbufs, config.workers.burst)
@@ -94,7 +116,7 @@ impl Process {
         let vnets = Vnets::new(Stack::modules()?, &control, heap);
         let mut stack =
             Stack::new(vnets, control, queues.clone(), pools.get(SocketId::ANY).clone());
-        setup::apply(config, &mut stack, &ports)?;
+        configuration::start(config, &mut stack, &mut ports)?;
 
         let common = Common {
             domain,
@@ -107,10 +129,12 @@ impl Process {
             clock: Clock::start(),
         };
         let workers = start_workers(config, &mut ports, &common)?;
-        // Last, so that its thread inherits this thread's CPU, away from the workers'.
-        let control = match Server::start(socket) {
-            Ok(server) => Some(server),
-            Err(error) => {
+        // Last, so that their threads inherit this thread's CPU, away from the workers'.
+        let control = Server::start(socket);
+        let configurator = Configurator::start(path.to_owned(), config.clone(), host);
+        let (control, configurator) = match (control, configurator) {
+            (Ok(server), Ok(configurator)) => (Some(server), configurator),
+            (Err(error), _) | (_, Err(error)) => {
                 let _queues = workers::stop(workers);
                 return Err(error);
             }
@@ -123,13 +147,24 @@ impl Process {
                 return Err(error);
             }
         };
-        Ok(Self { metrics, control, streams, stack, workers, ports, pools, common, eal })
+        Ok(Self {
+            metrics,
+            control,
+            streams,
+            configurator,
+            stack,
+            workers,
+            ports,
+            pools,
+            common,
+            eal,
+        })
     }
 
     /// The control thread's loop, until `stop` is set or `duration` is over; then a clean end.
     fn serve(
         mut self,
-        stop: &AtomicBool,
+        signals: &Signals,
         duration: Option<Duration>,
         quiet: bool,
         log: &Log,
@@ -139,10 +174,13 @@ impl Process {
         let mut table = Table::new(quiet);
         let mut next_second = started + SECOND;
         let mut failed = None;
-        while !stop.load(Ordering::Relaxed)
+        while !signals.stop.load(Ordering::Relaxed)
             && duration.is_none_or(|duration| started.elapsed() < duration)
         {
             self.stack.tick(self.common.clock.now());
+            if signals.reload.swap(false, Ordering::Relaxed) {
+                self.configurator.reload();
+            }
             self.serve_clients();
             self.serve_metrics();
             manager.tick(started.elapsed(), &self.workers);
@@ -168,10 +206,15 @@ impl Process {
 
     /// Executes a few requests of the control socket, if there are any.
     fn serve_clients(&mut self) {
-        let Self { control, streams, stack, workers, ports, common, .. } = self;
+        let Self { control, streams, configurator, stack, workers, ports, common, .. } = self;
         if let Some(server) = control {
             streams.pump(stack, common.clock.now());
-            let mut service = Service { stack, ports, workers, streams };
+            configurator.hand_over();
+            let piece = configurator.next_piece();
+            let mut service = Service { stack, ports, workers, streams, configurator };
+            if let Some(piece) = piece {
+                piece(&mut service);
+            }
             server.serve(|request, caller| service.execute(request, caller));
         }
     }
@@ -184,6 +227,7 @@ impl Process {
 
     /// Stops the workers and the ports, empties every queue, and closes the books.
     fn end(mut self, elapsed: Duration) -> Result<Summary> {
+        self.configurator.end();
         self.streams.end();
         drop(std::mem::take(&mut self.metrics));
         drop(self.control.take());

@@ -63,7 +63,9 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
             }
         }
     }
-    new_vnets.values().for_each(|vnet| changes(None, vnet, &mut steps));
+    // In the order of the file, which is that of their numbers.
+    let to_come = new.vnets.iter().filter(|vnet| new_vnets.contains_key(&vnet.name));
+    to_come.for_each(|vnet| changes(None, vnet, &mut steps));
     steps.sort_by_key(|(stage, _)| *stage);
     steps.into_iter().map(|(_, change)| change).collect()
 }

@@ -35,11 +35,7 @@ impl Flat {
     /// All keys that are unknown and all values that are neither scalars nor arrays of scalars; or why the file
     /// cannot be read, or is not TOML.
     pub fn load(path: &Path, keys: &[&str]) -> Result<Self, ConfigErrors> {
-        let name = path.display().to_string();
-        match load::read(path) {
-            Ok(text) => Self::parse(&name, &text, keys),
-            Err(diagnostic) => Err(ConfigErrors(Report::new(&name, "", vec![diagnostic]))),
-        }
+        Self::parse(&path.display().to_string(), &load::read(path)?, keys)
     }
 
     /// Reads a text that may hold these keys; `file_name` is for the messages only.

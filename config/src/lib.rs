@@ -59,7 +59,7 @@ pub use difference::difference;
 pub use error::{ConfigErrors, Report};
 pub use flat::Flat;
 pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
-pub use load::{load, parse, port};
+pub use load::{load, parse, port, read};
 pub use model::{
     Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Histograms, Hugepages, IfName,
     Interface, Log, LogFormat, LogTarget, MacAddr, Metrics, Neighbor, NextHop, PciAddress, Port,

@@ -20,11 +20,17 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 ///
 /// Everything that is wrong with the file; see [`Rule`].
 pub fn load(path: &Path, host: &Host) -> Result<Config, ConfigErrors> {
+    parse(&path.display().to_string(), &read(path)?, host)
+}
+
+/// Reads the text of a configuration file.
+///
+/// # Errors
+///
+/// It cannot be read, is too large, or is no text.
+pub fn read(path: &Path) -> Result<String, ConfigErrors> {
     let name = path.display().to_string();
-    match read(path) {
-        Ok(text) => parse(&name, &text, host),
-        Err(diagnostic) => Err(ConfigErrors(Report::new(&name, "", vec![diagnostic]))),
-    }
+    read_text(path).map_err(|found| ConfigErrors(Report::new(&name, "", vec![found])))
 }
 
 /// Checks the text of a configuration; `file_name` is for the messages only.
@@ -58,7 +64,7 @@ pub fn port(wish: PortWish, workers: usize, host: &Host) -> Result<Port, ConfigE
     port.filter(|_| found.is_empty()).ok_or_else(|| ConfigErrors(Report::new("", "", found)))
 }
 
-pub(crate) fn read(path: &Path) -> Result<String, Diagnostic> {
+fn read_text(path: &Path) -> Result<String, Diagnostic> {
     let unreadable = |message: String, cure: &str| {
         Diagnostic::general(
             Rule::Unreadable,

@@ -32,6 +32,11 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream), vnet, next: 1 })
     }
 
+    /// What the next request will be called.
+    pub(crate) fn next_id(&self) -> Id {
+        Id::Number(self.next)
+    }
+
     /// Asks, and waits for the answer.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, command: Command) -> Result<T> {
         let vnet = self.vnet.clone();
@@ -44,7 +49,7 @@ impl Connection {
         vnet: Option<&str>,
         command: Command,
     ) -> Result<T> {
-        let id = Id::Number(self.next);
+        let id = self.next_id();
         self.next += 1;
         let request = Request { id: id.clone(), vnet: vnet.map(str::to_owned), command };
         let sent = self.stream.get_mut().write_all(&request.to_line()?);

@@ -16,12 +16,14 @@
 //! | `traceroute.rs` | `traceroute` |
 //! | `probe.rs` | what these two share |
 //! | `stats.rs` | `stats`, `features` |
+//! | `config.rs` | `config` |
 //! | `events.rs` | `events` |
 //! | `capture/` | `capture` |
 
 mod arguments;
 mod arp;
 mod capture;
+mod config;
 mod connection;
 mod events;
 mod ifconfig;
@@ -99,6 +101,9 @@ pub(crate) enum Command {
     Stats,
     /// Watch rates, live; with -j the rates of one interval.
     Top(crate::top::Top),
+    /// Show the running configuration, compare it with a file, or change it to what a file says.
+    #[command(subcommand)]
+    Config(config::Config),
     /// What the running instance is and can do.
     Features,
     /// Show what happens, a line each, until interrupted.
@@ -120,6 +125,7 @@ pub(crate) fn run(access: Access, command: Command) -> Result<(), Failure> {
         Command::Sysctl(command) => sysctl::run(&client, command),
         Command::Ping(command) => ping::run(&client, command),
         Command::Traceroute(command) => traceroute::run(&client, &command),
+        Command::Config(command) => config::run(&client, command),
         Command::Stats => stats::stats(&client),
         Command::Top(arguments) => crate::top::run(&client.access, arguments),
         Command::Features => stats::features(&client),

@@ -10,7 +10,7 @@ use stack::control::{InterfaceError, InterfaceSpec};
 use stack::net::{IfKind, Ifnet};
 use vnet::VnetRef;
 
-use super::{Answered, Service, counters, done, page};
+use super::{Answered, Service, check_name, counters, done, page};
 use crate::protocol::{Answer, Code, InterfaceShown, MacText, PAGE, Page, PeerShown, Refusal};
 
 impl Service<'_> {
@@ -69,7 +69,7 @@ impl Service<'_> {
         vlan: Option<u16>,
         mac: Option<MacText>,
     ) -> Answered {
-        check_name(&name)?;
+        check_name("interface", config::IfName::new(&name).map(drop), &name)?;
         if let Some(vlan) = vlan.filter(|vlan| !limits::VLAN.contains(&i64::from(*vlan))) {
             let text = format!("{vlan} is no VLAN");
             return Err(Refusal::new(Code::BadRequest, text, "give a number from 1 to 4094"));
@@ -162,17 +162,4 @@ pub(super) fn of(error: &InterfaceError) -> Refusal {
         | InterfaceError::Address(_) => Code::Refused,
     };
     Refusal::of(code, error, "`ifconfig` shows what there is")
-}
-
-/// FreeBSD's rules: a letter first, and at most 15 bytes (IFNAMSIZ, net/if.h).
-pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let good = name.len() <= limits::INTERFACE_NAME_BYTES
-        && name.bytes().all(allowed)
-        && name.bytes().next().is_some_and(|first| first.is_ascii_alphabetic());
-    if good {
-        return Ok(());
-    }
-    let cure = "use 1 to 15 letters, digits, dots, dashes or underscores, beginning with a letter";
-    Err(Refusal::new(Code::BadRequest, format!("interface name {name:?} is bad"), cure))
 }

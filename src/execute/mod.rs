@@ -30,11 +30,12 @@ pub(crate) use stats::ports;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::PortWish;
+use config::{BadName, PortWish};
 use stack::control::Stack;
 use stack::net::Ifnet;
 use vnet::VnetRef;
 
+use crate::configuration::{Configurator, Wish};
 use crate::control::Caller;
 use crate::ports::Ports;
 use crate::protocol::{Answer, Code, Command, Done, PAGE, Page, Refusal, Request};
@@ -52,6 +53,8 @@ pub(crate) struct Service<'a> {
     pub(crate) workers: &'a mut [Worker],
     /// Who listens.
     pub(crate) streams: &'a mut Streams,
+    /// The configuration as a whole.
+    pub(crate) configurator: &'a mut Configurator,
 }
 
 type Answered = Result<Answer, Refusal>;
@@ -60,6 +63,9 @@ impl Service<'_> {
     /// Executes one request.
     pub(crate) fn execute(&mut self, request: Request, caller: &mut Caller<'_>) -> Answered {
         let Request { id: _, vnet, command } = request;
+        if !command.only_looks() {
+            self.configurator.check_free()?;
+        }
         match command {
             Command::VnetList { after } => Ok(self.vnet_list(after)),
             Command::VnetShow { name } => self.vnet_show(&name),
@@ -91,6 +97,18 @@ impl Service<'_> {
             }
             Command::Stats { vnets } => Ok(self.stats(vnets)),
             Command::Features {} => Ok(self.features()),
+            Command::ConfigShow {} => self.configure(caller, Wish::Show),
+            Command::ConfigDiff { file, color } => {
+                let (check, apply) = (false, false);
+                self.configure(caller, Wish::Compare { file, color, check, apply })
+            }
+            Command::ConfigApply { file, color, dry_run } => {
+                let (check, apply) = (true, !dry_run);
+                self.configure(caller, Wish::Compare { file, color, check, apply })
+            }
+            Command::ConfigPut { stream, text, last } => {
+                self.configurator.put(caller, &stream, &text, last)
+            }
             Command::Events {} => self.streams.listen(self.stack, caller),
             Command::Capture { interface, filter, snaplen, drops } => {
                 let vnet = self.vnet(vnet.as_deref())?;
@@ -102,6 +120,11 @@ impl Service<'_> {
                 self.execute_in(&vnet, command)
             }
         }
+    }
+
+    fn configure(&mut self, caller: &mut Caller<'_>, wish: Wish) -> Answered {
+        self.streams.check_id(caller)?;
+        self.configurator.begin(caller, wish)
     }
 
     fn execute_in(&mut self, vnet: &VnetRef, command: Command) -> Answered {
@@ -149,6 +172,10 @@ impl Service<'_> {
             | Command::VnetTraffic { .. }
             | Command::Stats { .. }
             | Command::Features {}
+            | Command::ConfigShow {}
+            | Command::ConfigDiff { .. }
+            | Command::ConfigApply { .. }
+            | Command::ConfigPut { .. }
             | Command::Events {}
             | Command::Capture { .. }
             | Command::Stop { .. } => Ok(done()),
@@ -187,6 +214,14 @@ impl Service<'_> {
     fn port_name(&self, id: pmd::PortId) -> Option<&str> {
         self.ports.by_id(id).map(|open| open.port.name())
     }
+}
+
+/// Refuses a name that no file could have.
+fn check_name(what: &str, name: Result<(), BadName>, text: &str) -> Result<(), Refusal> {
+    name.map_err(|error| {
+        let cure = "use letters, digits, dots, dashes or underscores, beginning with a letter";
+        Refusal::new(Code::BadRequest, format!("{what} name {text:?} {error}"), cure)
+    })
 }
 
 /// Nothing to say.

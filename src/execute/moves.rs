@@ -3,8 +3,8 @@
 use stack::control::{EPAIR_MTU, EpairSpec};
 use vnet::VnetRef;
 
-use super::interfaces::{check_name, of};
-use super::{Answered, Service, done};
+use super::interfaces::of;
+use super::{Answered, Service, check_name, done};
 use crate::protocol::{Answer, Code, EpairMade, Refusal};
 
 impl Service<'_> {
@@ -31,7 +31,7 @@ impl Service<'_> {
     pub(super) fn epair_create(&mut self, vnet: &VnetRef, name: Option<String>) -> Answered {
         let name = name.unwrap_or_else(|| self.stack.unused_epair_name(vnet));
         let (a, b) = (format!("{name}a"), format!("{name}b"));
-        check_name(&a)?;
+        check_name("interface", config::IfName::new(&a).map(drop), &a)?;
         let end = |name: &str| EpairSpec {
             vnet: vnet.clone(),
             name: name.to_owned(),

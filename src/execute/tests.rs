@@ -14,13 +14,17 @@ use super::*;
 use crate::control::{Server, Socket};
 
 /// Commands about the process. All others are about a vnet.
-const OF_PROCESS: [&str; 10] = [
+const OF_PROCESS: [&str; 14] = [
     "vnet.list",
     "vnet.traffic",
     "vnet.create",
     "port.list",
     "port.attach",
     "port.detach",
+    "config.show",
+    "config.diff",
+    "config.apply",
+    "config.put",
     "stats",
     "features",
     "events",
@@ -60,7 +64,10 @@ fn every_command_about_a_dying_vnet_is_refused_by_name() {
     let pool = pools.get(SocketId::ANY).clone();
     let mut stack = Stack::new(vnets, control, vec![WorkerQueues::default()], pool);
     let config = config::parse("test.toml", "[[vnet]]\nname = 'red'\n", &one_cpu());
-    let mut ports = Ports::open(&config.expect("good"), &eal, &pools).expect("no ports");
+    let config = config.expect("good");
+    let mut ports = Ports::open(&config, &eal, &pools).expect("no ports");
+    let mut configurator =
+        Configurator::start("test.toml".into(), config, one_cpu()).expect("a thread");
     let mut streams = Streams::default();
 
     // Somebody holds the vnet, so that it goes on dying.
@@ -82,7 +89,8 @@ fn every_command_about_a_dying_vnet_is_refused_by_name() {
             }
             let workers = &mut [];
             let (stack, ports, streams) = (&mut stack, &mut ports, &mut streams);
-            let mut service = Service { stack, ports, workers, streams };
+            let configurator = &mut configurator;
+            let mut service = Service { stack, ports, workers, streams, configurator };
             server.serve(|request, caller| service.execute(request, caller));
             let _not_yet = answers.read_line(&mut line);
         }

@@ -3,7 +3,7 @@
 use stack::control::{DestroyVnetError, LimitUse};
 use vnet::{CreateError, VnetRef};
 
-use super::{Answered, Service, done, nonzero, page, refused};
+use super::{Answered, Service, check_name, done, nonzero, page, refused};
 use crate::protocol::{
     Answer, BooksShown, Code, LimitShown, PAGE, Page, Refusal, VnetLine, VnetShown, VnetTraffic,
 };
@@ -94,6 +94,8 @@ impl Service<'_> {
     }
 
     pub(super) fn vnet_create(&mut self, name: &str) -> Answered {
+        // The rule of files, so that what runs can be written into one.
+        check_name("vnet", config::VnetName::new(name).map(drop), name)?;
         if self.stack.vnets().by_name(name).is_some() {
             let error = CreateError::NameTaken { name: name.to_owned() };
             return Err(Refusal::of(Code::Exists, &error, ""));

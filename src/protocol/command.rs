@@ -180,6 +180,36 @@ commands! {
     "probe.get" => ProbeGet { probes: Vec<u32> },
     /// FreeBSD's counters of the vnet.
     "statistics" => Statistics {},
+    /// The running configuration; begins a stream of its text.
+    "config.show" => ConfigShow {},
+    /// What a configuration would change; begins a stream of changes, once its text is there.
+    "config.diff" => ConfigDiff {
+        /// Its name in messages.
+        file: String,
+        /// Whether messages may have ANSI colours.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        color: bool,
+    },
+    /// Changes what runs to what a configuration says, all or nothing; begins a stream of the changes, once they are made.
+    "config.apply" => ConfigApply {
+        /// Its name in messages.
+        file: String,
+        /// Whether messages may have ANSI colours.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        color: bool,
+        /// Only checks whether it could be done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dry_run: bool,
+    },
+    /// A part of a configuration's text.
+    "config.put" => ConfigPut {
+        /// The id of the request that the text belongs to.
+        stream: Id,
+        text: String,
+        /// Whether it is the last part.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        last: bool,
+    },
     /// Ports, workers, nodes, drops.
     "stats" => Stats {
         /// Whether to add up what all vnets dropped, which takes a look at each of them.
@@ -218,6 +248,34 @@ fn yes() -> bool {
 }
 
 impl Command {
+    /// Whether it only looks. What is not known to do so may change something.
+    pub(crate) fn only_looks(&self) -> bool {
+        matches!(
+            self,
+            Self::VnetList { .. }
+                | Self::VnetShow { .. }
+                | Self::VnetTraffic { .. }
+                | Self::Capture { .. }
+                | Self::ProbeSend { .. }
+                | Self::ProbeGet { .. }
+                | Self::InterfaceList { .. }
+                | Self::RouteList { .. }
+                | Self::RouteGet { .. }
+                | Self::ArpList { .. }
+                | Self::SysctlGet { .. }
+                | Self::PortList {}
+                | Self::Statistics {}
+                | Self::ConfigShow {}
+                | Self::ConfigDiff { .. }
+                | Self::ConfigApply { .. }
+                | Self::ConfigPut { .. }
+                | Self::Stats { .. }
+                | Self::Features {}
+                | Self::Events {}
+                | Self::Stop { .. }
+        )
+    }
+
     /// From the fields of a request, without those of the envelope.
     pub(super) fn parse(fields: Map<String, Value>) -> Result<Self, Refusal> {
         let Some(Value::String(name)) = fields.get("command") else {

@@ -21,7 +21,9 @@ pub(crate) use answer::{
 };
 pub(crate) use command::{Command, MacText, NewRoute, Probe, Target};
 pub(crate) use refusal::{Code, Refusal};
-pub(crate) use stream::{DirectionShown, Ended, EventShown, PacketCounts, PacketShown, Pushed};
+pub(crate) use stream::{
+    Action, ChangeShown, DirectionShown, Ended, EventShown, PacketCounts, PacketShown, Pushed,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -28,6 +28,8 @@ pub(crate) enum Code {
     Dying,
     /// It cannot be done, for the reason that the message states.
     Refused,
+    /// What a configuration says is wrong; the message shows where, as `curvnet check` does.
+    BadConfiguration,
     /// Never sent: the client's word, with `-j`, for arguments that it does not take.
     Usage,
     /// Never sent: the client's word for an instance that does not answer.

@@ -1,9 +1,11 @@
 //! What a client is sent after the answer to a request that began a stream.
 
+use std::fmt;
+
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::Id;
+use super::{Id, Refusal};
 
 /// One line of a stream: one of these.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,18 @@ pub(crate) struct Pushed {
     /// Packets, some at a time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) packets: Vec<PacketShown>,
+    /// A part of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
+    /// What should be known of a configuration that has no effect in part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) warnings: Option<String>,
+    /// A change of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) change: Option<ChangeShown>,
+    /// Why what the stream was begun for was not done; in its last line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Refusal>,
     /// The stream's last line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) end: Option<Ended>,
@@ -26,9 +40,81 @@ impl Pushed {
     pub(crate) fn size(&self) -> usize {
         const LINE: usize = 256;
         const PACKET: usize = 128;
-        let prefixes = self.event.as_ref().map_or(0, |event| event.prefixes.len() * 24);
         let packet = |packet: &PacketShown| PACKET + packet.data.len().div_ceil(3) * 4;
-        LINE + prefixes + self.packets.iter().map(packet).sum::<usize>()
+        let packets: usize = self.packets.iter().map(packet).sum();
+        let events = self.event.as_ref().map_or(0, |event| event.prefixes.len() * 24);
+        let texts = [&self.text, &self.warnings].into_iter().flatten().map(String::len);
+        let of_change = |change: &ChangeShown| {
+            [&change.from, &change.to].into_iter().flatten().map(String::len).sum::<usize>()
+        };
+        LINE + events + packets + texts.sum::<usize>() + self.change.as_ref().map_or(0, of_change)
+    }
+}
+
+/// A change of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChangeShown {
+    /// Of which vnet; none for the whole process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vnet: Option<String>,
+    /// What becomes of it.
+    pub(crate) action: Action,
+    /// What kind of thing it is: route, interface, [workers] ...
+    pub(crate) object: String,
+    /// Its name or key.
+    pub(crate) name: String,
+    /// What it is, for what goes or changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+    /// What it will be, for what comes or changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) to: Option<String>,
+}
+
+/// What becomes of a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Action {
+    /// It comes.
+    Add,
+    /// It goes.
+    Remove,
+    /// It becomes another.
+    Change,
+}
+
+impl ChangeShown {
+    pub(crate) fn of(change: &config::Change) -> Self {
+        let config::Described { action, object, name, from, to } = change.describe();
+        let action = match action {
+            config::Action::Add => Action::Add,
+            config::Action::Remove => Action::Remove,
+            config::Action::Change => Action::Change,
+        };
+        let vnet = change.vnet().map(ToString::to_string);
+        Self { vnet, action, object, name, from, to }
+    }
+
+    /// In one line, without its vnet.
+    pub(crate) fn line(&self) -> String {
+        let Self { vnet: _, action, object, name, from, to } = self;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let line = match action {
+            Action::Add => format!("+ {object} {name} {}", text(to)),
+            Action::Remove => format!("- {object} {name} {}", text(from)),
+            Action::Change => format!("~ {object} {name}: {} -> {}", text(from), text(to)),
+        };
+        line.trim_end().to_owned()
+    }
+}
+
+impl fmt::Display for ChangeShown {
+    /// In one line, with its vnet.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.vnet {
+            Some(vnet) => write!(f, "vnet {vnet}: {}", self.line()),
+            None => f.write_str(&self.line()),
+        }
     }
 }
 

@@ -88,7 +88,7 @@ impl Streams {
     }
 
     /// Lines are told apart by their ids.
-    fn check_id(&self, caller: &Caller<'_>) -> Result<(), Refusal> {
+    pub(crate) fn check_id(&self, caller: &Caller<'_>) -> Result<(), Refusal> {
         let outboxes = self.listeners.iter().map(Listener::outbox);
         let mut outboxes = outboxes.chain(self.onlookers.iter().map(Onlooker::outbox));
         if outboxes.any(|outbox| outbox.belongs_to(caller, caller.id())) {

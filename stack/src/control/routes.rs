@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use hashbrown::HashSet;
 use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
@@ -95,7 +96,10 @@ impl Stack {
             Ok(changes)
         });
         let changes = changes.unwrap_or_else(|| Ok(Vec::new()))?;
-        self.check_routes(vnet, &changes)?;
+        let deleted: HashSet<Ipv4Net> = changes.iter().filter_map(RouteChange::deleted).collect();
+        let is_more = |change: &&RouteChange| !deleted.contains(&change.prefix());
+        let more: Vec<RouteChange> = changes.iter().filter(is_more).cloned().collect();
+        self.check_routes(vnet, &more)?;
         self.change_routes(vnet, &changes)
     }
 

@@ -94,9 +94,14 @@ pub enum RouteChange {
 
 impl RouteChange {
     /// The prefix that it changes.
-    fn prefix(&self) -> Ipv4Net {
+    pub(crate) fn prefix(&self) -> Ipv4Net {
         let (RouteChange::Add { prefix, .. } | RouteChange::Delete { prefix }) = self;
         *prefix
+    }
+
+    /// The prefix that it deletes.
+    pub(crate) fn deleted(&self) -> Option<Ipv4Net> {
+        matches!(self, RouteChange::Delete { .. }).then(|| self.prefix())
     }
 }
 

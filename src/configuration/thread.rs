@@ -1,0 +1,335 @@
+//! The thread that reads files, compares them with what runs, and leads through the changes: all or none.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use config::{Change, Config, Host, VnetChange, VnetName, difference};
+use crossbeam::channel::{Receiver, Sender, bounded};
+use stack::control::{Event, EventKind};
+use tracing::{debug, error, info, warn};
+
+use super::running::{self, Facts, Reading};
+use super::steps::{ROUTES, Steps};
+use super::{Draft, Piece, Task, Wish, obstacles};
+use crate::control::Outbox;
+use crate::execute::Service;
+use crate::protocol::{ChangeShown, Code, Ended, Pushed, Refusal};
+
+/// How long the control thread works on one piece, which is done in one of its ticks.
+const PIECE: Duration = Duration::from_micros(500);
+/// Bytes of the text in one line of a stream.
+const TEXT: usize = 32 * 1024;
+/// Changes that are logged each in a line of its own.
+const LOGGED: usize = 64;
+/// How long to wait for a client that reads slowly, before looking again.
+const SLOW: Duration = Duration::from_millis(2);
+
+/// What the thread works with.
+pub(super) struct Work {
+    /// The file that the instance was started with.
+    pub(super) path: PathBuf,
+    /// What it said then: tables of the process do not change.
+    pub(super) started: Config,
+    /// What files are checked against.
+    pub(super) host: Host,
+    /// Where pieces go.
+    pub(super) control: Sender<Piece>,
+}
+
+impl Work {
+    pub(super) fn run(&self, tasks: &Receiver<Task>) {
+        for task in tasks {
+            match task {
+                Task::Ask(Draft { outbox, wish, text, .. }) => {
+                    let line = match self.answer(&outbox, wish, &text) {
+                        Ok(message) => end("done", message),
+                        Err(refusal) => {
+                            let message = "nothing has changed".to_owned();
+                            Pushed { error: Some(refusal), ..end("refused", message) }
+                        }
+                    };
+                    push(&outbox, line);
+                }
+                Task::Reload => self.reload(),
+            }
+        }
+    }
+
+    fn answer(&self, outbox: &Outbox, wish: Wish, text: &str) -> Result<String, Refusal> {
+        let Wish::Compare { file, color, check, apply } = wish else {
+            let text = self.show()?;
+            parts(&text).for_each(|part| {
+                push(outbox, Pushed { text: Some(part.to_owned()), ..Pushed::default() });
+            });
+            return Ok(String::new());
+        };
+        let began = Instant::now();
+        let config = config::parse(&file, text, &self.host)
+            .map_err(|errors| of_file(errors.render(color)))?;
+        debug!("{file}: read and checked in {:?}", began.elapsed());
+        let warnings = config.warnings.render(color);
+        if !warnings.is_empty() {
+            push(outbox, Pushed { warnings: Some(warnings), ..Pushed::default() });
+        }
+        let changes = match (check, apply) {
+            (_, true) => self.apply(config)?,
+            (check, false) => {
+                let (changes, facts) = self.compare(config)?;
+                if check {
+                    obstacles::check(&changes, &facts)?;
+                }
+                Arc::new(changes)
+            }
+        };
+        let mut shown: Vec<_> = changes.iter().map(ChangeShown::of).collect();
+        // By vnet; within one they stay in the order in which they are made.
+        shown.sort_by(|one, other| one.vnet.cmp(&other.vnet));
+        for change in shown {
+            push(outbox, Pushed { change: Some(change), ..Pushed::default() });
+        }
+        Ok(count(changes.len()))
+    }
+
+    /// The file that the instance was started with, once more. The log says what became of it.
+    fn reload(&self) {
+        let path = self.path.display();
+        info!("{path}: SIGHUP, read again");
+        let config = match config::load(&self.path, &self.host) {
+            Ok(config) => config,
+            Err(errors) => {
+                error!("{path}: not applied, nothing has changed\n{}", errors.render(false));
+                return;
+            }
+        };
+        let warnings = config.warnings.render(false);
+        if !warnings.is_empty() {
+            warn!("{}", warnings.trim_end());
+        }
+        match self.apply(config) {
+            Ok(changes) => {
+                for change in changes.iter().take(LOGGED) {
+                    info!("{}", ChangeShown::of(change));
+                }
+                info!("{path}: applied, {}", count(changes.len()));
+            }
+            Err(refusal) => error!("{path}: not applied, nothing has changed: {refusal}"),
+        }
+    }
+
+    /// What runs, as the text of a file.
+    fn show(&self) -> Result<String, Refusal> {
+        let (mut config, _) = self.running()?;
+        config
+            .vnets
+            .retain(|vnet| *vnet != config::Vnet::empty(vnet.name.clone()) || !vnet.name.is_base());
+        let notes = running::take_out_unreachable(&mut config);
+        let mut text = String::new();
+        for note in notes {
+            text.push_str(&format!(
+                "# Left out, no interface is on a network with the gateway: {note}\n"
+            ));
+        }
+        text.push_str(&config.to_toml());
+        Ok(text)
+    }
+
+    /// What runs.
+    fn running(&self) -> Result<(Config, Facts), Refusal> {
+        let began = Instant::now();
+        let start = |service: &mut Service<'_>| {
+            (Facts::of(service.stack, service.ports), Reading::new(service.stack))
+        };
+        let (facts, mut reading) = self.with(start)?;
+        loop {
+            let (now, goes_on) = self.with(move |service| {
+                let goes_on = reading.go_on(service.stack, service.ports, Instant::now() + PIECE);
+                (reading, goes_on)
+            })?;
+            reading = now;
+            if !goes_on {
+                break;
+            }
+        }
+        let (ports, vnets) = (facts.ports.clone(), reading.vnets);
+        debug!("{} vnets looked at in {:?}", vnets.len(), began.elapsed());
+        Ok((Config { ports, vnets, ..self.started.clone() }, facts))
+    }
+
+    /// The changes that lead to `config`.
+    fn compare(&self, mut config: Config) -> Result<(Vec<Change>, Facts), Refusal> {
+        let (running, facts) = self.running()?;
+        let began = Instant::now();
+        facts.settle(&mut config);
+        let changes = difference(&running, &config);
+        debug!("compared in {:?}", began.elapsed());
+        Ok((changes, facts))
+    }
+
+    /// Leads to `config`, by all of the changes, which are returned, or by none. Nobody else changes anything meanwhile.
+    fn apply(&self, config: Config) -> Result<Arc<Vec<Change>>, Refusal> {
+        self.with(|service| service.configurator.applying = true)?;
+        let done = self.compare(config).and_then(|(changes, facts)| {
+            obstacles::check(&changes, &facts)?;
+            self.all_or_none(Arc::new(changes))
+        });
+        let applied = done.is_ok();
+        self.with(move |service| {
+            service.configurator.applying = false;
+            if applied {
+                service.stack.emit(|| Event::new(EventKind::ConfigApplied));
+            }
+        })?;
+        done
+    }
+
+    fn all_or_none(&self, changes: Arc<Vec<Change>>) -> Result<Arc<Vec<Change>>, Refusal> {
+        let began = Instant::now();
+        let Err(Failed { done, step, cause }) = self.make(&changes)? else {
+            debug!("{} made in {:?}", count(changes.len()), began.elapsed());
+            return Ok(changes);
+        };
+        let mut text = format!("{step}: {cause}");
+        let mut cure = "mend the file: what had been changed before this step is undone";
+        if let Err(Failed { step, cause, .. }) = self.make(&Arc::new(way_back(&changes[..done])))? {
+            text.push_str(&format!("\nand the way back ended at {step}: {cause}"));
+            cure = "apply a configuration that is known to be good";
+        }
+        Err(Refusal::new(Code::Refused, text, cure))
+    }
+
+    /// Makes changes in their order, as far as they can be made.
+    fn make(&self, changes: &Arc<Vec<Change>>) -> Result<Result<(), Failed>, Refusal> {
+        let mut done = 0;
+        while done < changes.len() {
+            let list = Arc::clone(changes);
+            let made = self.with(move |service| some(service, &list, done))?;
+            match made {
+                Ok(so_far) => done = so_far,
+                Err(failed) => return Ok(Err(failed)),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Has the control thread do something.
+    fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Service<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let ending = || Refusal::new(Code::Refused, "the instance is ending", "start it again");
+        let (answer, answers) = bounded(1);
+        let piece = Box::new(move |service: &mut Service<'_>| {
+            let _waited_for = answer.send(work(service));
+        });
+        self.control.send(piece).map_err(|_| ending())?;
+        answers.recv().map_err(|_| ending())
+    }
+}
+
+/// A change that could not be made.
+#[derive(Debug)]
+struct Failed {
+    /// How many were made before it.
+    done: usize,
+    /// Which one.
+    step: String,
+    /// Why not.
+    cause: String,
+}
+
+/// Makes changes from the one with that number on, for a while; the number of the next one.
+fn some(service: &mut Service<'_>, changes: &[Change], mut done: usize) -> Result<usize, Failed> {
+    let until = Instant::now() + PIECE;
+    let Service { stack, ports, workers, .. } = service;
+    let mut steps = Steps { stack, ports, workers };
+    while done < changes.len() {
+        done += steps.step(&changes[done..], ROUTES).map_err(|(at, error)| Failed {
+            done: done + at,
+            step: ChangeShown::of(&changes[done + at]).to_string(),
+            cause: format!("{error:#}"),
+        })?;
+        if Instant::now() >= until {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// What undoes these changes. A vnet that they made goes as a whole.
+fn way_back(done: &[Change]) -> Vec<Change> {
+    let is_new =
+        |change: &Change| matches!(change, Change::Vnet { change: VnetChange::Create, .. });
+    let new: BTreeSet<&VnetName> =
+        done.iter().filter(|change| is_new(change)).filter_map(Change::vnet).collect();
+    let matters =
+        |change: &&Change| is_new(change) || change.vnet().is_none_or(|vnet| !new.contains(vnet));
+    done.iter().rev().filter(matters).flat_map(|change| change.clone().inverse()).collect()
+}
+
+fn of_file(report: String) -> Refusal {
+    Refusal::new(Code::BadConfiguration, report.trim_end(), "mend the file; nothing has changed")
+}
+
+fn end(reason: &str, message: String) -> Pushed {
+    let ended = Ended { reason: reason.to_owned(), message, ..Ended::default() };
+    Pushed { end: Some(ended), ..Pushed::default() }
+}
+
+/// Sends a line as soon as there is room for it; a client that is gone gets none.
+fn push(outbox: &Outbox, line: Pushed) {
+    while !outbox.has_room() && !outbox.is_gone() {
+        std::thread::sleep(SLOW);
+    }
+    outbox.push(line);
+}
+
+/// The text in parts of bounded length, cut behind lines where there are any.
+fn parts(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let mut length = text.len().min(TEXT);
+        while !text.is_char_boundary(length) {
+            length -= 1;
+        }
+        if length < text.len() {
+            length = text[..length].rfind('\n').map_or(length, |at| at + 1);
+        }
+        let (part, rest) = text.split_at(length);
+        text = rest;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+fn count(changes: usize) -> String {
+    match changes {
+        0 => "no change".to_owned(),
+        1 => "1 change".to_owned(),
+        many => format!("{many} changes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_text() {
+        let line = "é".repeat(40) + "\n";
+        for text in [String::new(), line.repeat(3000), "é".repeat(TEXT)] {
+            assert_eq!(parts(&text).collect::<String>(), text);
+            assert!(parts(&text).all(|part| part.len() <= TEXT && !part.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_vnet_that_was_made_goes_as_a_whole() {
+        let vnet = |name: &str| VnetName::new(name).expect("a name");
+        let of = |name: &str, change| Change::Vnet { vnet: vnet(name), change };
+        let sysctl = || VnetChange::Sysctl { name: "a".to_owned(), from: None, to: None };
+        let done = [of("red", sysctl()), of("blue", VnetChange::Create), of("blue", sysctl())];
+        let back = way_back(&done);
+        let empty = Box::new(config::Vnet::empty(vnet("blue")));
+        assert_eq!(back, [of("blue", VnetChange::Destroy(empty)), of("red", sysctl())]);
+    }
+}
