@@ -217,7 +217,6 @@ fn it_ends_with_its_interface_or_its_vnet() {
         return;
     }
     let mut lab = crossroads();
-    let _base = lab.vnet("vnet0");
     let em1 = lab.ifnet(RED, "em1").slot;
     let of_em1 = start(&mut lab, RED, TapSpec { interface: Some(em1), ..everything() });
     let of_all = start(&mut lab, RED, everything());
