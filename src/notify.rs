@@ -70,6 +70,20 @@ impl Manager {
     }
 }
 
+/// The configuration is being read again. [`reloaded`] follows.
+pub(crate) fn reloading() {
+    let now = NotifyState::monotonic_usec_now();
+    match now {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(_) => tell(&[NotifyState::Reloading]),
+    }
+}
+
+/// That is done, whatever became of it.
+pub(crate) fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
 fn tell(news: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(news) {
         warn!("the service manager does not listen: {error}");

@@ -15,6 +15,7 @@ use super::steps::{ROUTES, Steps};
 use super::{Draft, Piece, Task, Wish, obstacles};
 use crate::control::Outbox;
 use crate::execute::Service;
+use crate::notify;
 use crate::protocol::{ChangeShown, Code, Ended, Pushed, Refusal};
 
 /// How long the control thread works on one piece, which is done in one of its ticks.
@@ -52,7 +53,11 @@ impl Work {
                     };
                     push(&outbox, line);
                 }
-                Task::Reload => self.reload(),
+                Task::Reload => {
+                    notify::reloading();
+                    self.reload();
+                    notify::reloaded();
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -76,6 +77,23 @@ def the_service_manager_hears_of_the_start_of_life_and_of_the_end(lab: Lab):
     last = manager.until("STOPPING=1")
     that("READY=1" not in sum(last, []), f"{last}")
     equal(manager.next(0.1), None, "what comes after the end")
+
+
+@case()
+def the_service_manager_hears_of_a_reload(lab: Lab):
+    manager = managed(lab, 10_000_000)
+    manager.until("READY=1")
+    file = lab.directory / "service.toml"
+    good = file.read_text()
+    for text, words in ((good.replace('"red"', '"blue"'), "applied"), ("[workers]\ncpus = 7\n", "not applied")):
+        file.write_text(text)
+        lab.program.process.send_signal(signal.SIGHUP)
+        (begin,) = manager.until("RELOADING=1")
+        that(any(line.startswith("MONOTONIC_USEC=") for line in begin), f"{begin}")
+        manager.until("READY=1")
+        that(words in lab.program.log(), lab.program.log())
+    equal(json.loads(command("-j", "-s", lab.directory / "control.sock", "vnet", "show", "blue").stdout)["name"], "blue", "vnet")
+    lab.stop()
 
 
 def worker_thread(pid: int) -> int:
