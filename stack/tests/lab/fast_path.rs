@@ -109,9 +109,10 @@ impl Recipe {
         let src = SOURCES[self.src].parse().unwrap();
         let em = self.em;
         let mut packet = Packet::udp(src, dst, self.len).link(host(em as u8, 2), EM[em]);
-        // Packets in odd shapes may be exceptions, too: they have flows of their own.
-        let odd = u16::from(!self.pieces.is_empty() || self.trailer > 0);
-        packet.payload[..2].copy_from_slice(&(self.flow + 100 * odd).to_be_bytes());
+        // Whether a packet in an odd shape is an exception depends on where it is cut: each has a flow of its own.
+        let is_odd = !self.pieces.is_empty() || self.trailer > 0;
+        let port = if is_odd { 1000 + id } else { self.flow };
+        packet.payload[..2].copy_from_slice(&port.to_be_bytes());
         if self.has_options {
             packet.options = vec![7, 7, 4, 0, 0, 0, 0, 0];
         }
