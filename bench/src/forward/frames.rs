@@ -33,6 +33,8 @@ pub(crate) struct Feed {
     templates: Vec<Vec<u8>>,
     destinations: Vec<u32>,
     ether: usize,
+    /// On the way.
+    routers: u8,
     next: usize,
 }
 
@@ -43,7 +45,12 @@ impl Feed {
         let ether = ETHER + if tagged { TAG } else { 0 };
         let sizes = sizes.iter().cycle().take(FLOWS);
         let templates = sizes.map(|size| template(*size, tagged, &mut random)).collect();
-        Self { templates, destinations, ether, next: 0 }
+        Self { templates, destinations, ether, routers: 1, next: 0 }
+    }
+
+    /// The same frames on a way through so many routers, each of which lowers the TTL.
+    pub(crate) fn through(self, routers: u8) -> Self {
+        Self { routers, ..self }
     }
 
     /// As many frames as a burst has, all different, from the pool.
@@ -162,7 +169,7 @@ impl Feed {
         if ip[16..20] != dst.to_be_bytes() || ip[12..16] != before[12..16] {
             return Some("IPv4 address");
         }
-        if ip[8] != TTL - 1 {
+        if ip[8] != TTL - self.routers {
             return Some("TTL");
         }
         if header_sum(ip) != 0xffff {

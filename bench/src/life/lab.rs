@@ -20,6 +20,8 @@ const MBUFS: u32 = 8191;
 const MEMORY_MIB: u32 = 512;
 /// Time that passes between two ticks of [`House::pass`].
 const TICK: Duration = Duration::from_millis(100);
+/// Both announcements of an address (RFC 5227 1.1: ANNOUNCE_INTERVAL), and a little.
+pub(super) const ANNOUNCED: Duration = Duration::from_millis(2500);
 /// Longer than any queue takes to empty.
 const LONG: Duration = Duration::from_secs(10);
 

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::Args;
-use super::lab::Lab;
+use super::lab::{ANNOUNCED, Lab};
 use super::memory::Memory;
 use super::outcome::{Outcome, Times};
 use super::tenant;
@@ -16,8 +16,6 @@ use crate::forward::frames::Feed;
 
 /// Times that one vnet and all of them take turns.
 const TURNS: u32 = 20;
-/// Both announcements of an address (RFC 5227 1.1: ANNOUNCE_INTERVAL), and a little.
-const ANNOUNCED: Duration = Duration::from_millis(2500);
 /// A vnet may take so much (DESIGN: an idle vnet).
 const LIMIT_BYTES: u64 = 64 << 10;
 
@@ -32,16 +30,8 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     drop(tenant::router(&mut house.stack, "t0", &flows[0])?);
     let feeds = vec![Feed::new(&[60], true, tenant::destinations(tenant::DESTINATIONS))];
     let ports = tenant::ports(args.vnets);
-    let phases = vec![1, args.vnets];
-    let plan = Plan {
-        ports,
-        flows: flows.clone(),
-        feeds,
-        phases,
-        random: true,
-        check_every: 1,
-        gateways: 1,
-    };
+    let phases = vec![0..1, 0..args.vnets];
+    let plan = Plan { ports, flows: flows.clone(), feeds, phases, random: true, check_every: 1 };
     let traffic = Traffic::start(lab, &house, plan)?;
 
     let (mut create, mut furnish) = (Times::new()?, Times::new()?);

@@ -10,9 +10,11 @@
 //! | `outcome.rs` | what a scenario says |
 //! | all others | one scenario each |
 
+mod epair;
 mod lab;
 mod many;
 mod memory;
+mod moves;
 mod outcome;
 mod rounds;
 mod routes;
@@ -50,6 +52,9 @@ pub(crate) struct Args {
     /// Scenario `routes`: how many changes.
     #[arg(long, default_value_t = 1_000_000, value_name = "N")]
     changes: usize,
+    /// Scenario `moves`: how often an interface moves.
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    moves: usize,
     /// How long a scenario forwards that measures a rate.
     #[arg(long, default_value_t = 4.0, value_name = "S")]
     seconds: f64,
@@ -77,6 +82,8 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "rounds", several_vnets: true, run: rounds::run },
     Scenario { name: "many", several_vnets: true, run: many::run },
     Scenario { name: "routes", several_vnets: false, run: routes::run },
+    Scenario { name: "moves", several_vnets: true, run: moves::run },
+    Scenario { name: "epair", several_vnets: true, run: epair::run },
 ];
 
 /// A pattern of this command's scenarios.
@@ -125,11 +132,12 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
 
 /// Numbers that a scenario can do something with.
 fn check(args: &Args) -> Result<()> {
-    let Args { rounds, vnets, workers, changes, seconds, .. } = args;
+    let Args { rounds, vnets, workers, changes, moves, seconds, .. } = args;
     ensure!((1..=10_000_000).contains(rounds), "--rounds {rounds}: give 1 to 10000000");
     ensure!((1..=60_000).contains(vnets), "--vnets {vnets}: give 1 to 60000");
     ensure!((1..=64).contains(workers), "--workers {workers}: give 1 to 64");
     ensure!(*changes >= 100, "--changes {changes}: give 100 at least");
+    ensure!((1..=10_000_000).contains(moves), "--moves {moves}: give 1 to 10000000");
     ensure!((0.05..=3600.0).contains(seconds), "--seconds {seconds}: give 0.05 to 3600");
     Ok(())
 }

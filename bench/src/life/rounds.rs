@@ -15,7 +15,7 @@ use super::Args;
 use super::lab::{House, Lab};
 use super::memory::Memory;
 use super::outcome::{Outcome, Times};
-use super::tenant::{self, gateway};
+use super::tenant::{self, HALVES, gateway};
 use super::traffic::{Flow, Plan, Traffic};
 use crate::forward::frames::Feed;
 
@@ -33,18 +33,12 @@ const SLACK_BYTES: u64 = 1 << 20;
 const REST: usize = 0;
 const ALL: usize = 1;
 
-/// The two halves of the destinations, each with an interface of its own.
-const HALVES: [Ipv4Net; 2] = [
-    Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 16),
-    Ipv4Net::new_assert(Ipv4Addr::new(198, 19, 0, 0), 16),
-];
-
 /// What passes through the vnet that comes and goes: from its first interface to its second, from its third to its fourth.
 fn guest_flows() -> [Flow; 2] {
     let flow = |n: usize| {
         let pair = 1 + n as u16;
         let (into, out) = (PortId(2 * pair), PortId(2 * pair + 1));
-        Flow { into, out, vlan: 1, feed: 1 + n, may_drop: true }
+        Flow { into, out, vlan: Some(1), feed: 1 + n, gateways: 0..1, may_drop: true }
     };
     [flow(0), flow(1)]
 }
@@ -118,8 +112,8 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     flows.extend(guests.clone());
     let prefixes = [tenant::DESTINATIONS, HALVES[0], HALVES[1]];
     let feeds = prefixes.map(|prefix| Feed::new(&[60], true, tenant::destinations(prefix))).into();
-    let phases = vec![0, flows.len()];
-    let plan = Plan { ports: 6, flows, feeds, phases, random: false, check_every: 1, gateways: 1 };
+    let phases = vec![0..0, 0..flows.len()];
+    let plan = Plan { ports: 6, flows, feeds, phases, random: false, check_every: 1 };
     let traffic = Traffic::start(lab, &house, plan)?;
     traffic.phase(ALL)?;
 

@@ -15,7 +15,7 @@ use super::Args;
 use super::lab::{House, Lab};
 use super::outcome::{Outcome, Times};
 use super::tenant::{self, gateway};
-use super::traffic::{Plan, Tally, Traffic};
+use super::traffic::{Flow, Plan, Tally, Traffic};
 use crate::forward::frames::Feed;
 use crate::pktgen::Random;
 use crate::report::Percentiles;
@@ -88,7 +88,7 @@ impl Changes {
 /// Runs the scenario.
 pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     let mut house = lab.house(1)?;
-    let flow = tenant::flow(0);
+    let flow = Flow { gateways: 0..2, ..tenant::flow(0) };
     let stack = &mut house.stack;
     let vnet = tenant::vnet(stack, "t0")?;
     let _em0 = tenant::inside(stack, &vnet, "em0", (flow.into, flow.vlan), 0)?;
@@ -101,10 +101,9 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
         ports: 2,
         flows: vec![flow],
         feeds: vec![Feed::new(&[60], true, tenant::destinations(tenant::DESTINATIONS))],
-        phases: vec![1, 1],
+        phases: vec![0..1, 0..1],
         random: false,
         check_every: 16,
-        gateways: 2,
     };
     let traffic = Traffic::start(lab, &house, plan)?;
 

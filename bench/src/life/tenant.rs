@@ -17,6 +17,11 @@ use crate::pktgen::Random;
 
 /// Benchmarks' destinations (RFC 2544 C.2.2), of which a vnet may have two halves.
 pub(super) const DESTINATIONS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 15);
+/// The two halves of the destinations, each with a way of its own.
+pub(super) const HALVES: [Ipv4Net; 2] = [
+    Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 16),
+    Ipv4Net::new_assert(Ipv4Addr::new(198, 19, 0, 0), 16),
+];
 /// VLANs of a port.
 const VLANS: usize = 4094;
 
@@ -25,7 +30,14 @@ const VLANS: usize = 4094;
 pub(super) fn flow(n: usize) -> Flow {
     let pair = (n / VLANS) as u16;
     let vlan = 1 + (n % VLANS) as u16;
-    Flow { into: PortId(2 * pair), out: PortId(2 * pair + 1), vlan, feed: 0, may_drop: false }
+    Flow {
+        into: PortId(2 * pair),
+        out: PortId(2 * pair + 1),
+        vlan: Some(vlan),
+        feed: 0,
+        gateways: 0..1,
+        may_drop: false,
+    }
 }
 
 /// Ports that so many tenants need.
@@ -57,7 +69,7 @@ pub(super) fn inside(
     stack: &mut Stack,
     vnet: &VnetRef,
     name: &str,
-    (port, vlan): (PortId, u16),
+    (port, vlan): (PortId, Option<u16>),
     link: u8,
 ) -> Result<IfSlot> {
     let network = Ipv4Net::new(Ipv4Addr::new(172, 30 + link, 0, 1), 16)?;
@@ -69,7 +81,7 @@ pub(super) fn outside(
     stack: &mut Stack,
     vnet: &VnetRef,
     name: &str,
-    (port, vlan): (PortId, u16),
+    (port, vlan): (PortId, Option<u16>),
     link: u8,
     gateways: u8,
 ) -> Result<IfSlot> {
@@ -85,15 +97,25 @@ fn interface(
     stack: &mut Stack,
     vnet: &VnetRef,
     name: &str,
-    (port, vlan): (PortId, u16),
+    (port, vlan): (PortId, Option<u16>),
     mac: [u8; 6],
     address: Ipv4Net,
 ) -> Result<IfSlot> {
-    let vlan = Some(vlan);
-    let spec = InterfaceSpec { name: name.to_owned(), port, vlan, mac: MacAddr(mac), mtu: 1500 };
-    let slot = stack.create_interface(vnet, spec)?;
+    let slot = bare(stack, vnet, name, (port, vlan), mac)?;
     stack.add_address(slot, address)?;
     Ok(slot)
+}
+
+/// An interface without an address.
+pub(super) fn bare(
+    stack: &mut Stack,
+    vnet: &VnetRef,
+    name: &str,
+    (port, vlan): (PortId, Option<u16>),
+    mac: [u8; 6],
+) -> Result<IfSlot> {
+    let spec = InterfaceSpec { name: name.to_owned(), port, vlan, mac: MacAddr(mac), mtu: 1500 };
+    Ok(stack.create_interface(vnet, spec)?)
 }
 
 /// A vnet with two interfaces and a route to all destinations.

@@ -58,11 +58,36 @@ fn routes_change_without_loss() {
 }
 
 #[test]
+fn moves_lose_no_packet_unnamed() {
+    let Some(outcome) = run_one("moves", &["--moves", "200"]) else { return };
+    assert_eq!(detail(&outcome, "moves"), 200.0);
+    assert_eq!(outcome.results[0].percentiles.as_ref().expect("times").count, 200);
+    let vnets = &outcome.results[0].details["vnets"];
+    for name in ["red", "blue"] {
+        let of = |what: &str| vnets[name][what].as_u64().expect("a number");
+        assert!(of("forwarded") >= 100 * 64, "{vnets}");
+        let drops = vnets[name]["drops"].as_object().expect("drops by name");
+        let dropped: u64 = drops.values().filter_map(serde_json::Value::as_u64).sum();
+        assert_eq!(of("received"), of("forwarded") + dropped, "{vnets}");
+    }
+}
+
+#[test]
+fn an_epair_joins_two_vnets() {
+    let Some(outcome) = run_one("epair", &["--seconds", "0.2"]) else { return };
+    assert!(detail(&outcome, "forwarded") > 0.0 && detail(&outcome, "ratio_to_one") > 0.0);
+    assert!(detail(&outcome, "crossed") >= 64.0);
+}
+
+#[test]
 fn tenants_share_ports_by_their_vlans() {
     let mut seen = std::collections::HashSet::new();
     for n in 0..10_000 {
         let flow = tenant::flow(n);
-        assert!((1..=4094).contains(&flow.vlan) && flow.out.0 < tenant::ports(10_000));
+        assert!(
+            flow.vlan.is_some_and(|vlan| (1..=4094).contains(&vlan))
+                && flow.out.0 < tenant::ports(10_000)
+        );
         assert!(seen.insert((flow.into, flow.vlan)), "tenant {n}");
     }
     assert_eq!((tenant::ports(1), tenant::ports(4094), tenant::ports(4095)), (2, 2, 4));

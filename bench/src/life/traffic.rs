@@ -1,6 +1,7 @@
 //! The worker: bursts of one flow after the other through the real datapath, timed, counted and checked, while the control
 //! thread does what the scenario is about.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,9 +26,11 @@ pub(super) struct Flow {
     pub(super) into: PortId,
     pub(super) out: PortId,
     /// In and out.
-    pub(super) vlan: u16,
+    pub(super) vlan: Option<u16>,
     /// Which of the plan's frames.
     pub(super) feed: usize,
+    /// Gateways that frames may leave to.
+    pub(super) gateways: Range<usize>,
     /// The vnet may not be there; then frames end in a drop.
     pub(super) may_drop: bool,
 }
@@ -39,14 +42,12 @@ pub(super) struct Plan {
     pub(super) ports: u16,
     pub(super) flows: Vec<Flow>,
     pub(super) feeds: Vec<Feed>,
-    /// Phase by phase, how many of the flows there are, the first so many. With none the worker has no packets.
-    pub(super) phases: Vec<usize>,
+    /// Phase by phase, which of the flows there are. With none the worker has no packets.
+    pub(super) phases: Vec<Range<usize>>,
     /// Which flow comes next is random; in turn otherwise.
     pub(super) random: bool,
     /// One burst in so many is checked byte by byte; all are counted.
     pub(super) check_every: u64,
-    /// Gateways that frames may leave to.
-    pub(super) gateways: usize,
 }
 
 /// What became of the bursts of one phase.
@@ -56,6 +57,8 @@ pub(super) struct Tally {
     pub(super) cycles: Histogram<u64>,
     pub(super) total_cycles: u64,
     pub(super) left: u64,
+    /// Of them, by feed.
+    pub(super) left_of: Vec<u64>,
     /// Frames that did not leave, of flows that must not be dropped.
     pub(super) lost: u64,
     /// Frames that did not leave, of the others.
@@ -63,9 +66,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn new() -> Result<Self> {
+    fn new(feeds: usize) -> Result<Self> {
         let cycles = Histogram::new_with_bounds(1, LONGEST, 3)?;
-        Ok(Self { cycles, total_cycles: 0, left: 0, lost: 0, dropped: 0 })
+        Ok(Self { cycles, total_cycles: 0, left: 0, left_of: vec![0; feeds], lost: 0, dropped: 0 })
     }
 
     /// Cycles of a packet.
@@ -163,7 +166,8 @@ struct Worker {
 
 impl Worker {
     fn new(datapath: Datapath, plan: Plan, pool: MbufPool) -> Result<Self> {
-        let tallies = plan.phases.iter().map(|_| Tally::new()).collect::<Result<_>>()?;
+        let tallies =
+            plan.phases.iter().map(|_| Tally::new(plan.feeds.len())).collect::<Result<_>>()?;
         let (burst, random) = (Burst::new(), Random::new(0x7475_726e));
         Ok(Self { datapath, plan, pool, burst, tallies, random, turn: 0, baseline: baseline() })
     }
@@ -171,12 +175,12 @@ impl Worker {
     fn run(mut self, shared: &Shared) -> Result<Vec<Tally>> {
         while !shared.stop.load(Ordering::Relaxed) {
             let phase = shared.phase.load(Ordering::Acquire);
-            match self.plan.phases.get(phase).copied().unwrap_or(0) {
-                0 => self.rest(),
-                flows => {
-                    let guests = self.work(phase, flows)?;
-                    let _before = shared.guests.fetch_add(guests, Ordering::Release);
-                }
+            let flows = self.plan.phases.get(phase).cloned().unwrap_or_default();
+            if flows.is_empty() {
+                self.rest();
+            } else {
+                let guests = self.work(phase, flows)?;
+                let _before = shared.guests.fetch_add(guests, Ordering::Release);
             }
             let _before = shared.bursts.fetch_add(1, Ordering::Release);
         }
@@ -191,16 +195,17 @@ impl Worker {
         self.burst.clear();
         let _timed = self.datapath.begin(Nanos(tsc::now()));
         self.datapath.finish(0);
-        self.put_aside();
+        let _strays = self.put_aside();
     }
 
-    /// A burst of one of the first `flows`; how many of its frames left, if they could be dropped.
-    fn work(&mut self, phase: usize, flows: usize) -> Result<u64> {
+    /// A burst of one of `flows`; how many of its frames left, if they could be dropped.
+    fn work(&mut self, phase: usize, flows: Range<usize>) -> Result<u64> {
         let turn = if self.plan.random { self.random.next() } else { self.turn };
-        let flow = self.plan.flows[(turn % flows as u64) as usize].clone();
+        let flow = self.plan.flows[flows.start + (turn % flows.len() as u64) as usize].clone();
         let feed = &mut self.plan.feeds[flow.feed];
         feed.burst(&self.pool, BURST, &mut self.burst)?;
-        feed.write(&mut self.burst, flow.vlan)?;
+        let vlan = flow.vlan.unwrap_or(0);
+        feed.write(&mut self.burst, vlan)?;
 
         let begin = tsc::serialized();
         let _timed = self.datapath.begin(Nanos(begin));
@@ -210,18 +215,19 @@ impl Worker {
 
         let frames = self.datapath.out().frames(flow.out).filter(is_ipv4);
         frames.for_each(|mbuf| drop(self.burst.push(mbuf)));
-        self.put_aside();
+        let strays = self.put_aside();
+        ensure!(strays == 0, "{strays} packets left through other ports than {:?}", flow.out);
         let left = self.burst.len();
         let whole = left == BURST;
         if whole && self.turn.is_multiple_of(self.plan.check_every) {
-            let gateways = self.plan.gateways;
-            let leads_to = |_, mac| (0..gateways).any(|n| mac == gateway_mac(n));
+            let leads_to = |_, mac| flow.gateways.clone().any(|n| mac == gateway_mac(n));
             let (feed, frames) = (&self.plan.feeds[flow.feed], self.burst.iter());
-            feed.check_in_any_order(frames, BURST, flow.vlan, leads_to)?;
+            feed.check_in_any_order(frames, BURST, vlan, leads_to)?;
         }
         self.turn += 1;
         let tally = &mut self.tallies[phase];
         tally.left += left as u64;
+        tally.left_of[flow.feed] += left as u64;
         let missing = (BURST - left) as u64;
         if flow.may_drop {
             tally.dropped += missing
@@ -235,15 +241,17 @@ impl Worker {
         Ok(if flow.may_drop { left as u64 } else { 0 })
     }
 
-    /// Announcements, and whatever else vnets send of themselves.
-    fn put_aside(&mut self) {
-        for port in 0..self.plan.ports {
-            self.datapath.out().frames(PortId(port)).for_each(drop);
-        }
+    /// Announcements, and whatever else vnets send of themselves; how many IPv4 packets are among it.
+    fn put_aside(&mut self) -> usize {
+        let Self { datapath, plan, .. } = self;
+        let ports = (0..plan.ports).map(PortId);
+        ports.map(|port| datapath.out().frames(port).filter(is_ipv4).count()).sum()
     }
 }
 
-/// Whether a tagged frame holds IPv4.
+/// Whether a frame, tagged or not, holds IPv4.
 fn is_ipv4(mbuf: &Mbuf) -> bool {
-    mbuf.data().get(16..18) == Some(&[0x08, 0x00])
+    let frame = mbuf.data();
+    let at = if frame.get(12..14) == Some(&[0x81, 0x00]) { 16 } else { 12 };
+    frame.get(at..at + 2) == Some(&[0x08, 0x00])
 }
