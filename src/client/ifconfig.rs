@@ -16,7 +16,7 @@ pub(crate) struct Ifconfig {
     /// The interface; all are shown without one.
     interface: Option<String>,
     /// What to change.
-    #[arg(trailing_var_arg = true, value_name = "WORDS")]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORDS")]
     words: Vec<String>,
 }
 
