@@ -18,6 +18,8 @@ use super::scenario::Wire;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time before the first sample counts.
 const WARM_UP: Duration = Duration::from_millis(500);
+/// Longest wait for a worker's first packet after that.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The ports of one scenario, started.
 #[derive(Debug)]
@@ -143,6 +145,11 @@ impl Bench {
         let read = || (tsc::now(), counters.packets.get());
         let (begin, before) = read();
         std::thread::sleep(time);
+        // At least one burst, however little of the CPU the worker got meanwhile.
+        let patience = Instant::now() + PATIENCE;
+        while counters.packets.get() == before && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let (end, after) = read();
         orders.stop();
         let Ok(done) = worker.join() else { bail!("the worker panicked") };

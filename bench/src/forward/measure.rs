@@ -98,7 +98,8 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
     let (start, mut nodes_before) = (Instant::now(), None);
     loop {
         let elapsed = start.elapsed();
-        if elapsed > WARM_UP + time {
+        // At least one look, however little of the CPU this thread got meanwhile.
+        if elapsed > WARM_UP + time && nodes_before.is_some() {
             break;
         }
         let warm = elapsed > WARM_UP;
