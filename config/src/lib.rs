@@ -27,7 +27,7 @@
 //! ");
 //! ```
 //!
-//! The way back is [`Config::to_toml`], and [`difference`] says what it takes to come from one configuration to another.
+//! The way back is [`Config::to_toml`], and [`difference()`] says what it takes to come from one configuration to another.
 //!
 //! The crate asks the machine nothing except whether files exist that the configuration names;
 //! what else it must know (CPUs, sysctls, how many vnets the build holds) comes in as a [`Host`].

@@ -25,7 +25,7 @@ impl Service<'_> {
         }
     }
 
-    /// A page ends after [`TRAFFIC`] vnets or [`LOOKS`] names: it takes a small part of a tick.
+    /// A page ends after `TRAFFIC` vnets or `LOOKS` names: it takes a small part of a tick.
     pub(super) fn vnet_traffic(
         &self,
         after: Option<u64>,

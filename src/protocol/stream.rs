@@ -59,7 +59,7 @@ pub(crate) struct ChangeShown {
     pub(crate) vnet: Option<String>,
     /// What becomes of it.
     pub(crate) action: Action,
-    /// What kind of thing it is: route, interface, [workers] ...
+    /// What kind of thing it is: route, interface, `[workers]` and so on.
     pub(crate) object: String,
     /// Its name or key.
     pub(crate) name: String,

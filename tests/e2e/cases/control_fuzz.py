@@ -144,7 +144,7 @@ class Fuzzer:
             response = json.loads(line)
         except ValueError:
             raise AssertionError(f"{self.name} got what is no JSON: {line[:300]!r}") from None
-        if "id" in response and not response.keys().isdisjoint(("event", "packets", "end")):
+        if "id" in response and not response.keys().isdisjoint(("event", "packets", "text", "change", "warnings", "end")):
             # Of a stream, which goes on until its client ends it.
             that(self.owed.most[response["id"]], f"{self.name}: no stream of it: {line[:300]!r}")
             return
