@@ -19,6 +19,7 @@ mod thread;
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use config::{Config, Host};
@@ -34,6 +35,9 @@ pub(crate) use steps::start;
 const DRAFTS: usize = 8;
 /// Bytes of all of these together: as many as one file may have.
 const DRAFT_BYTES: usize = 64 << 20;
+
+/// Longest wait for the next part of a file.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something that the control thread does for the configuration thread.
 type Piece = Box<dyn FnOnce(&mut Service<'_>) + Send>;
@@ -64,6 +68,8 @@ struct Draft {
     text: String,
     /// There is no more to come.
     is_whole: bool,
+    /// When it began, or its last part came.
+    grew: Instant,
 }
 
 /// What the thread is told to do.
@@ -112,7 +118,8 @@ impl Configurator {
             return Err(Refusal::new(Code::Refused, text, "try again when one has ended"));
         }
         let is_whole = wish == Wish::Show;
-        self.drafts.push(Draft { outbox: caller.stream(), wish, text: String::new(), is_whole });
+        let (outbox, grew) = (caller.stream(), Instant::now());
+        self.drafts.push(Draft { outbox, wish, text: String::new(), is_whole, grew });
         Ok(Answer::Done(Done::default()))
     }
 
@@ -142,11 +149,21 @@ impl Configurator {
         let draft = &mut self.drafts[at];
         draft.text.push_str(text);
         draft.is_whole = last;
+        draft.grew = Instant::now();
         Ok(Answer::Done(Done { count: Some(draft.text.len() as u64), more: None }))
     }
 
     /// Hands over what is whole; once in each tick, so that the answer to a request is there before its stream begins.
+    /// What does not grow is given up: its client may be unable to send any more, and waits for ever.
     pub(crate) fn hand_over(&mut self) {
+        self.drafts.retain(|draft| {
+            let is_stuck = !draft.is_whole && draft.grew.elapsed() > PATIENCE;
+            if is_stuck {
+                let text = format!("no part of the file came for {} s", PATIENCE.as_secs());
+                draft.outbox.push(thread::end("timeout", text));
+            }
+            !is_stuck
+        });
         while let Some(at) = self.drafts.iter().position(|draft| draft.is_whole) {
             let draft = self.drafts.remove(at);
             self.give(Task::Ask(draft));

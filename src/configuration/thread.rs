@@ -277,7 +277,7 @@ fn of_file(report: String) -> Refusal {
     Refusal::new(Code::BadConfiguration, report.trim_end(), "mend the file; nothing has changed")
 }
 
-fn end(reason: &str, message: String) -> Pushed {
+pub(super) fn end(reason: &str, message: String) -> Pushed {
     let ended = Ended { reason: reason.to_owned(), message, ..Ended::default() };
     Pushed { end: Some(ended), ..Pushed::default() }
 }
