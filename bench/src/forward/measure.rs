@@ -147,6 +147,8 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
         }
     }
     ensure!(packets > 0, "{}: nothing was forwarded", scenario.name);
+    // Without devices there is nowhere to lose them.
+    ensure!(devices.is_some() || lost == 0, "{}: {lost} packets did not leave", scenario.name);
     let nodes = NodeCost::since(&datapath, &nodes_before.unwrap_or_default());
     let queues = devices.map(|(feed, rx, sink)| Queues {
         feed,

@@ -6,8 +6,8 @@
 
 use pmd::PortId;
 
-/// The first number that is no port of DPDK's.
-const FIRST_PORT: u16 = 1024;
+/// The first number that is no port: above DPDK's, and above those of the forwarding lab, which numbers thousands itself.
+const FIRST_PORT: u16 = 16_384;
 const _: () = assert!(pmd::MAX_PORTS <= FIRST_PORT as usize);
 
 /// Epairs of a process.
