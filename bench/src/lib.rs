@@ -14,6 +14,7 @@
 mod accessor;
 mod compare;
 mod forward;
+mod host;
 mod life;
 pub mod machine;
 mod pattern;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use pmd::{CpuId, Eal, EalConfig, Hugepages, MbufPool, PortId, SocketId, tsc, worker};
+use pmd::{CpuId, Eal, MbufPool, PortId, tsc, worker};
 
 use self::devices::Bench;
 use self::frames::Feed;
@@ -21,6 +21,7 @@ use self::measure::{Job, Parts, vlan_of};
 use self::result::Measured;
 use self::scenario::{Scenario, Wire};
 use self::world::{Place, World};
+use crate::host::Host;
 use crate::machine::{self, Ticks};
 use crate::pattern::{self, Pattern};
 use crate::report::{Build, Machine, Report, SCHEMA};
@@ -114,21 +115,7 @@ struct Lab {
 
 impl Lab {
     fn start(args: &Args) -> Result<Self> {
-        let cpus = pmd::affinity::current();
-        let cpu = match args.cpu {
-            Some(n) if cpus.contains(&CpuId(n)) => CpuId(n),
-            Some(n) => bail!("--cpu {n}: this process may not run there; it may on {cpus:?}"),
-            None => *cpus.last().context("no CPU")?,
-        };
-        let eal = Eal::init(EalConfig {
-            hugepages: if args.no_huge { Hugepages::None } else { Hugepages::Auto },
-            memory_mib: Some(MEMORY_MIB),
-            main_cpu: cpus.into_iter().find(|other| *other != cpu),
-            eal_args: vec!["--no-pci".to_owned()],
-            ..EalConfig::default()
-        })
-        .context("DPDK's EAL")?;
-        let pool = MbufPool::create(&eal, "mbufs", MBUFS, 256, SocketId::ANY)?;
+        let Host { cpu, pool, eal } = Host::start(args.cpu, args.no_huge, MBUFS, MEMORY_MIB)?;
         Ok(Self { cpu, pool, time: Duration::from_secs_f64(args.seconds), eal })
     }
 

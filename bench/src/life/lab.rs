@@ -3,16 +3,17 @@
 use std::alloc::System;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pmd::hugepage::Heap;
-use pmd::{CpuId, Eal, EalConfig, Hugepages, MbufPool, SocketId};
+use pmd::{CpuId, Eal, MbufPool, SocketId};
 use stack::control::Stack;
 use stack::time::Nanos;
 use stack::worker::WorkerQueues;
 use vnet::{Domain, Vnets};
 
 use super::Args;
+use crate::host::Host;
 
 /// Bursts, and what the control thread has under way.
 const MBUFS: u32 = 8191;
@@ -39,21 +40,7 @@ pub(super) struct Lab {
 impl Lab {
     /// Starts DPDK with the calling thread on another CPU than the worker's.
     pub(super) fn start(args: &Args) -> Result<Self> {
-        let cpus = pmd::affinity::current();
-        let cpu = match args.cpu {
-            Some(n) if cpus.contains(&CpuId(n)) => CpuId(n),
-            Some(n) => bail!("--cpu {n}: this process may not run there; it may on {cpus:?}"),
-            None => *cpus.last().context("no CPU")?,
-        };
-        let eal = Eal::init(EalConfig {
-            hugepages: if args.no_huge { Hugepages::None } else { Hugepages::Auto },
-            memory_mib: Some(MEMORY_MIB),
-            main_cpu: cpus.into_iter().find(|other| *other != cpu),
-            eal_args: vec!["--no-pci".to_owned()],
-            ..EalConfig::default()
-        })
-        .context("DPDK's EAL")?;
-        let pool = MbufPool::create(&eal, "mbufs", MBUFS, 256, SocketId::ANY)?;
+        let Host { cpu, pool, eal } = Host::start(args.cpu, args.no_huge, MBUFS, MEMORY_MIB)?;
         let quiet = args.json;
         Ok(Self { quiet, ..Self::of(cpu, eal, pool) })
     }
