@@ -146,6 +146,61 @@ mod tests {
     }
 
     #[test]
+    fn habits_of_freebsd() {
+        let parsed = |text: &str| Cli::try_parse_from(text.split_whitespace());
+        for text in [
+            "ifconfig -a",
+            "ifconfig -l",
+            "ifconfig -lu",
+            "ifconfig -ad",
+            "ifconfig em0 -vnet blue",
+            "ifconfig em0 10.1.0.1 -alias",
+            "netstat -rn",
+            "netstat -nr",
+            "netstat -in",
+            "netstat -ibnW",
+            "netstat -nI em0",
+            "netstat -i -I em0",
+            "netstat -sn",
+            "arp -an",
+            "arp -na",
+            "arp -n 10.1.0.2",
+            "arp -n -d 10.1.0.2",
+            "route -n get 10.1.0.2",
+            "route -n get default",
+            "route -n add -net 10.2.0.0/16 10.1.0.2",
+            "route -n delete -net 10.2.0.0/16",
+            "route -n flush",
+            "sysctl -a",
+            "sysctl -an",
+            "sysctl -w net.inet.ip.ttl=3",
+            "ping -n -c 1 10.1.0.2",
+            "traceroute -n 10.1.0.2",
+        ] {
+            assert!(parsed(&format!("curvnet {text}")).is_ok(), "{text}");
+            assert!(parsed(&format!("curvnet -v blue {text}")).is_ok(), "{text}");
+        }
+        for text in [
+            "ifconfig -a em0",
+            "ifconfig -al",
+            "ifconfig -ud",
+            "ifconfig -x",
+            "netstat",
+            "netstat -n",
+            "netstat -rs",
+            "netstat -ri",
+            "arp",
+            "arp -n",
+            "arp -ad",
+            "arp -a 10.1.0.2",
+            "route",
+            "route -n",
+        ] {
+            assert!(parsed(&format!("curvnet {text}")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }

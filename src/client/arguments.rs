@@ -1,11 +1,20 @@
-//! Words of FreeBSD's commands that are no options.
+//! What FreeBSD's commands share: an option, and words that are none.
 
 use std::net::Ipv4Addr;
 
+use clap::Args;
 use ipnet::Ipv4Net;
 
 use super::usage;
 use crate::cli::Failure;
+
+/// What everybody types who knows FreeBSD's tools.
+#[derive(Args, Debug)]
+pub(crate) struct Numeric {
+    /// Show addresses as numbers, as always: names are never looked up.
+    #[arg(short = 'n', id = "numeric")]
+    _always: bool,
+}
 
 /// `default`, `10.0.0.0/8`, or a host's address.
 pub(super) fn prefix(word: &str) -> Result<Ipv4Net, Failure> {

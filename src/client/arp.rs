@@ -1,31 +1,38 @@
 //! `curvnet arp`, with the words and the output of arp(8). Names are not looked up.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
-use super::arguments::address;
+use super::arguments::{Numeric, address};
 use super::connection::key;
 use super::{Client, usage};
 use crate::cli::Failure;
-use crate::protocol::{Command, MacText, NeighborShown, Page};
+use crate::protocol::{Code, Command, MacText, NeighborShown, Page, Refusal};
 
 /// Arguments of arp.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
+#[command(group = ArgGroup::new("what").required(true))]
 pub(crate) struct Arp {
+    #[command(flatten)]
+    numeric: Numeric,
     /// Show all neighbours.
-    #[arg(short = 'a')]
+    #[arg(short = 'a', group = "what")]
     all: bool,
     /// Set a neighbour that is never asked for.
-    #[arg(short = 's', num_args = 2, value_names = ["ADDRESS", "MAC"])]
+    #[arg(short = 's', group = "what", num_args = 2, value_names = ["ADDRESS", "MAC"])]
     set: Option<Vec<String>>,
     /// Delete a neighbour.
-    #[arg(short = 'd', value_name = "ADDRESS")]
+    #[arg(short = 'd', group = "what", value_name = "ADDRESS")]
     delete: Option<String>,
+    /// Show the neighbours of that address.
+    #[arg(group = "what")]
+    address: Option<Ipv4Addr>,
 }
 
-pub(super) fn run(client: &Client, Arp { all: _, set, delete }: Arp) -> Result<(), Failure> {
+pub(super) fn run(client: &Client, command: Arp) -> Result<(), Failure> {
+    let Arp { numeric: _, all: _, set, delete, address: wanted } = command;
     if let Some([word, mac]) = set.as_deref() {
         let mac = MacText::try_from(mac.clone()).map_err(usage)?;
         let address = address(word)?;
@@ -36,8 +43,16 @@ pub(super) fn run(client: &Client, Arp { all: _, set, delete }: Arp) -> Result<(
         return client.done(&client.connect()?.ask(Command::ArpDelete { address })?);
     }
     let command = |after| Ok(Command::ArpList { after: key(after)? });
-    let list: Page<NeighborShown> = client.connect()?.pages(command)?;
-    client.show(&list, |list| list.list.iter().map(show).collect())
+    let mut page: Page<NeighborShown> = client.connect()?.pages(command)?;
+    if let Some(wanted) = wanted {
+        page.list.retain(|neighbor| neighbor.address == wanted);
+        if page.list.is_empty() {
+            let text = format!("{wanted} is no neighbour that is known");
+            let cure = "`arp -a` shows those that there are; a ping makes one known";
+            return Err(anyhow::Error::from(Refusal::new(Code::NotFound, text, cure)).into());
+        }
+    }
+    client.show(&page, |page| page.list.iter().map(show).collect())
 }
 
 fn show(neighbor: &NeighborShown) -> String {

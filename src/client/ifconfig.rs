@@ -13,6 +13,18 @@ use crate::protocol::{Command, EpairMade, InterfaceShown, MacText, Page, PeerSho
 /// Arguments of ifconfig.
 #[derive(Args, Debug)]
 pub(crate) struct Ifconfig {
+    /// Show all interfaces, as without arguments.
+    #[arg(short, conflicts_with = "interface")]
+    all: bool,
+    /// Show their names only.
+    #[arg(short, conflicts_with_all = ["interface", "all"])]
+    list: bool,
+    /// Show those that are up.
+    #[arg(short, conflicts_with_all = ["interface", "down"])]
+    up: bool,
+    /// Show those that are down.
+    #[arg(short, conflicts_with = "interface")]
+    down: bool,
     /// The interface; all are shown without one.
     interface: Option<String>,
     /// What to change.
@@ -20,7 +32,8 @@ pub(crate) struct Ifconfig {
     words: Vec<String>,
 }
 
-pub(super) fn run(client: &Client, Ifconfig { interface, words }: Ifconfig) -> Result<(), Failure> {
+pub(super) fn run(client: &Client, command: Ifconfig) -> Result<(), Failure> {
+    let Ifconfig { all: _, list: names, up, down, interface, words } = command;
     if let Some(epair) = interface.as_deref().and_then(epair_name).filter(|_| words == ["create"]) {
         let made: EpairMade = client.connect()?.ask(Command::EpairCreate { epair })?;
         return client.show(&made, |made| format!("{}\n", made.a));
@@ -35,12 +48,19 @@ pub(super) fn run(client: &Client, Ifconfig { interface, words }: Ifconfig) -> R
         }
         return client.done(&last);
     }
-    let command = |after| {
-        let interface = interface.clone().filter(|name| name != "-a");
-        Ok(Command::InterfaceList { interface, after: key(after)? })
-    };
-    let list: Page<InterfaceShown> = client.connect()?.pages(command)?;
-    client.show(&list, |list| list.list.iter().map(show).collect())
+    let command =
+        |after| Ok(Command::InterfaceList { interface: interface.clone(), after: key(after)? });
+    let mut page: Page<InterfaceShown> = client.connect()?.pages(command)?;
+    page.list.retain(|interface| if interface.up { !down } else { !up });
+    client.show(&page, |page| match names {
+        true => line_of_names(page),
+        false => page.list.iter().map(show).collect(),
+    })
+}
+
+fn line_of_names(page: &Page<InterfaceShown>) -> String {
+    let names: Vec<&str> = page.list.iter().map(|interface| interface.name.as_str()).collect();
+    format!("{}\n", names.join(" "))
 }
 
 /// The name that `epair create` or `epair7 create` asks for: none in particular, or that; outside it is no epair at all.

@@ -4,7 +4,7 @@
 //! | file | commands |
 //! |---|---|
 //! | `connection.rs` | the socket: one request, one response, pages |
-//! | `arguments.rs` | words of FreeBSD's commands that are no options: prefixes, targets, addresses |
+//! | `arguments.rs` | what FreeBSD's commands share: `-n`, prefixes, addresses |
 //! | `vnet.rs` | `vnet` |
 //! | `ifconfig.rs` | `ifconfig` |
 //! | `route.rs` | `route` |
@@ -79,13 +79,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Port(port::Port),
     /// Show and change interfaces.
-    #[command(
-        override_usage = "curvnet ifconfig [epair create | IF [create port PORT [vlan N] [ether MAC] | destroy | \
-                                vnet VNET | -vnet VNET | [inet] ADDRESS/LENGTH [alias] | ADDRESS delete | up | down | mtu N]]"
-    )]
+    #[command(override_usage = "curvnet ifconfig [-a | -l] [-u | -d]\n       \
+                                curvnet ifconfig [epair create | IF [create port PORT [vlan N] [ether MAC] | destroy | \
+                                vnet VNET | -vnet VNET | [inet] ADDRESS/LENGTH [alias] | ADDRESS delete | up | down | mtu N]]")]
     Ifconfig(ifconfig::Ifconfig),
     /// Show and change routes.
-    #[command(subcommand)]
     Route(route::Route),
     /// Show and change neighbours.
     Arp(arp::Arp),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::Client;
+use super::arguments::Numeric;
 use super::connection::key;
 use super::phrases;
 use crate::cli::Failure;
@@ -13,17 +14,28 @@ use crate::protocol::{Command, InterfaceShown, Page, RouteShown};
 
 /// Arguments of netstat.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true))]
 pub(crate) struct Netstat {
+    #[command(flatten)]
+    numeric: Numeric,
     /// Interfaces with their counters.
-    #[arg(short = 'i')]
+    #[arg(short = 'i', group = "what")]
     interfaces: bool,
+    /// One interface with its counters.
+    #[arg(short = 'I', group = "what", value_name = "IF")]
+    interface: Option<String>,
     /// Routes.
-    #[arg(short = 'r')]
+    #[arg(short = 'r', group = "what", conflicts_with_all = ["interfaces", "interface"])]
     routes: bool,
     /// Counters of IPv4, ICMP and ARP.
-    #[arg(short = 's')]
+    #[arg(short = 's', group = "what", conflicts_with_all = ["interfaces", "interface", "routes"])]
     statistics: bool,
+    /// Show the bytes of interfaces, as always.
+    #[arg(short = 'b', id = "bytes")]
+    _bytes: bool,
+    /// Cut nothing short, as always.
+    #[arg(short = 'W', id = "wide")]
+    _wide: bool,
 }
 
 pub(super) fn run(client: &Client, command: Netstat) -> Result<(), Failure> {
@@ -33,9 +45,10 @@ pub(super) fn run(client: &Client, command: Netstat) -> Result<(), Failure> {
             let counters: BTreeMap<String, u64> = client.connect()?.ask(Command::Statistics {})?;
             client.show(&counters, phrases::text)
         }
-        Netstat { .. } => {
-            let command =
-                |after| Ok(Command::InterfaceList { interface: None, after: key(after)? });
+        Netstat { interface, .. } => {
+            let command = |after| {
+                Ok(Command::InterfaceList { interface: interface.clone(), after: key(after)? })
+            };
             let list: Page<InterfaceShown> = client.connect()?.pages(command)?;
             client.show(&list, interfaces)
         }

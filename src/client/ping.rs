@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
+use super::arguments::Numeric;
 use super::probe::{ECHO_REPLY, ms, phrase, seconds};
 use super::{Client, Connection};
 use crate::cli::{Failure, complain, print};
@@ -24,6 +25,8 @@ const LOOKED_AT: usize = 64;
 /// Arguments of ping.
 #[derive(Args, Debug)]
 pub(crate) struct Ping {
+    #[command(flatten)]
+    numeric: Numeric,
     /// Stop after this many; without it, at SIGINT.
     #[arg(short, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,

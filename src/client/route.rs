@@ -1,15 +1,27 @@
 //! `curvnet route`, with the words and the output of route(8).
 
-use clap::Subcommand;
+use std::net::Ipv4Addr;
 
-use super::arguments::{address, prefix};
+use clap::{Args, Subcommand};
+use ipnet::Ipv4Net;
+
+use super::arguments::{Numeric, address, prefix};
 use super::{Client, netstat, usage};
 use crate::cli::Failure;
 use crate::protocol::{Command, Done, NewRoute, RouteFound, Target};
 
+/// Arguments of route.
+#[derive(Args, Debug)]
+pub(crate) struct Route {
+    #[command(flatten)]
+    numeric: Numeric,
+    #[command(subcommand)]
+    action: Action,
+}
+
 /// What to do with routes.
 #[derive(Subcommand, Debug)]
-pub(crate) enum Route {
+enum Action {
     /// All routes.
     Show,
     /// Add a route: DESTINATION GATEWAY..., or DESTINATION and --interface, --blackhole or --reject.
@@ -27,35 +39,45 @@ pub(crate) enum Route {
         words: Vec<String>,
     },
     /// Delete a route.
+    #[command(override_usage = "curvnet route delete DESTINATION")]
     Delete {
         /// default, a prefix or an address.
-        destination: String,
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            required = true,
+            value_name = "WORDS"
+        )]
+        words: Vec<String>,
     },
     /// Show the route that packets to an address take.
     Get {
-        /// The address.
+        /// The address; default for the route of whatever has no other.
         address: String,
     },
     /// Delete all routes but those of interfaces' addresses.
     Flush,
 }
 
-pub(super) fn run(client: &Client, command: Route) -> Result<(), Failure> {
-    match command {
-        Route::Show => netstat::routes(client),
-        Route::Add { words } => {
+pub(super) fn run(client: &Client, Route { numeric: _, action }: Route) -> Result<(), Failure> {
+    match action {
+        Action::Show => netstat::routes(client),
+        Action::Add { words } => {
             let routes = vec![new_route(&words)?];
             client.done(&client.connect()?.ask(Command::RouteAdd { routes })?)
         }
-        Route::Delete { destination } => {
-            let prefixes = vec![prefix(&destination)?];
+        Action::Delete { words } => {
+            let prefixes = vec![old_route(&words)?];
             client.done(&client.connect()?.ask(Command::RouteDelete { prefixes })?)
         }
-        Route::Get { address: word } => {
-            let address = address(&word)?;
+        Action::Get { address: word } => {
+            let address = match word.as_str() {
+                "default" => Ipv4Addr::UNSPECIFIED,
+                word => address(word)?,
+            };
             client.show(&client.connect()?.ask(Command::RouteGet { address })?, show)
         }
-        Route::Flush => flush(client),
+        Action::Flush => flush(client),
     }
 }
 
@@ -74,15 +96,8 @@ fn flush(client: &Client) -> Result<(), Failure> {
 
 /// `[-net | -host] DESTINATION {GATEWAY... | -interface IF | -blackhole | -reject}`
 fn new_route(words: &[String]) -> Result<NewRoute, Failure> {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let words = match words.as_slice() {
-        ["-net" | "-host", rest @ ..] => rest,
-        all => all,
-    };
-    let [destination, ways @ ..] = words else {
-        return Err(usage("route: add needs a destination"));
-    };
-    let target = match ways {
+    let (destination, ways) = destination(words)?;
+    let target = match ways.as_slice() {
         ["-blackhole"] => Target::Blackhole,
         ["-reject"] => Target::Reject,
         ["-interface" | "-iface", name] => Target::Interface((*name).to_owned()),
@@ -93,7 +108,25 @@ fn new_route(words: &[String]) -> Result<NewRoute, Failure> {
             Target::Via(gateways.iter().map(|word| address(word)).collect::<Result<_, _>>()?)
         }
     };
-    Ok(NewRoute { prefix: prefix(destination)?, target })
+    Ok(NewRoute { prefix: destination, target })
+}
+
+/// `[-net | -host] DESTINATION`
+fn old_route(words: &[String]) -> Result<Ipv4Net, Failure> {
+    let (destination, more) = destination(words)?;
+    if let [word, ..] = more.as_slice() {
+        let text = format!("route: delete takes the destination alone, not {word:?} behind it");
+        return Err(usage(text));
+    }
+    Ok(destination)
+}
+
+/// The destination, which FreeBSD's route wants to be told the kind of, and the words behind it.
+fn destination(words: &[String]) -> Result<(Ipv4Net, Vec<&str>), Failure> {
+    let mut words = words.iter().map(String::as_str).peekable();
+    let _kind = words.next_if(|word| matches!(*word, "-net" | "-host"));
+    let word = words.next().ok_or_else(|| usage("route: give a destination"))?;
+    Ok((prefix(word)?, words.collect()))
 }
 
 fn show(found: &RouteFound) -> String {
@@ -146,6 +179,20 @@ mod tests {
             ["", "default", "10.2.0.0/16", "10.2.0.0/40 10.1.0.2", "10.2.0.0/16 em0", "-reject"]
         {
             assert!(route(text).is_err(), "{text}");
+        }
+        let delete =
+            |text: &str| old_route(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        for (text, prefix) in [
+            ("default", "0.0.0.0/0"),
+            ("10.2.0.0/16", "10.2.0.0/16"),
+            ("-net 10.2.0.0/16", "10.2.0.0/16"),
+            ("-host 10.2.0.9", "10.2.0.9/32"),
+        ] {
+            let prefix: Ipv4Net = prefix.parse().expect("a prefix");
+            assert_eq!(delete(text).expect(text), prefix, "{text}");
+        }
+        for text in ["", "-net", "default 10.1.0.2", "10.2.0.0/16 -blackhole"] {
+            assert!(delete(text).is_err(), "{text}");
         }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Sysctl {
     /// Show values only.
     #[arg(short = 'n', conflicts_with_all = ["names", "descriptions"])]
     values: bool,
+    /// Change values, which needs no option.
+    #[arg(short = 'w', id = "write")]
+    _write: bool,
     /// Names, of one or of all below it; with a value, it is changed.
     #[arg(value_name = "NAME[=VALUE]")]
     oids: Vec<String>,

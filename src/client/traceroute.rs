@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use super::arguments::Numeric;
 use super::probe::{ECHO_REPLY, TIME_EXCEEDED, UNREACH, millis, ms, seconds};
 use super::{Client, Connection};
 use crate::cli::{Failure, print};
@@ -21,6 +22,8 @@ const SIZE: u16 = 12;
 /// Arguments of traceroute.
 #[derive(Args, Debug)]
 pub(crate) struct Traceroute {
+    #[command(flatten)]
+    numeric: Numeric,
     /// Hops to look at.
     #[arg(short, value_name = "MAX_TTL", default_value = "64")]
     max_ttl: NonZeroU8,
