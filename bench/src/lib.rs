@@ -19,6 +19,7 @@ mod life;
 pub mod machine;
 mod pattern;
 mod pktgen;
+mod random;
 pub mod report;
 mod vnet;
 

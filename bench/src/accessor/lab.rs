@@ -7,6 +7,7 @@ use vnet::{Control, Domain, Registry, VnetRef, Vnets};
 
 use super::lab_module::lab;
 use super::scenarios::{NAME, Operator, Worker};
+use crate::random::Random;
 
 /// vnets of one module, all on one thread: the control's reader is its only one, so curvnet is in the thread-local as
 /// it is on a worker.
@@ -60,13 +61,9 @@ impl Lab {
     pub(super) fn shuffle(&mut self, count: usize) -> Result<()> {
         self.grow(count)?;
         let mut order: Vec<u32> = (0..u32::try_from(count)?).collect();
-        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = Random::new(0x7269_6e67);
         for last in (1..count).rev() {
-            // xorshift64: the same order in every run and every build.
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            order.swap(last, (random % last as u64) as usize);
+            order.swap(last, random.place(last));
         }
         for (vnet, next) in self.ring.iter().zip(order) {
             lab::init(vnet).next().set(next);

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Result, bail, ensure};
 use pmd::{Burst, Mbuf, MbufPool};
 
-use crate::pktgen::Random;
+use crate::random::Random;
 
 /// Addresses of the link: the interface that receives, the one that sends, the gateway, and whoever sent the frames.
 pub(crate) const IN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];

@@ -16,7 +16,7 @@ use vnet::{Domain, Value, VnetRef, Vnets};
 
 use super::frames::{IN_MAC, OUT_MAC, gateway_mac};
 use super::scenario::Scenario;
-use crate::pktgen::Random;
+use crate::random::Random;
 
 /// Destinations: 198.18.0.0/15 is for benchmarks (RFC 2544 C.2.2); a million host routes need more.
 const BENCHMARKS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 15);

@@ -17,7 +17,7 @@ use super::outcome::{Outcome, Times};
 use super::tenant::{self, gateway};
 use super::traffic::{Flow, Plan, Tally, Traffic};
 use crate::forward::frames::Feed;
-use crate::pktgen::Random;
+use crate::random::Random;
 use crate::report::Percentiles;
 
 /// Times that quiet and changes take turns.
@@ -71,7 +71,7 @@ struct Changes {
 impl Changes {
     /// Adds a route, or deletes it when it is there.
     fn one(&mut self, house: &mut House) -> Result<()> {
-        let n = self.random.next() as usize % self.prefixes.len();
+        let n = self.random.place(self.prefixes.len());
         let prefix = self.prefixes[n];
         let start = Instant::now();
         if self.there[n] {

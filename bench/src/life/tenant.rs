@@ -13,7 +13,7 @@ use vnet::{Value, VnetRef};
 
 use super::traffic::Flow;
 use crate::forward::frames::{IN_MAC, OUT_MAC, gateway_mac};
-use crate::pktgen::Random;
+use crate::random::Random;
 
 /// Benchmarks' destinations (RFC 2544 C.2.2), of which a vnet may have two halves.
 pub(super) const DESTINATIONS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 15);

@@ -15,7 +15,7 @@ use stack::worker::{Datapath, DatapathParts, Output, TxPort};
 use super::lab::{House, Lab};
 use crate::forward::frames::{Feed, gateway_mac};
 use crate::forward::measure::{BURST, LONGEST, baseline};
-use crate::pktgen::Random;
+use crate::random::Random;
 
 /// Longer than the worker takes for anything.
 const LONG: Duration = Duration::from_secs(30);

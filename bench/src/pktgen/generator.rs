@@ -5,10 +5,11 @@ use std::sync::Arc;
 use ::vnet::Counter;
 use pmd::{Burst, MbufPool, TxQueue};
 
-use super::field::{self, Field, Prefix, Random};
+use super::field::{self, Field, Prefix};
 use super::pacer::Pacer;
 use super::sizes::Sizes;
 use super::template::{Addresses, Fields, Headers, Template};
+use crate::random::Random;
 
 /// What a generator tells while it runs; one writer, anybody reads.
 #[derive(Debug, Default)]

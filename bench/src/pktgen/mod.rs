@@ -37,7 +37,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) use self::field::Random;
 use self::live::Live;
 use self::ndr::{Bisection, Search, Step, TRIALS_MAX, Verdict};
 use self::plan::{Ndr, Plan};
