@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Bytes of the file that a diagnostic points at.
-pub(crate) type Span = Range<usize>;
+pub type Span = Range<usize>;
 
 /// Whether the configuration can be used in spite of the diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,13 +40,13 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A diagnostic without a place, for a file that cannot be read at all.
-    pub(crate) fn general(rule: Rule, message: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub fn general(rule: Rule, message: impl Into<String>, cure: impl Into<String>) -> Self {
         let (message, cure) = (message.into(), cure.into());
         Self { rule, message, label: None, related: Vec::new(), cure }
     }
 
     /// A diagnostic that points at `span`, where `label` says what is wrong.
-    pub(crate) fn at(
+    pub fn at(
         rule: Rule,
         span: Span,
         message: impl Into<String>,
@@ -58,7 +58,8 @@ impl Diagnostic {
     }
 
     /// Adds a second place.
-    pub(crate) fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
         self.related.push(Label { span, text: text.into() });
         self
     }
@@ -99,7 +100,7 @@ rules! {
     Syntax,
     /// There is neither a port nor a vnet.
     Empty,
-    /// A key that no table of this name has.
+    /// A key that no table of this name has, or that means nothing beside another one.
     UnknownKey,
     /// A value of another type than the key takes.
     WrongType,
@@ -113,7 +114,7 @@ rules! {
     BadText,
     /// A name with characters that names may not have, or a name that is too long.
     BadName,
-    /// Two things of one kind with one name.
+    /// Two things of one kind with one name, or in one role.
     DuplicateName,
     /// `workers.cpus` is empty.
     NoWorker,

@@ -46,6 +46,11 @@ impl Report {
 pub struct ConfigErrors(pub(crate) Report);
 
 impl ConfigErrors {
+    /// What is wrong with a file that has this text; at least one of `found` is an error.
+    pub fn new(file_name: &str, text: &str, found: Vec<Diagnostic>) -> Self {
+        Self(Report::new(file_name, text, found))
+    }
+
     /// The errors and warnings.
     pub fn report(&self) -> &Report {
         &self.0

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use crate::decode::{Input, wrong_type};
+use crate::decode::{Input, unknown, wrong_type};
 use crate::diagnostic::{Diagnostic, Rule, Span};
-use crate::error::{ConfigErrors, Report};
+use crate::error::ConfigErrors;
 use crate::load;
 use crate::nearest::did_you_mean;
 
@@ -49,17 +49,14 @@ impl Flat {
     /// assert!(error.render(false).contains("did you mean `size`?"));
     /// ```
     pub fn parse(file_name: &str, text: &str, keys: &[&str]) -> Result<Self, ConfigErrors> {
-        let (table, syntax) = DeTable::parse_recoverable(text);
-        if !syntax.is_empty() {
-            let found = load::syntax_errors(text, &syntax);
-            return Err(ConfigErrors(Report::new(file_name, text, found)));
-        }
+        let table = load::toml(file_name, text)?;
         let mut found = Vec::new();
         let mut values = BTreeMap::new();
         for (key, value) in table.get_ref() {
             let input = Input { key: key.get_ref(), key_span: key.span(), value, is_entry: false };
             if !keys.contains(&input.key) {
-                found.push(unknown(&input, keys));
+                let hint = did_you_mean(input.key, keys.iter().copied());
+                found.push(unknown(&input, "the file", &hint, keys));
             } else if let Some(texts) = texts_of(value) {
                 let value = Value { texts, span: value.span() };
                 let _unique = values.insert(input.key.to_owned(), value);
@@ -71,7 +68,7 @@ impl Flat {
         if found.is_empty() {
             return Ok(Self { file_name: file_name.to_owned(), text: text.to_owned(), values });
         }
-        Err(ConfigErrors(Report::new(file_name, text, found)))
+        Err(ConfigErrors::new(file_name, text, found))
     }
 
     /// The texts of a key: one for a scalar, one for each entry of an array.
@@ -86,19 +83,8 @@ impl Flat {
             Some(value) => Diagnostic::at(Rule::BadText, value.span.clone(), message, "here", cure),
             None => Diagnostic::general(Rule::MissingKey, message, cure),
         };
-        ConfigErrors(Report::new(&self.file_name, &self.text, vec![diagnostic]))
+        ConfigErrors::new(&self.file_name, &self.text, vec![diagnostic])
     }
-}
-
-fn unknown(input: &Input<'_>, keys: &[&str]) -> Diagnostic {
-    let hint = did_you_mean(input.key, keys.iter().copied());
-    Diagnostic::at(
-        Rule::UnknownKey,
-        input.key_span.clone(),
-        format!("unknown key `{}`", input.key),
-        "nothing reads this key",
-        format!("{hint}the file may have: {}", keys.join(", ")),
-    )
 }
 
 fn texts_of(value: &Spanned<DeValue<'_>>) -> Option<Vec<String>> {

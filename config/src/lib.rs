@@ -29,12 +29,15 @@
 //!
 //! The way back is [`Config::to_toml`], and [`difference()`] says what it takes to come from one configuration to another.
 //!
+//! Measuring programs have TOML files of their own and the same errors: [`tables!`] for files with tables, [`Flat`] for
+//! those without.
+//!
 //! The crate asks the machine nothing except whether files exist that the configuration names;
 //! what else it must know (CPUs, sysctls, how many vnets the build holds) comes in as a [`Host`].
 #![forbid(unsafe_code)]
 
 mod change;
-mod decode;
+pub mod decode;
 mod defaults;
 mod diagnostic;
 mod difference;
@@ -46,6 +49,7 @@ mod model;
 mod nearest;
 mod raw;
 mod render;
+mod tables;
 mod validate;
 mod write;
 
@@ -54,12 +58,12 @@ pub use defaults::{
     BURST_DEFAULT, DESCRIPTORS_DEFAULT, IDLE_SLEEP_US_DEFAULT, MTU_DEFAULT, NEXT_HOPS_MAX,
     SAMPLE_DEFAULT, SOCKET_DEFAULT, VNET_LIMITS, VnetLimit, limits,
 };
-pub use diagnostic::{Diagnostic, Label, Rule, Severity};
+pub use diagnostic::{Diagnostic, Label, Rule, Severity, Span};
 pub use difference::difference;
 pub use error::{ConfigErrors, Report};
 pub use flat::Flat;
 pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
-pub use load::{load, parse, port, read};
+pub use load::{load, parse, port, read, toml};
 pub use model::{
     Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Histograms, Hugepages, IfName,
     Interface, Log, LogFormat, LogTarget, MacAddr, Metrics, Neighbor, NextHop, PciAddress, Port,

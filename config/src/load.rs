@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::path::Path;
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::diagnostic::{Diagnostic, Rule, Severity};
 use crate::error::{ConfigErrors, Report};
 use crate::host::Host;
 use crate::model::{Config, Port, PortWish};
-use crate::{raw, validate};
+use crate::{decode, validate};
 
 /// A configuration of a hundred thousand routes has about 6 MiB.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -30,7 +31,7 @@ pub fn load(path: &Path, host: &Host) -> Result<Config, ConfigErrors> {
 /// It cannot be read, is too large, or is no text.
 pub fn read(path: &Path) -> Result<String, ConfigErrors> {
     let name = path.display().to_string();
-    read_text(path).map_err(|found| ConfigErrors(Report::new(&name, "", vec![found])))
+    read_text(path).map_err(|found| ConfigErrors::new(&name, "", vec![found]))
 }
 
 /// Checks the text of a configuration; `file_name` is for the messages only.
@@ -39,17 +40,26 @@ pub fn read(path: &Path) -> Result<String, ConfigErrors> {
 ///
 /// Everything that is wrong with the text; see [`Rule`].
 pub fn parse(file_name: &str, text: &str, host: &Host) -> Result<Config, ConfigErrors> {
-    let (document, syntax) = DeTable::parse_recoverable(text);
-    if !syntax.is_empty() {
-        let found = syntax_errors(text, &syntax);
-        return Err(ConfigErrors(Report::new(file_name, text, found)));
-    }
+    let document = toml(file_name, text)?;
     let mut found = Vec::new();
-    let raw = raw::document(&document, &mut found);
+    let raw = decode::document(&document, &mut found);
     let config = validate::document(raw, &validate::Source { file_name, text }, host, &mut found);
     let wrong = found.iter().any(|diagnostic| diagnostic.severity() == Severity::Error);
     let report = Report::new(file_name, text, found);
     if wrong { Err(ConfigErrors(report)) } else { Ok(Config { warnings: report, ..config }) }
+}
+
+/// Reads a text as TOML; `file_name` is for the messages only.
+///
+/// # Errors
+///
+/// Every line that is not TOML.
+pub fn toml<'a>(file_name: &str, text: &'a str) -> Result<Spanned<DeTable<'a>>, ConfigErrors> {
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    if syntax.is_empty() {
+        return Ok(document);
+    }
+    Err(ConfigErrors::new(file_name, text, syntax_errors(text, &syntax)))
 }
 
 /// Checks a port that comes while the program runs, by the rules of a `[[port]]` of a file.
@@ -61,7 +71,7 @@ pub fn port(wish: PortWish, workers: usize, host: &Host) -> Result<Port, ConfigE
     let mut found = Vec::new();
     let source = validate::Source { file_name: "", text: "" };
     let port = validate::port(wish, workers, &source, host, &mut found);
-    port.filter(|_| found.is_empty()).ok_or_else(|| ConfigErrors(Report::new("", "", found)))
+    port.filter(|_| found.is_empty()).ok_or_else(|| ConfigErrors::new("", "", found))
 }
 
 fn read_text(path: &Path) -> Result<String, Diagnostic> {
@@ -93,7 +103,7 @@ fn read_text(path: &Path) -> Result<String, Diagnostic> {
 }
 
 /// The parser's errors, the first of each line: those behind it are its consequences.
-pub(crate) fn syntax_errors(text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
+fn syntax_errors(text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
     let mut lines = std::collections::BTreeSet::new();
     let mut found = Vec::new();
     for error in errors {

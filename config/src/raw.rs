@@ -1,98 +1,15 @@
 //! The tables of the file, key by key. Adding a key starts here.
-//!
-//! `= required(LINE)` marks a key that must be there and gives a line to show when it is not;
-//! `one_of` does the same for keys of which one is needed.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::decode::{self, Decode, Input, Key, List, OneOrMany, Table, wrong_type};
+use crate::decode::{Decode, Input, List, OneOrMany, wrong_type};
 use crate::diagnostic::Diagnostic;
 use crate::model::PortWish;
 
-/// The name of a key: that of its field, unless the file's word is reserved in Rust.
-macro_rules! key_name {
-    ($field:ident) => {
-        stringify!($field)
-    };
-    ($field:ident $name:literal) => {
-        $name
-    };
-}
-
-macro_rules! example {
-    () => {
-        None
-    };
-    ($line:literal) => {
-        Some($line)
-    };
-}
-
-macro_rules! one_of {
-    () => {
-        None
-    };
-    ($($name:literal)+; $line:literal) => {
-        Some((&[$($name),+], $line))
-    };
-}
-
-macro_rules! tables {
-    ($($(#[$doc:meta])*
-    $name:ident $header:literal $(one_of($($alternative:literal)+; $alternative_line:literal))? {
-        $($(#[$field_doc:meta])*
-        $field:ident $(as $key:literal)? : $shape:ty $(= required($line:literal))?,)*
-    })*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug)]
-            pub(crate) struct $name {
-                $($(#[$field_doc])* pub(crate) $field: Option<$shape>,)*
-            }
-
-            impl Table for $name {
-                const HEADER: &'static str = $header;
-                const KEYS: &'static [Key] = &[
-                    $(Key { name: key_name!($field $($key)?), example: example!($($line)?) },)*
-                ];
-
-                const ONE_OF: Option<(&'static [&'static str], &'static str)> =
-                    one_of!($($($alternative)+; $alternative_line)?);
-
-                fn empty() -> Self {
-                    Self { $($field: None,)* }
-                }
-
-                fn set(&mut self, input: &Input<'_>, found: &mut Vec<Diagnostic>) -> bool {
-                    $(if input.key == key_name!($field $($key)?) {
-                        self.$field = Decode::decode(input, found);
-                        return true;
-                    })*
-                    false
-                }
-            }
-
-            impl Decode for $name {
-                fn decode(input: &Input<'_>, found: &mut Vec<Diagnostic>) -> Option<Self> {
-                    if let DeValue::Table(table) = input.value.get_ref() {
-                        return Some(decode::table(input.value.span(), table, found, key_of));
-                    }
-                    let cure = format!("write a table: {} with its keys below", $header);
-                    found.push(wrong_type(input, "a table", cure));
-                    None
-                }
-            }
-        )*
-
-        /// Header and keys of every table.
-        pub(crate) const TABLES: &[(&str, &[Key])] = &[$(($header, $name::KEYS),)*];
-    };
-}
-
-tables! {
+crate::tables! {
     /// The file itself.
-    Document "" {
+    Document "a configuration" {
         dpdk: Dpdk,
         workers: Workers,
         control: Control,
@@ -293,34 +210,6 @@ fn bytes(text: &str) -> Option<i64> {
 /// CPU numbers.
 pub(crate) type Cpus = List<Spanned<i64>>;
 
-/// The table that has a key of this name, if exactly one has.
-fn key_of(name: &str) -> Option<&'static str> {
-    let has = |keys: &[Key]| keys.iter().any(|key| key.name == name);
-    let mut headers = TABLES.iter().filter(|(_, keys)| has(keys)).map(|(header, _)| *header);
-    headers.next().filter(|header| !header.is_empty() && headers.next().is_none())
-}
-
-/// Reads the whole document.
-pub(crate) fn document(table: &Spanned<DeTable<'_>>, found: &mut Vec<Diagnostic>) -> Document {
-    decode::table(table.span(), table.get_ref(), found, key_of)
-}
-
-/// An array of tables: what is no table in it is reported and left out.
-impl<T: Table + Decode> Decode for Vec<T> {
-    fn decode(input: &Input<'_>, found: &mut Vec<Diagnostic>) -> Option<Self> {
-        if let DeValue::Array(array) = input.value.get_ref() {
-            let tables = array.iter().filter_map(|value| {
-                let key_span = input.key_span.clone();
-                T::decode(&Input { key: input.key, key_span, value, is_entry: true }, found)
-            });
-            return Some(tables.collect());
-        }
-        let cure = format!("write {}, in double brackets, once for each", T::HEADER);
-        found.push(wrong_type(input, "an array of tables", cure));
-        None
-    }
-}
-
 /// Sysctls by name. `"net.inet.ip.forwarding" = 1` and, without quotes, the nested tables that
 /// TOML makes of `net.inet.ip.forwarding = 1` mean the same.
 #[derive(Debug)]
@@ -405,7 +294,7 @@ mod tests {
             include_str!("../tap-lab.toml"),
             include_str!("../service.toml"),
         ];
-        for (header, keys) in TABLES.iter().filter(|(header, _)| !header.is_empty()) {
+        for (header, keys) in TABLES.iter().filter(|(header, _)| header.starts_with('[')) {
             for key in *keys {
                 let shown = shipped.iter().any(|text| shows(text, header, key.name));
                 assert!(shown, "{} of {header} is in no shipped file", key.name);
@@ -427,12 +316,5 @@ mod tests {
                 || line.starts_with(&one_table)
                 || (within && line.starts_with(&format!("{key} = ")))
         })
-    }
-
-    #[test]
-    fn a_key_of_one_table_is_found_and_one_of_many_is_not() {
-        assert_eq!(key_of("vlan"), Some("[[vnet.interface]]"));
-        assert_eq!(key_of("name"), None);
-        assert_eq!(key_of("nothing"), None);
     }
 }

@@ -81,9 +81,10 @@ pub(crate) struct Args {
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
+    let range = manifest::SECONDS_RANGE;
     match text.parse() {
-        Ok(seconds) if seconds > 0.0 && seconds <= manifest::SECONDS_MAX => Ok(seconds),
-        _ => Err(format!("a time in seconds, above 0 and at most {}", manifest::SECONDS_MAX)),
+        Ok(seconds) if range.contains(&seconds) => Ok(seconds),
+        _ => Err(format!("a time in seconds, {} to {}", range.start(), range.end())),
     }
 }
 

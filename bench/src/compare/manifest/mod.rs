@@ -1,17 +1,16 @@
 //! The manifest: which builds are compared, in which scenarios. bench/README.md, "compare", documents the keys.
 
-mod decode;
-mod problem;
+mod raw;
+mod read;
 
-use std::ops::Range;
+use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
 
-use decode::Table;
-use problem::{BadManifest, Problem};
-
+use self::read::parse;
 use crate::Usage;
 
 /// A manifest that can be used.
@@ -116,30 +115,15 @@ impl FromStr for ScenarioName {
     }
 }
 
-impl std::fmt::Display for ScenarioName {
-    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ScenarioName {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(to, "{}:{}", self.command.command(), self.name)
     }
 }
 
-/// Rounds where neither manifest nor command line say how many.
-const ROUNDS: usize = 11;
-/// The same with `--short`.
-const ROUNDS_SHORT: usize = 6;
-/// Seconds of a run where nothing says how many.
-const SECONDS: f64 = 2.0;
-/// The same with `--short`.
-const SECONDS_SHORT: f64 = 1.0;
-/// More rounds help nobody: the interval shrinks with their square root.
-const ROUNDS_MAX: i64 = 1000;
-/// A worker's counters are meant for runs of seconds.
-pub(super) const SECONDS_MAX: f64 = 600.0;
-
-const KEYS: [&str; 5] = ["scenarios", "rounds", "seconds", "short", "build"];
-const PLAN_KEYS: [&str; 3] = ["scenarios", "rounds", "seconds"];
-const BUILD_KEYS: [&str; 7] =
-    ["name", "features", "profile", "rustflags", "revision", "program", "reference"];
-const CARGO_KEYS: [&str; 4] = ["features", "profile", "rustflags", "revision"];
+/// Seconds of a run that can be asked for: below there is little to measure, and a worker's counters are not meant for
+/// more.
+pub(super) const SECONDS_RANGE: RangeInclusive<f64> = 0.001..=600.0;
 
 /// Reads a manifest; programs in it are relative to its folder.
 ///
@@ -151,142 +135,6 @@ pub(crate) fn load(path: &Path) -> Result<Manifest> {
         .with_context(|| format!("cannot read the manifest {}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     parse(&path.display().to_string(), &text, folder).map_err(|bad| Usage(bad.to_string()).into())
-}
-
-fn parse(file_name: &str, text: &str, folder: &Path) -> Result<Manifest, BadManifest> {
-    let bad = |problems| BadManifest::new(file_name, text, problems);
-    let parsed = toml::de::DeTable::parse(text)
-        .map_err(|error| bad(vec![Problem::syntax(&error, text.len())]))?;
-    let mut found = Vec::new();
-    let end = text.trim_end().len();
-    manifest(parsed.get_ref(), end, folder, &mut found).ok_or_else(|| bad(found))
-}
-
-fn manifest(
-    root: &toml::de::DeTable<'_>,
-    end: usize,
-    folder: &Path,
-    found: &mut Vec<Problem>,
-) -> Option<Manifest> {
-    let mut table = Table::new("a manifest", root, 0..0, found);
-    table.known(&KEYS);
-    let full = plan(&mut table, &Plan { scenarios: vec![], rounds: ROUNDS, seconds: SECONDS });
-    let mut short = Plan { rounds: ROUNDS_SHORT, seconds: SECONDS_SHORT, ..full.clone() };
-    for place in table.tables("short", false) {
-        let mut table = table.inner("[short]", place);
-        table.known(&PLAN_KEYS);
-        short = plan(&mut table, &short);
-    }
-    let places = table.tables("build", true);
-    if places.is_empty() && table.found.is_empty() {
-        table.found.push(Problem::no_build(end));
-    }
-    let (builds, reference) = builds(&mut table, places, folder);
-    Some(Manifest { builds, reference, full, short }).filter(|_| found.is_empty())
-}
-
-/// The builds and the place of the reference: the one that is marked, or the first.
-fn builds<'a>(
-    table: &mut Table<'a, '_>,
-    places: Vec<(&'a toml::de::DeTable<'a>, Range<usize>)>,
-    folder: &Path,
-) -> (Vec<BuildSpec>, usize) {
-    let mut builds: Vec<(BuildSpec, Range<usize>)> = Vec::new();
-    let mut marked: Option<(usize, Range<usize>)> = None;
-    for place in places {
-        let mut table = table.inner("[[build]]", place);
-        table.known(&BUILD_KEYS);
-        if let Some((true, span)) = table.flag("reference") {
-            match &marked {
-                Some((_, first)) => {
-                    table.found.push(Problem::second_reference(span, first.clone()));
-                }
-                None => marked = Some((builds.len(), span)),
-            }
-        }
-        if let Some((build, span)) = build(&mut table, folder) {
-            if let Some((_, first)) = builds.iter().find(|(other, _)| other.name == build.name) {
-                table.found.push(Problem::twice(span.clone(), first.clone(), &build.name));
-            }
-            builds.push((build, span));
-        }
-    }
-    let builds = builds.into_iter().map(|(build, _)| build).collect();
-    (builds, marked.map_or(0, |(place, _)| place))
-}
-
-fn plan(table: &mut Table<'_, '_>, default: &Plan) -> Plan {
-    let scenarios = table.strings("scenarios").map(|names| {
-        let example = "write for example scenarios = [\"accessor:read-cur-each\"]";
-        let parse = |(name, span): (String, Range<usize>)| match name.parse() {
-            Ok(name) => Some(name),
-            Err(what) => {
-                table.problem(span, format!("`{name}` is no scenario"), what, example.to_owned());
-                None
-            }
-        };
-        names.into_iter().filter_map(parse).collect()
-    });
-    Plan {
-        scenarios: scenarios.unwrap_or_else(|| default.scenarios.clone()),
-        rounds: table
-            .integer("rounds", 1..=ROUNDS_MAX)
-            .and_then(|rounds| usize::try_from(rounds).ok())
-            .unwrap_or(default.rounds),
-        seconds: table.seconds("seconds", SECONDS_MAX).unwrap_or(default.seconds),
-    }
-}
-
-fn build(table: &mut Table<'_, '_>, folder: &Path) -> Option<(BuildSpec, Range<usize>)> {
-    let program = table.string("program");
-    let cargo = CargoBuild {
-        features: table
-            .strings("features")
-            .map(|features| features.into_iter().map(|(feature, _)| feature).collect()),
-        profile: table
-            .string("profile")
-            .map_or_else(|| "release".to_owned(), |(profile, _)| profile),
-        rustflags: table.string("rustflags").map(|(flags, _)| flags),
-        revision: table.string("revision").and_then(|(revision, span)| {
-            // It goes onto git's command line.
-            if revision.is_empty() || revision.starts_with('-') {
-                table.problem(
-                    span,
-                    format!("`{revision}` is no git revision"),
-                    "neither a commit nor a branch nor a tag".to_owned(),
-                    "write for example revision = \"main\"".to_owned(),
-                );
-                return None;
-            }
-            Some(revision)
-        }),
-    };
-    let source = match program {
-        Some((program, _)) => {
-            for key in CARGO_KEYS {
-                table.useless_beside_program(key);
-            }
-            Source::Program(folder.join(program))
-        }
-        None => Source::Cargo(cargo),
-    };
-    let (name, span) = table.required("name", "name = \"native\"")?;
-    if !is_name(&name) {
-        table.problem(
-            span,
-            format!("`{name}` cannot be the name of a build"),
-            "it is the name of a directory as well".to_owned(),
-            "use letters, digits, `-`, `_` and `.`, beginning with a letter or digit".to_owned(),
-        );
-        return None;
-    }
-    Some((BuildSpec { name, source }, span))
-}
-
-fn is_name(name: &str) -> bool {
-    name.len() <= 64
-        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
 }
 
 #[cfg(test)]
