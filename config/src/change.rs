@@ -28,6 +28,10 @@ pub enum Change {
     PortAttach(Port),
     /// A port that is there no more.
     PortDetach(Port),
+    /// Makes an epair: both ends, with their addresses.
+    EpairCreate(Box<[EpairEnd; 2]>),
+    /// Destroys an epair: both ends, with their addresses; no static neighbour and no route needs one of them then.
+    EpairDestroy(Box<[EpairEnd; 2]>),
     /// A change of one vnet.
     Vnet {
         /// Which.
@@ -35,6 +39,15 @@ pub enum Change {
         /// What.
         change: VnetChange,
     },
+}
+
+/// One end of an epair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpairEnd {
+    /// The vnet that has it.
+    pub vnet: VnetName,
+    /// What it is there.
+    pub interface: Interface,
 }
 
 /// A change of one vnet.
@@ -132,10 +145,11 @@ pub struct Described {
 }
 
 impl Change {
-    /// The vnet that it is about.
+    /// The vnet that it is about; of an epair, the one that has its first end.
     pub fn vnet(&self) -> Option<&VnetName> {
         match self {
             Self::Vnet { vnet, .. } => Some(vnet),
+            Self::EpairCreate(ends) | Self::EpairDestroy(ends) => Some(&ends[0].vnet),
             Self::Setting { .. } | Self::PortAttach(_) | Self::PortDetach(_) => None,
         }
     }
@@ -148,6 +162,8 @@ impl Change {
             }
             Self::PortAttach(port) => vec![Self::PortDetach(port)],
             Self::PortDetach(port) => vec![Self::PortAttach(port)],
+            Self::EpairCreate(ends) => vec![Self::EpairDestroy(ends)],
+            Self::EpairDestroy(ends) => vec![Self::EpairCreate(ends)],
             Self::Vnet { vnet, change: VnetChange::Destroy(content) } => {
                 crate::difference::creation(vnet, &content)
             }
@@ -167,6 +183,8 @@ impl Change {
             }
             Self::PortAttach(port) => come("port", &port.name, format!("on {}", port.device)),
             Self::PortDetach(port) => go("port", &port.name, format!("on {}", port.device)),
+            Self::EpairCreate(ends) => come("epair", &ends[0].interface.name, joint(ends)),
+            Self::EpairDestroy(ends) => go("epair", &ends[0].interface.name, joint(ends)),
             Self::Vnet { vnet, change } => change.describe(vnet),
         }
     }
@@ -283,18 +301,25 @@ fn joined(addresses: &[Ipv4Net]) -> String {
     addresses.iter().map(Ipv4Net::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Both ends of an epair, without the first one's name.
+fn joint([one, other]: &[EpairEnd; 2]) -> String {
+    let EpairEnd { vnet, interface } = other;
+    format!("{}; to {} of {vnet} {interface}", one.interface, interface.name)
+}
+
 impl std::fmt::Display for Interface {
-    /// All but its name, in a few words.
+    /// All but its name and the other end of an epair, in a few words.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name: _, attachment, mtu, mac, addresses, up } = self;
         match attachment {
-            Attachment::Loopback => write!(f, "loopback")?,
-            Attachment::Port { port: PortName(port), vlan: None } => write!(f, "on {port}")?,
+            Attachment::Loopback => write!(f, "loopback ")?,
+            Attachment::Port { port: PortName(port), vlan: None } => write!(f, "on {port} ")?,
             Attachment::Port { port: PortName(port), vlan: Some(vlan) } => {
-                write!(f, "on {port} vlan {vlan}")?;
+                write!(f, "on {port} vlan {vlan} ")?;
             }
+            Attachment::Epair { .. } => {}
         }
-        write!(f, " mtu {mtu}")?;
+        write!(f, "mtu {mtu}")?;
         if let Some(mac) = mac {
             write!(f, " mac {mac}")?;
         }

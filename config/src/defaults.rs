@@ -70,7 +70,7 @@ pub mod limits {
     /// leaves 128 of them for the link header, tags and the checksum.
     pub const MTU: RangeInclusive<i64> = 68..=9600;
 
-    /// `mtu` of `lo0`: whatever fits into IPv4's 16-bit total length (RFC 791 section 3.1).
+    /// `mtu` of `lo0` and of epairs: whatever fits into IPv4's 16-bit total length (RFC 791 section 3.1).
     pub const LOOPBACK_MTU: RangeInclusive<i64> = 68..=65535;
 
     /// `rx_descriptors` and `tx_descriptors`. Drivers round to what they can do.

@@ -158,6 +158,10 @@ rules! {
     VlanTwice,
     /// `lo0` on a port, another loopback than `lo0`, or a key that a loopback does not have.
     Loopback,
+    /// An epair that has not exactly two ends.
+    EpairEnds,
+    /// A key that an end of an epair does not have.
+    EpairKey,
     /// An interface whose packets its port cannot carry.
     MtuAbovePort,
     /// An address or prefix that does not parse.

@@ -53,7 +53,7 @@ mod tables;
 mod validate;
 mod write;
 
-pub use change::{Action, Change, Described, VnetChange};
+pub use change::{Action, Change, Described, EpairEnd, VnetChange};
 pub use defaults::{
     BURST_DEFAULT, DESCRIPTORS_DEFAULT, IDLE_SLEEP_US_DEFAULT, MTU_DEFAULT, NEXT_HOPS_MAX,
     SAMPLE_DEFAULT, SOCKET_DEFAULT, VNET_LIMITS, VnetLimit, limits,

@@ -207,7 +207,7 @@ pub struct Interface {
     pub attachment: Attachment,
     /// Bytes of the largest IP packet; not above the port's.
     pub mtu: u16,
-    /// `None`: the port's address.
+    /// `None`: the port's address; for the end of an epair, one that is made up.
     pub mac: Option<MacAddr>,
     /// Addresses with their connected prefixes: host bits are kept. No address twice in a vnet, no
     /// prefix that overlaps one of another interface of the vnet.
@@ -227,6 +227,13 @@ pub enum Attachment {
         port: PortName,
         /// The VLAN of the packets; `None`: those without a tag.
         vlan: Option<VlanId>,
+    },
+    /// An epair, of which the other end is that interface, whose attachment is this one.
+    Epair {
+        /// The vnet that has the other end.
+        vnet: VnetName,
+        /// The other end's name.
+        interface: IfName,
     },
 }
 

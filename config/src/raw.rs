@@ -112,9 +112,11 @@ crate::tables! {
 
     /// An interface of a vnet.
     Interface "[[vnet.interface]]"
-    one_of("port" "kind"; "port = \"p0\", or for lo0 kind = \"loopback\"") {
+    one_of("port" "epair" "kind"; "port = \"p0\", epair = \"epair0\", or for lo0 kind = \"loopback\"") {
         name: Spanned<String> = required("name = \"em0\""),
         port: Spanned<String>,
+        /// Instead of a port, one that exactly one other interface names.
+        epair: Spanned<String>,
         /// `loopback`, instead of a port.
         kind: Spanned<String>,
         vlan: Spanned<i64>,

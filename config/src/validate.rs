@@ -5,6 +5,7 @@ mod addresses;
 mod attachments;
 mod control;
 mod device;
+mod epairs;
 mod interfaces;
 mod limits;
 mod links;

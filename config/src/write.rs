@@ -1,6 +1,7 @@
 //! A configuration as TOML, in the style of the shipped files: what has its default is left out, except for what follows
 //! from the machine. Reading the text again gives the same configuration.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
@@ -9,8 +10,9 @@ use crate::defaults::{
     LOOPBACK_MTU_DEFAULT, MTU_DEFAULT, SOCKET_DEFAULT,
 };
 use crate::model::{
-    Attachment, Config, Control, Dpdk, Histograms, Hugepages, Interface, Log, LogFormat, LogTarget,
-    Metrics, Neighbor, NextHop, Port, Route, RouteTarget, Sysctl, SysctlValue, Vnet, Workers,
+    Attachment, Config, Control, Dpdk, Histograms, Hugepages, IfName, Interface, Log, LogFormat,
+    LogTarget, Metrics, Neighbor, NextHop, Port, Route, RouteTarget, Sysctl, SysctlValue, Vnet,
+    VnetName, Workers,
 };
 
 /// Sysctls that stand in one line; more get a line each.
@@ -72,7 +74,8 @@ impl Config {
         let mut text = String::new();
         self.process().iter().for_each(|table| table.write(&mut text));
         self.ports.iter().for_each(|port| port_table(port).write(&mut text));
-        self.vnets.iter().for_each(|vnet| self.vnet(vnet, &mut text));
+        let epairs = epairs(&self.vnets);
+        self.vnets.iter().for_each(|vnet| self.vnet(vnet, &epairs, &mut text));
         text
     }
 
@@ -104,7 +107,7 @@ impl Config {
         tables
     }
 
-    fn vnet(&self, vnet: &Vnet, text: &mut String) {
+    fn vnet(&self, vnet: &Vnet, epairs: &Epairs<'_>, text: &mut String) {
         let Vnet { name, sysctls, interfaces, neighbors, routes } = vnet;
         let table = Table::new("[[vnet]]").with("name", quoted(name.as_str()));
         if sysctls.len() <= SYSCTLS_INLINE {
@@ -118,16 +121,20 @@ impl Config {
                 let _infallible = writeln!(text, "{}", assignment(sysctl));
             }
         }
-        interfaces.iter().for_each(|interface| self.interface(interface).write(text));
+        for interface in interfaces {
+            let epair = epairs.get(&(name, &interface.name)).map(String::as_str);
+            self.interface(interface, epair).write(text);
+        }
         neighbors.iter().for_each(|neighbor| neighbor_table(neighbor).write(text));
         routes.iter().for_each(|route| route_table(route).write(text));
     }
 
-    fn interface(&self, interface: &Interface) -> Table {
+    fn interface(&self, interface: &Interface, epair: Option<&str>) -> Table {
         let Interface { name, attachment, mtu, mac, addresses, up } = interface;
         let table = Table::new("[[vnet.interface]]").with("name", quoted(name.as_str()));
         let (table, mtu_default) = match attachment {
             Attachment::Loopback => (table.with("kind", quoted("loopback")), LOOPBACK_MTU_DEFAULT),
+            Attachment::Epair { .. } => (table.maybe("epair", epair.map(quoted)), MTU_DEFAULT),
             Attachment::Port { port, vlan } => {
                 let port_mtu = self.port(port).map_or(MTU_DEFAULT, |port| port.mtu);
                 (table.with("port", quoted(port.as_str())).maybe("vlan", *vlan), port_mtu)
@@ -140,6 +147,32 @@ impl Config {
         };
         table.unless("up", *up, true)
     }
+}
+
+/// The names of epairs, by vnet and name of either end.
+type Epairs<'a> = BTreeMap<(&'a VnetName, &'a IfName), String>;
+
+/// Only a file has names for epairs, so any will do: what the first end is called without its last letter, unless another
+/// pair is called so.
+fn epairs(vnets: &[Vnet]) -> Epairs<'_> {
+    let (mut epairs, mut used, mut numbers) = (Epairs::new(), BTreeSet::new(), 0..);
+    for (vnet, one) in
+        vnets.iter().flat_map(|vnet| vnet.interfaces.iter().map(move |one| (vnet, one)))
+    {
+        let Attachment::Epair { vnet: far_vnet, interface } = &one.attachment else { continue };
+        if epairs.contains_key(&(&vnet.name, &one.name)) {
+            continue;
+        }
+        let name = one.name.as_str();
+        let stem = name.strip_suffix(['a', 'b']).filter(|stem| !stem.is_empty()).unwrap_or(name);
+        let others = numbers.by_ref().map(|number: usize| format!("epair{number}"));
+        let mut names = std::iter::once(stem.to_owned()).chain(others);
+        let name = names.find(|name| !used.contains(name)).unwrap_or_default();
+        let _new = used.insert(name.clone());
+        let _new = epairs.insert((far_vnet, interface), name.clone());
+        let _new = epairs.insert((&vnet.name, &one.name), name);
+    }
+    epairs
 }
 
 fn dpdk_table(Dpdk { hugepages, eal_args, mbufs }: &Dpdk) -> Table {

@@ -54,6 +54,7 @@ const PIECES: &[&str] = &[
     "via = []\n",
     "kind = \"loopback\"\n",
     "vlan = 100\n",
+    "epair = \"epair0\"\n",
     "1979-05-27T07:32:00Z",
     "0x7f",
 ];
@@ -113,10 +114,20 @@ fn sound(config: &Config) -> Result<(), TestCaseError> {
     prop_assert!(all_different(config.vnets.iter().map(|vnet| &vnet.name)));
     let interfaces = || config.vnets.iter().flat_map(|vnet| &vnet.interfaces);
     let carriers = interfaces().filter_map(|interface| match &interface.attachment {
-        Attachment::Loopback => None,
+        Attachment::Loopback | Attachment::Epair { .. } => None,
         Attachment::Port { port, vlan } => Some((port, vlan)),
     });
     prop_assert!(all_different(carriers));
+    for vnet in &config.vnets {
+        for one in &vnet.interfaces {
+            let Attachment::Epair { vnet: far, interface } = &one.attachment else { continue };
+            let far = config.vnets.iter().find(|vnet| vnet.name == *far);
+            let other =
+                far.and_then(|far| far.interfaces.iter().find(|other| other.name == *interface));
+            let back = Attachment::Epair { vnet: vnet.name.clone(), interface: one.name.clone() };
+            prop_assert!(other.is_some_and(|other| other.attachment == back));
+        }
+    }
     for interface in interfaces() {
         if let Attachment::Port { port, .. } = &interface.attachment {
             prop_assert!(config.port(port).is_some_and(|port| port.mtu >= interface.mtu));

@@ -49,6 +49,10 @@ fn obstacle(change: &Change, new: &BTreeSet<&VnetName>, facts: &Facts) -> Option
                 "a tunable is set when its vnet is made: give the vnet another name, or start the instance again",
             )
         }
-        Change::Vnet { .. } | Change::PortAttach(_) | Change::PortDetach(_) => None,
+        Change::Vnet { .. }
+        | Change::EpairCreate(_)
+        | Change::EpairDestroy(_)
+        | Change::PortAttach(_)
+        | Change::PortDetach(_) => None,
     }
 }

@@ -133,21 +133,27 @@ fn content(stack: &mut Stack, ports: &Ports, vnet: &VnetRef) -> Option<config::V
 }
 
 fn interface(stack: &Stack, ports: &Ports, vnet: &VnetRef, ifp: &Ifnet) -> Option<Interface> {
-    let (attachment, device) = match ifp.kind {
-        // No file can say it: whoever made the pair keeps it.
-        IfKind::Epair(_) => return None,
+    let own = config::MacAddr::new(ifp.mac.0);
+    let (attachment, mac) = match ifp.kind {
+        IfKind::Epair(end) => {
+            let peer = stack.epair_end(end.peer())?;
+            let vnet = VnetName::new(peer.vnet.name()).ok()?;
+            let attachment = Attachment::Epair { vnet, interface: IfName::new(&peer.name).ok()? };
+            (attachment, own)
+        }
         IfKind::Loopback => (Attachment::Loopback, None),
         IfKind::Ethernet { port, vlan } => {
             let open = ports.by_id(port)?;
             let vlan = vlan.and_then(VlanId::new);
-            (Attachment::Port { port: open.config.name.clone(), vlan }, Some(open.facts.mac))
+            let attachment = Attachment::Port { port: open.config.name.clone(), vlan };
+            (attachment, own.filter(|_| open.facts.mac != ifp.mac))
         }
     };
     Some(Interface {
         name: IfName::new(&ifp.name).ok()?,
         attachment,
         mtu: u16::try_from(ifp.mtu()).unwrap_or(u16::MAX),
-        mac: device.filter(|mac| *mac != ifp.mac).and_then(|_| config::MacAddr::new(ifp.mac.0)),
+        mac,
         addresses: stack.addresses_of(vnet, ifp.slot),
         up: ifp.is_up(),
     })
@@ -155,9 +161,7 @@ fn interface(stack: &Stack, ports: &Ports, vnet: &VnetRef, ifp: &Ifnet) -> Optio
 
 /// The name of an interface that a file can have.
 fn name_of(stack: &Stack, slot: IfSlot) -> Option<IfName> {
-    let ifp = stack.interface(slot)?;
-    let is_epair = matches!(ifp.kind, IfKind::Epair(_));
-    IfName::new(&ifp.name).ok().filter(|_| !is_epair)
+    IfName::new(&stack.interface(slot)?.name).ok()
 }
 
 /// A route that somebody added; those that came with an address are made with it.

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use config::{
-    Attachment, Change, Config, NextHop, RouteTarget, SysctlValue, VnetChange, VnetName, difference,
+    Attachment, Change, Config, EpairEnd, NextHop, RouteTarget, SysctlValue, VnetChange, VnetName,
+    difference,
 };
-use stack::control::{InterfaceSpec, Stack};
+use stack::control::{EpairSpec, InterfaceSpec, Stack};
 use stack::inet::control::{NeighborKey, RouteTarget as Target};
 use stack::net::IfSlot;
 use stack::wire::MacAddr;
@@ -84,6 +85,11 @@ impl Steps<'_> {
                 .ports
                 .detach(port.name.as_str(), false, self.stack, self.workers)
                 .map_err(anyhow::Error::from),
+            Change::EpairCreate(ends) => self.create_epair(ends),
+            Change::EpairDestroy(ends) => {
+                let slot = self.slot(&ends[0].vnet, ends[0].interface.name.as_str())?;
+                Ok(self.stack.destroy_interface(slot)?)
+            }
             Change::Vnet { vnet, change } => self.of_vnet(vnet, change),
         }
     }
@@ -174,10 +180,30 @@ impl Steps<'_> {
                 }
                 slot
             }
+            Attachment::Epair { .. } => bail!("an epair is made with both ends"),
         };
         let dressed = self.dress(slot, interface);
         if dressed.is_err() {
             self.stack.destroy_interface(slot)?;
+        }
+        dressed
+    }
+
+    /// Makes an epair, whole or not at all.
+    fn create_epair(&mut self, [one, other]: &[EpairEnd; 2]) -> Result<()> {
+        let spec = |EpairEnd { vnet, interface }: &EpairEnd| -> Result<EpairSpec> {
+            Ok(EpairSpec {
+                vnet: self.vnet(vnet)?,
+                name: interface.name.as_str().to_owned(),
+                mac: interface.mac.map(|mac| MacAddr(mac.octets())),
+                mtu: interface.mtu,
+            })
+        };
+        let (a, b) = (spec(one)?, spec(other)?);
+        let (a, b) = self.stack.create_epair(a, b)?;
+        let dressed = self.dress(a, &one.interface).and_then(|()| self.dress(b, &other.interface));
+        if dressed.is_err() {
+            self.stack.destroy_interface(a)?;
         }
         dressed
     }

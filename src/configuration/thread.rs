@@ -268,8 +268,10 @@ fn way_back(done: &[Change]) -> Vec<Change> {
         |change: &Change| matches!(change, Change::Vnet { change: VnetChange::Create, .. });
     let new: BTreeSet<&VnetName> =
         done.iter().filter(|change| is_new(change)).filter_map(Change::vnet).collect();
-    let matters =
-        |change: &&Change| is_new(change) || change.vnet().is_none_or(|vnet| !new.contains(vnet));
+    let matters = |change: &&Change| match change {
+        Change::Vnet { vnet, .. } => is_new(change) || !new.contains(vnet),
+        _ => true,
+    };
     done.iter().rev().filter(matters).flat_map(|change| change.clone().inverse()).collect()
 }
 

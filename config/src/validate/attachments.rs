@@ -1,8 +1,9 @@
-//! What carries an interface's packets: a port, a VLAN of a port, or the vnet itself.
+//! What carries an interface's packets: a port, a VLAN of a port, an epair, or the vnet itself.
 
 use toml::Spanned;
 
 use super::Check;
+use super::epairs;
 use super::interfaces::{Claim, PortUse};
 use super::ports::Ports;
 use super::scalars;
@@ -27,7 +28,9 @@ pub(super) fn check(
         scalars::choice(check, "kind", kind, &[("loopback", ())])?;
         return loopback(check, raw);
     }
-    let port = raw.port.as_ref()?;
+    if raw.port.is_none() && raw.epair.is_none() {
+        return None;
+    }
     let is_lo0 = |name: &&Spanned<String>| name.get_ref() == IfName::LOOPBACK;
     if let Some(name) = raw.name.as_ref().filter(is_lo0) {
         check.report(Diagnostic::at(
@@ -39,7 +42,11 @@ pub(super) fn check(
         ));
         return None;
     }
-    on_port(check, raw, port, vnet, ports, port_use)
+    match (&raw.epair, &raw.port) {
+        (Some(epair), _) => epairs::check(check, raw, epair, &port_use.epairs),
+        (None, Some(port)) => on_port(check, raw, port, vnet, ports, port_use),
+        (None, None) => None,
+    }
 }
 
 /// `lo0` is the only loopback, and its packets have neither link header nor tag.
@@ -56,21 +63,34 @@ fn loopback(check: &mut Check<'_>, raw: &raw::Interface) -> Option<Attachment> {
     }
     let text = |key: &Option<Spanned<String>>| key.as_ref().map(Spanned::span);
     let vlan = raw.vlan.as_ref().map(Spanned::span);
-    let keys = [("port", text(&raw.port)), ("vlan", vlan), ("mac", text(&raw.mac))];
-    let mut extra = false;
+    let (port, epair, mac) = (text(&raw.port), text(&raw.epair), text(&raw.mac));
+    let keys = [("port", port), ("vlan", vlan), ("epair", epair), ("mac", mac)];
+    let foreign = foreign_keys(check, keys, |key, span| {
+        Diagnostic::at(
+            Rule::Loopback,
+            span,
+            format!("a loopback interface has no `{key}`"),
+            "it is not connected to anything",
+            format!("delete {key}, or delete kind = \"loopback\""),
+        )
+    });
+    (other_name.is_none() && !foreign).then_some(Attachment::Loopback)
+}
+
+/// Reports keys that mean nothing beside what the interface is; whether there are any.
+pub(super) fn foreign_keys<const N: usize>(
+    check: &mut Check<'_>,
+    keys: [(&str, Option<Span>); N],
+    diagnostic: impl Fn(&str, Span) -> Diagnostic,
+) -> bool {
+    let mut any = false;
     for (key, span) in keys {
         if let Some(span) = span {
-            extra = true;
-            check.report(Diagnostic::at(
-                Rule::Loopback,
-                span,
-                format!("a loopback interface has no `{key}`"),
-                "it is not connected to anything",
-                format!("delete {key}, or delete kind = \"loopback\""),
-            ));
+            any = true;
+            check.report(diagnostic(key, span));
         }
     }
-    (other_name.is_none() && !extra).then_some(Attachment::Loopback)
+    any
 }
 
 fn on_port(

@@ -6,6 +6,7 @@ use ipnet::{IpNet, Ipv4Net};
 use toml::Spanned;
 
 use super::addresses::{self, Use};
+use super::epairs::Epairs;
 use super::links::{Connected, Links};
 use super::ports::{Known, Ports};
 use super::scalars::{self, Named};
@@ -16,9 +17,10 @@ use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::model::{Attachment, IfName, Interface, VlanId};
 use crate::raw;
 
-/// Who takes which packets of which port, over all vnets.
+/// Who takes which packets of which port, or is an end of which epair, over all vnets.
 #[derive(Debug, Default)]
 pub(super) struct PortUse {
+    pub(super) epairs: Epairs,
     used: BTreeSet<String>,
     claims: BTreeMap<(String, Option<VlanId>), Claim>,
 }
@@ -33,6 +35,11 @@ pub(super) struct Claim {
 }
 
 impl PortUse {
+    /// With the epairs of these vnets.
+    pub(super) fn of(vnets: &[raw::Vnet]) -> Self {
+        Self { epairs: Epairs::of(vnets), ..Self::default() }
+    }
+
     /// Whether any interface names the port.
     pub(super) fn contains(&self, port: &str) -> bool {
         self.used.contains(port)
@@ -85,14 +92,15 @@ fn interface(
     names: &mut BTreeMap<String, Span>,
 ) -> Option<Interface> {
     let attachment = attachments::check(check, &raw, &links.vnet, ports, port_use);
-    let raw::Interface { name, port, kind: _, vlan: _, mtu, mac, addresses, up } = raw;
+    let raw::Interface { name, port, kind: _, epair, vlan: _, mtu, mac, addresses, up } = raw;
     let carrier = port.as_ref().and_then(|port| ports.known.get(port.get_ref()));
+    let any_mtu = (limits::LOOPBACK_MTU, "bytes");
     let mtu = match &attachment {
         Some(Attachment::Loopback) => {
-            let range = (limits::LOOPBACK_MTU, "bytes");
-            scalars::number(check, "mtu", mtu, range, LOOPBACK_MTU_DEFAULT)
+            scalars::number(check, "mtu", mtu, any_mtu, LOOPBACK_MTU_DEFAULT)
         }
-        Some(Attachment::Port { .. }) | None => port_mtu(check, mtu, carrier),
+        _ if epair.is_some() => scalars::number(check, "mtu", mtu, any_mtu, MTU_DEFAULT),
+        _ => port_mtu(check, mtu, carrier),
     };
     let mac = mac.and_then(|given| scalars::mac(check, &given));
     let known_name = name.as_ref().map_or_else(|| "?".to_owned(), |name| name.get_ref().clone());

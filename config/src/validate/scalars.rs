@@ -96,6 +96,7 @@ pub(super) enum Named {
     Port,
     Vnet,
     Interface,
+    Epair,
 }
 
 impl Named {
@@ -104,13 +105,14 @@ impl Named {
             Self::Port => "port",
             Self::Vnet => "vnet",
             Self::Interface => "interface",
+            Self::Epair => "epair",
         }
     }
 
     fn bytes_max(self) -> usize {
         match self {
             Self::Port | Self::Vnet => limits::NAME_BYTES,
-            Self::Interface => limits::INTERFACE_NAME_BYTES,
+            Self::Interface | Self::Epair => limits::INTERFACE_NAME_BYTES,
         }
     }
 }
@@ -119,19 +121,19 @@ impl Named {
 pub(super) fn name(check: &mut Check<'_>, what: Named, given: &Spanned<String>) -> bool {
     let text = given.get_ref().as_str();
     let Err(bad) = check_name(text, what.bytes_max()) else { return true };
-    let example = match what {
-        Named::Port => "p0",
-        Named::Vnet => "red",
-        Named::Interface => "em0",
+    let (article, example) = match what {
+        Named::Port => ("a", "name = \"p0\""),
+        Named::Vnet => ("a", "name = \"red\""),
+        Named::Interface => ("an", "name = \"em0\""),
+        Named::Epair => ("an", "epair = \"epair0\""),
     };
     check.report(Diagnostic::at(
         Rule::BadName,
         given.span(),
-        format!("`{text}` cannot be the name of a {}", what.word()).replace("a i", "an i"),
+        format!("`{text}` cannot be the name of {article} {}", what.word()),
         bad.to_string(),
         format!(
-            "use at most {} letters, digits, `_`, `-` and `.`, the first one a letter: \
-             name = \"{example}\"",
+            "use at most {} letters, digits, `_`, `-` and `.`, the first one a letter: {example}",
             what.bytes_max()
         ),
     ));

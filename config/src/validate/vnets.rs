@@ -13,7 +13,7 @@ use crate::raw;
 pub(super) fn check(check: &mut Check<'_>, raw: Vec<raw::Vnet>, ports: &Ports) -> Vec<Vnet> {
     limit(check, &raw);
     let mut names = BTreeMap::new();
-    let mut port_use = PortUse::default();
+    let mut port_use = PortUse::of(&raw);
     let vnets: Vec<Vnet> = raw
         .into_iter()
         .filter_map(|raw| vnet(check, raw, ports, &mut port_use, &mut names))

@@ -39,7 +39,9 @@ proptest! {
         for change in difference(&old, &new) {
             state.change(&change);
         }
-        prop_assert_eq!(state, State::of(&new));
+        let wish = State::of(&new);
+        state.forget_made_up(&wish);
+        prop_assert_eq!(state, wish);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use config::{
-    Attachment, Change, Config, MacAddr, NextHop, RouteTarget, SysctlValue, Vnet, VnetChange,
+    Attachment, Change, Config, EpairEnd, MacAddr, NextHop, RouteTarget, SysctlValue, Vnet,
+    VnetChange,
 };
 use ipnet::Ipv4Net;
 
@@ -232,11 +233,56 @@ impl State {
                 assert_ne!(vnet.as_str(), "vnet0");
                 assert_eq!(self.vnets.remove(vnet.as_str()), Some(Content::of(content)));
             }
+            Change::EpairCreate(ends) => {
+                for EpairEnd { vnet, interface } in ends.iter() {
+                    self.vnet(vnet.as_str())
+                        .change(&VnetChange::InterfaceCreate(interface.clone()));
+                }
+            }
+            Change::EpairDestroy(ends) => {
+                for EpairEnd { vnet, interface } in ends.iter() {
+                    self.vnet(vnet.as_str())
+                        .change(&VnetChange::InterfaceDestroy(interface.clone()));
+                }
+            }
             Change::Vnet { vnet, change } => {
-                self.vnets.get_mut(vnet.as_str()).expect("a vnet").change(change);
+                self.vnet(vnet.as_str()).change(change);
             }
         }
         self.check_claims();
+        self.check_epairs();
+    }
+
+    fn vnet(&mut self, name: &str) -> &mut Content {
+        self.vnets.get_mut(name).expect("a vnet")
+    }
+
+    /// Forgets addresses that were made up where `wish` leaves them open.
+    pub(crate) fn forget_made_up(&mut self, wish: &Self) {
+        for (name, content) in &mut self.vnets {
+            for (interface, link) in &mut content.interfaces {
+                let wish = wish.vnets.get(name).and_then(|vnet| vnet.interfaces.get(interface));
+                let is_open = |wish: &Link| {
+                    matches!(wish.attachment, Attachment::Epair { .. }) && wish.mac.is_none()
+                };
+                link.mac = link.mac.filter(|_| !wish.is_some_and(is_open));
+            }
+        }
+    }
+
+    /// No end of an epair is without the other.
+    fn check_epairs(&self) {
+        for (name, content) in &self.vnets {
+            for (end, link) in &content.interfaces {
+                let Attachment::Epair { vnet, interface } = &link.attachment else { continue };
+                let far = self.vnets.get(vnet.as_str()).expect("the vnet of the other end");
+                let other = far.interfaces.get(interface.as_str()).expect("the other end");
+                let Attachment::Epair { vnet, interface } = &other.attachment else {
+                    panic!("{interface} is no end of an epair")
+                };
+                assert_eq!((vnet.as_str(), interface.as_str()), (name.as_str(), end.as_str()));
+            }
+        }
     }
 
     /// Nobody takes another's packets, or those of a port that is not there.

@@ -19,7 +19,7 @@ type Piece = (u8, [u8; 5]);
 
 /// A configuration in which every rule of the parser holds.
 pub(crate) fn config() -> impl Strategy<Value = Config> {
-    prop::collection::vec((0_u8..=9, any::<[u8; 5]>()), 0..40).prop_map(|pieces| {
+    prop::collection::vec((0_u8..=9, any::<[u8; 5]>()), 0..50).prop_map(|pieces| {
         let mut pieces: Vec<Piece> = pieces;
         // What others stand on comes first.
         pieces.sort_by_key(|(kind, _)| *kind);
@@ -51,7 +51,8 @@ fn add(config: &mut Config, kind: u8, with: [u8; 5]) {
                 config.vnets.insert(usize::from(b) % (config.vnets.len() + 1), Vnet::empty(name));
             }
         }
-        3 | 4 => interface(config, with),
+        3 => interface(config, with),
+        4 => epair(config, with),
         _ => {
             let at = usize::from(a) % config.vnets.len();
             let vnet = &mut config.vnets[at];
@@ -152,6 +153,34 @@ fn interface(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
             attachment,
             mtu: if e.is_multiple_of(2) { most } else { 900 },
             mac: if loopback { None } else { mac(e) },
+            addresses: Vec::new(),
+            up: e % 4 != 1,
+        });
+    }
+}
+
+/// Both ends, where two names are free.
+fn epair(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
+    let ends = [(a, b), (c, d)].map(|(vnet, name)| {
+        let name = IfName::new(of(&INTERFACES[..3], name)).expect("a name");
+        (usize::from(vnet) % config.vnets.len(), name)
+    });
+    let free = |(at, name): &(usize, IfName)| {
+        config.vnets[*at].interfaces.iter().all(|other| other.name != *name)
+    };
+    if ends[0] == ends[1] || !ends.iter().all(free) {
+        return;
+    }
+    let macs = [mac(e), mac(b)];
+    for (((at, name), (far, interface)), mac) in
+        [(&ends[0], &ends[1]), (&ends[1], &ends[0])].into_iter().zip(macs)
+    {
+        let vnet = config.vnets[*far].name.clone();
+        config.vnets[*at].interfaces.push(Interface {
+            name: name.clone(),
+            attachment: Attachment::Epair { vnet, interface: interface.clone() },
+            mtu: if e.is_multiple_of(2) { 1500 } else { 65535 },
+            mac,
             addresses: Vec::new(),
             up: e % 4 != 1,
         });

@@ -2,43 +2,16 @@
 
 import json
 import signal
-import subprocess
 import time
 
-from harness import Lab, case, config, equal, interface, loopback, that, vnet
-from harness.client import answer, ask, path, refused, tried
+from harness import Lab, case, equal, interface, loopback, that, vnet
+from harness.client import answer, ask, refused
 from harness.program import command
+from harness.running import answers, lost_nothing, pings, write
 
 LAN = {"em0": interface("p0", "10.1.0.1/24")}
 UNLIMITED = {"net.inet.icmp.icmplim": 0, "net.inet.ip.forwarding": 1}
 NEIGHBOR = ("em0", "10.1.0.9", "02:00:00:00:00:99")
-
-
-def write(lab: Lab, *vnets: str, name: str = "next.toml", ports=None, socket=None):
-    """A file like the one that the instance was started with, but for what is in it."""
-    ports = lab.ports if ports is None else ports
-    text = config.document(ports, list(vnets), cpus=[lab.cpu], mbufs=16383, socket=str(socket or path(lab)))
-    file = lab.directory / name
-    file.write_text(text)
-    return file
-
-
-def pings(host, to: str, count: int) -> subprocess.Popen:
-    """A ping a millisecond."""
-    line = ["ip", "netns", "exec", host.namespace.name, "ping", "-n", "-q", "-c", str(count), "-i", "0.001", "-W", "3", to]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
-
-
-def answers(lab: Lab):
-    """Waits until the instance does."""
-    end = time.monotonic() + 10
-    while tried(lab, "features").returncode != 0:
-        that(time.monotonic() < end, "it does not answer")
-        time.sleep(0.02)
-
-
-def lost_nothing(ping: subprocess.Popen):
-    that(" 0% packet loss" in (text := ping.communicate()[0]), text)
 
 
 def logged(lab: Lab, words: str):

@@ -18,6 +18,11 @@ def interface(port: str, *addresses: str, **more) -> dict:
     return {"port": port, "addresses": list(addresses), **more}
 
 
+def epair(name: str, *addresses: str, **more) -> dict:
+    """An end of the epair of that name; `more` are further keys such as mtu, mac, up."""
+    return {"epair": name, "addresses": list(addresses), **more}
+
+
 def loopback(*addresses: str) -> dict:
     """The interface lo0."""
     return {"kind": "loopback", "addresses": list(addresses)}
