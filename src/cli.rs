@@ -74,7 +74,8 @@ pub(crate) fn main() -> ExitCode {
 /// Whether `-j` is among arguments that are no command.
 fn is_json_wanted() -> bool {
     let matches = Cli::command().ignore_errors(true).try_get_matches();
-    matches.is_ok_and(|matches| matches.get_flag("json"))
+    // Where parsing ended early, the default of a flag is missing, too.
+    matches.is_ok_and(|matches| matches.get_one("json").is_some_and(|json| *json))
 }
 
 fn dispatch(Cli { access, command }: Cli) -> Result<(), Failure> {

@@ -14,6 +14,9 @@ use crate::protocol::{Code, Command, Id, Outcome, Page, Pushed, Refusal, Request
 /// A running instance answers within milliseconds; one that is stopped in a debugger does not.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Why there is no answer, most often.
+const CLOSED: &str = "the instance closed the connection: it has ended, or is ending";
+
 /// A connection to a running instance.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -58,8 +61,8 @@ impl Connection {
         let read = self.stream.read_line(&mut line);
         if line.is_empty() {
             sent.context("the control socket")?;
-            let _bytes: usize = read.context("no answer from the control socket")?;
-            bail!("the instance closed the connection: it has ended, or is ending");
+            let _bytes: usize = read.map_err(no_answer)?;
+            bail!("{CLOSED}");
         }
         let response: Response<Value> =
             serde_json::from_str(&line).context("the answer is not of this protocol")?;
@@ -126,6 +129,20 @@ impl Stopper {
 /// The key of a page, as the command takes it.
 pub(super) fn key<T: DeserializeOwned>(after: Option<Value>) -> serde_json::Result<Option<T>> {
     after.map(serde_json::from_value).transpose()
+}
+
+/// What a request that nobody answered is told.
+fn no_answer(error: std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::ConnectionReset => anyhow!("{CLOSED}"),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Refusal::new(
+            Code::Unreachable,
+            format!("the instance has not answered for {} s", TIMEOUT.as_secs()),
+            "look whether it is stopped, or hangs: its log, and the state of its process",
+        )
+        .into(),
+        _ => anyhow::Error::new(error).context("no answer from the control socket"),
+    }
 }
 
 fn unreachable(path: &Path, error: &std::io::Error) -> anyhow::Error {

@@ -24,7 +24,7 @@ pub(crate) struct Route {
 enum Action {
     /// All routes.
     Show,
-    /// Add a route: DESTINATION GATEWAY..., or DESTINATION and --interface, --blackhole or --reject.
+    /// Add a route: DESTINATION GATEWAY..., or DESTINATION and -interface IF, -blackhole or -reject.
     #[command(
         override_usage = "curvnet route add DESTINATION {GATEWAY... | -interface IF | -blackhole | -reject}"
     )]

@@ -90,7 +90,7 @@ fn shown(probe: u32, state: ProbeState) -> ProbeShown {
 fn of(error: &ProbeError) -> Refusal {
     let code = match error {
         ProbeError::Dying => Code::Dying,
-        ProbeError::NoRoute(_) | ProbeError::Source(_) => Code::NotFound,
+        ProbeError::NoRoute { .. } | ProbeError::Source(_) => Code::NotFound,
         ProbeError::NotHost(_) | ProbeError::TooLong(_) => Code::BadRequest,
         ProbeError::Discarded(..)
         | ProbeError::NoSource(_)

@@ -30,7 +30,7 @@ impl Ports {
         if !on_it.is_empty() && !force {
             let names: Vec<&str> = on_it.iter().map(|(_, name)| name.as_str()).collect();
             let text = format!("port {name} carries {}", names.join(", "));
-            let cure = "destroy or move these interfaces, or detach the port with --force, which destroys them";
+            let cure = "destroy these interfaces, or detach the port with --force, which does so";
             return Err(Refusal::new(Code::Refused, text, cure));
         }
         for (slot, interface) in &on_it {

@@ -38,9 +38,9 @@ pub(crate) struct Capture {
     #[arg(short, value_name = "FILE")]
     write: Option<PathBuf>,
     /// End after so many packets.
-    #[arg(short, value_name = "COUNT")]
+    #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Keep so many bytes of each.
+    /// Keep so many bytes of each; 0 is the default, as tcpdump has it.
     #[arg(short, value_name = "SNAPLEN", default_value_t = SNAPLEN)]
     snaplen: u32,
     /// Show packets that are dropped, too, and why.
@@ -54,6 +54,7 @@ pub(crate) struct Capture {
 /// Shows packets until there were enough, the user or the instance ends it.
 pub(super) fn run(client: &Client, wish: Capture) -> Result<(), Failure> {
     let Capture { vnet, interface, write, count, snaplen, drops, filter } = wish;
+    let snaplen = if snaplen == 0 { SNAPLEN } else { snaplen };
     let filter = compile(&filter.join(" "))?;
     let vnet = vnet.or_else(|| client.access.vnet.clone());
     let client = Client { access: Access { vnet, ..client.access.clone() } };

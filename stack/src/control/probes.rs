@@ -48,8 +48,15 @@ pub enum ProbeError {
     #[error("the vnet is being destroyed: use another one")]
     Dying,
     /// No way to go.
-    #[error("there is no route to {0}: add one, or look at the table with `netstat -r`")]
-    NoRoute(Ipv4Addr),
+    #[error(
+        "vnet {vnet} has no route to {to}: `netstat -r` shows its routes, and -v names another vnet"
+    )]
+    NoRoute {
+        /// Where to.
+        to: Ipv4Addr,
+        /// From which vnet.
+        vnet: String,
+    },
     /// A route that discards.
     #[error("packets to {0} are discarded by the route {1}: `netstat -r` shows it")]
     Discarded(Ipv4Addr, Ipv4Net),
@@ -164,7 +171,8 @@ impl Stack {
         if !local && (is_martian_destination(bits) || is_multicast(bits) || bits == u32::MAX) {
             return Err(ProbeError::NotHost(address));
         }
-        let route = route.ok_or(ProbeError::NoRoute(address))?;
+        let no_route = || ProbeError::NoRoute { to: address, vnet: vnet.name().to_owned() };
+        let route = route.ok_or_else(no_route)?;
         let slots: Vec<IfSlot> = match route.hop {
             Hop::Local(slot) | Hop::Connected(slot) => vec![slot],
             Hop::Gateway(paths) => paths.iter().map(|path| path.slot).collect(),
@@ -174,7 +182,7 @@ impl Stack {
             }
         };
         let mut ways = slots.iter().filter_map(|slot| self.interface(*slot).cloned());
-        let ifp = ways.next().ok_or(ProbeError::NoRoute(address))?;
+        let ifp = ways.next().ok_or_else(no_route)?;
         if local {
             return Ok(ifp);
         }

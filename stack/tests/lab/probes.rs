@@ -257,6 +257,10 @@ fn long_ones_are_cut() {
     lab.end();
 }
 
+fn no_route(vnet: &str, to: Ipv4Addr) -> ProbeError {
+    ProbeError::NoRoute { to, vnet: vnet.to_owned() }
+}
+
 #[test]
 fn what_cannot_be_sent_is_refused() {
     let mut lab = crossroads();
@@ -266,7 +270,7 @@ fn what_cannot_be_sent_is_refused() {
     let too_long =
         ProbeError::NeedsFragmentation { len: 577, interface: "em3".to_owned(), mtu: 576 };
     for (spec, error) in [
-        (echo(address("9.9.9.9")), ProbeError::NoRoute(address("9.9.9.9"))),
+        (echo(address("9.9.9.9")), no_route(RED, address("9.9.9.9"))),
         (echo(address("203.0.113.1")), discarded("203.0.113.1", "203.0.113.0/24")),
         (echo(address("192.0.2.1")), discarded("192.0.2.1", "192.0.2.0/24")),
         (echo(address("10.0.0.255")), ProbeError::NotHost(address("10.0.0.255"))),
@@ -326,7 +330,7 @@ fn a_vnet_dies_with_its_probes() {
     assert!(again.is_ok());
     lab.control(|stack| {
         assert_eq!(stack.probe(&vnet, view.number), None);
-        assert_eq!(stack.send_probe(&vnet, echo(PEER)).err(), Some(ProbeError::NoRoute(PEER)));
+        assert_eq!(stack.send_probe(&vnet, echo(PEER)).err(), Some(no_route(RED, PEER)));
     });
     drop(vnet);
     arrives(&mut lab, 0, &request.echo_reply());

@@ -49,6 +49,11 @@ def failures_of_the_client(lab: Lab):
     that(json.loads(done.stdout)["error"]["code"] == "usage" and not done.stderr, f"{done}")
     done = command("-s", lab.directory / "none.sock", "walk")
     that(not done.stdout and "walk" in done.stderr, f"{done}")
+    # What ends the parsing before it has come to the defaults.
+    for words in (["-s", "", "stats"], ["-s", "a", "-s", "b", "stats"]):
+        done = command(*words)
+        equal((done.returncode, done.stdout), (2, ""), f"exit code and standard output of {words}")
+        that("-s <SOCKET>" in done.stderr and "panicked" not in done.stderr, done.stderr)
     # Help is no failure.
     done = command("-j", "--help")
     equal((done.returncode, done.stderr), (0, ""), "exit code and standard error of -j --help")

@@ -200,6 +200,8 @@ def what_cannot_be_done_names_cause_and_cure(lab: Lab):
         ((*red, "arp", "-d", "10.1.0.77"), ["10.1.0.77", "arp -a"]),
         ((*red, "arp", "-s", "10.7.0.1", "02:00:00:00:00:01"), ["10.7.0.1", "ifconfig"]),
         ((*red, "sysctl", "net.inet.ip.ttl=256"), ["256", "1 to 255"]),
+        ((*red, "sysctl", "net.inet.ip.ttl=many"), ["`many`", "integer"]),
+        ((*red, "sysctl", "x.y.z"), ["x.y.z", "`sysctl -a`"]),
         ((*red, "sysctl", "net.inet.ip.tll"), ["did you mean net.inet.ip.ttl?"]),
         (("vnet", "create", "red"), ["red", "another name"]),
         (("vnet", "destroy", "blue"), ["blue"]),
@@ -210,7 +212,7 @@ def what_cannot_be_done_names_cause_and_cure(lab: Lab):
         that("\nhelp: " in message, f"no cure in the answer to {words}:\n{message}")
     for words in (
         ("vnet",), ("route", "add", "default"), ("ifconfig", "em0", "walk"), ("arp",), ("netstat",), ("sysctl",),
-        ("arp", "-s", "10.1.0.9", "zz"), ("route", "get", "there"), ("run", "x.toml"),
+        ("arp", "-s", "10.1.0.9", "zz"), ("route", "get", "there"), ("run", "x.toml"), ("capture", "-c", "0"),
     ):
         refused(lab, *words, code=2)
     lab.stop()

@@ -217,7 +217,7 @@ def what_cannot_be_sent_names_cause_and_cure(lab: Lab):
     lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
     lab.start(vnet("red", LAN, routes={"10.9.0.0/16": "blackhole"}, sysctl={"net.link.ether.inet.maxtries": 1}))
     for words, parts in (
-        (("ping", "-c", "1", "8.8.8.8"), ["no route to 8.8.8.8", "netstat -r"]),
+        (("ping", "-c", "1", "8.8.8.8"), ["vnet red has no route to 8.8.8.8", "netstat -r"]),
         (("traceroute", "8.8.8.8"), ["no route to 8.8.8.8", "netstat -r"]),
         (("ping", "-c", "1", "10.9.0.1"), ["10.9.0.0/16", "discarded"]),
         (("ping", "-c", "1", "10.1.0.255"), ["10.1.0.255", "one host"]),

@@ -40,7 +40,7 @@ pub enum SysctlError {
         max: i128,
     },
     /// The value is of another type.
-    #[error("sysctl {name} does not take {value:?}: give it {expected}")]
+    #[error("sysctl {name} does not take `{value}`: give it {expected}")]
     WrongType {
         /// The OID's name.
         name: &'static str,
@@ -112,7 +112,7 @@ impl SysctlError {
 
 fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(
-        || ": list the known names".to_owned(),
+        || ": `sysctl -a` lists those that there are".to_owned(),
         |nearest| format!(": did you mean {nearest}?"),
     )
 }
