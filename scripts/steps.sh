@@ -12,9 +12,9 @@
 LOGS=$TARGET_DIR/test-logs
 # No step may hang for ever; the longest takes a few minutes on two cores.
 STEP_LIMIT_S=${STEP_LIMIT_S:-1500}
-TAIL_LINES=60
-# How the tools used here begin a line that says what failed.
-FAILURE='^ *(error|FAIL|FAILED|SIGNAL|TIMEOUT|thread .* panicked|test .* FAILED|Diff in)'
+TAIL_LINES=100
+# How the tools used here begin a line that says what failed. A panic does not: tests provoke some.
+FAILURE='^ *(error|FAIL|FAILED|SIGNAL|TIMEOUT|test .* FAILED|Diff in)'
 
 SELECTED=()  # globs of the steps to run; empty is all
 LIST_ONLY=   # print the names, run nothing
@@ -67,11 +67,13 @@ limited() { # LOG COMMAND...
     return "$status"
 }
 
-# The end of a log, and before it the lines that name a failure further up.
+# The end of a log, where the output of what failed stands, and before it the lines that name a failure further up. The
+# runner of cargo test shows the outputs where a binary ends, and goes on with the next.
 show_failure() { # LOG
     say "the end of $1:"
     {
         head -n "-$TAIL_LINES" "$1" | grep -aE "$FAILURE" | head -n 40 || true
+        head -n "-$TAIL_LINES" "$1" | sed -n '/^failures:$/,/^test result: FAILED/p' | tail -n "$TAIL_LINES"
         echo '...'
         tail -n "$TAIL_LINES" "$1"
     } | sed 's/^/    /' >&2

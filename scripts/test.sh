@@ -42,8 +42,9 @@ ARM_CRATES=(-p vnet -p stack -p curvnet)
 # nextest gives each test a process of its own and runs binaries side by side. It is taken where it is
 # installed; cargo's own runner does as well.
 if cargo nextest --version >/dev/null 2>&1; then
-    # The output of tests that pass goes to the log as well: it says what they skipped.
-    TEST=(cargo nextest run --no-fail-fast --success-output=immediate)
+    # The output of tests that pass goes to the log as well: it says what they skipped. That of those that fail comes
+    # last, where it is found.
+    TEST=(cargo nextest run --no-fail-fast --success-output=immediate --failure-output=final)
     TEST_OPTIONS=()
 else
     TEST=(cargo test --no-fail-fast --lib --bins --tests --examples)

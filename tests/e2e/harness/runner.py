@@ -72,6 +72,8 @@ class Runner:
     def __init__(self, options: argparse.Namespace, directory: Path):
         self.options, self.directory = options, directory
         self.results: list[int] = []
+        # What they leave behind comes last, where it is found.
+        self.failures: list[str] = []
         self.running: dict[int, Running] = {}
         self.number = 0
         self.most_vnets = program.most_vnets(directory)
@@ -129,8 +131,11 @@ class Runner:
         text = running.output.read_text(errors="replace")
         why = f" ({text.strip()})" if result == SKIPPED else ""
         self.report(result, elapsed_s, running.case.name + why)
-        if result == FAILED or (self.options.verbose and result == PASSED and text):
-            print("    " + text.rstrip().replace("\n", "\n    "), flush=True)
+        shown = "    " + text.rstrip().replace("\n", "\n    ")
+        if self.options.verbose and result == PASSED and text:
+            print(shown, flush=True)
+        if result == FAILED:
+            self.failures.append(f"--- {running.case.name}\n{shown}")
         if code < 0:
             netns.delete_all(f"{PREFIX}{running.number}-")
 
@@ -140,13 +145,15 @@ class Runner:
         print(f"{word:7} {elapsed_s:6.2f} s  {text}", flush=True)
 
     def end(self):
-        """Ends what still runs, and removes what it leaves."""
+        """Ends what still runs, removes what it leaves, and shows what failed."""
         for pid in self.running:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
         if self.running:
             netns.delete_all(PREFIX)
+        for text in self.failures:
+            print(text)
 
 
 def child(case: cases.TestCase, prefix: str, number: int, output: Path, verbose: bool):
@@ -169,11 +176,11 @@ def child(case: cases.TestCase, prefix: str, number: int, output: Path, verbose:
         print(why)
     except AssertionError as error:
         at = traceback.extract_tb(error.__traceback__)[1:]
+        print(lab.explain())
         print(f"{error}\n  " + "\n  ".join(f"{step.filename}:{step.lineno} {step.line}" for step in at))
-        print(lab.explain())
     except BaseException:
-        traceback.print_exc()
         print(lab.explain())
+        print(traceback.format_exc())
     finally:
         try:
             lab.close()
