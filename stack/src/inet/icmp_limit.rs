@@ -43,8 +43,10 @@ impl vnet::Field for IcmpLimit {
 }
 
 impl IcmpLimit {
+    /// A window that is later than `now` was opened by a worker that began its iteration later than this one: it is the
+    /// window of both.
     fn sent(word: u64, now: Nanos) -> u64 {
-        if word >> SENT_BITS == now.seconds() { word & ((1 << SENT_BITS) - 1) } else { 0 }
+        if word >> SENT_BITS >= now.seconds() { word & ((1 << SENT_BITS) - 1) } else { 0 }
     }
 
     /// Whether a message of `class` would be sent now.
@@ -64,7 +66,8 @@ impl IcmpLimit {
         let window = &self.windows[class as usize];
         let word = window.load(Ordering::Relaxed);
         let sent = Self::sent(word, now);
-        let next = (now.seconds() << SENT_BITS) | (sent + 1);
+        let second = now.seconds().max(word >> SENT_BITS);
+        let next = (second << SENT_BITS) | (sent + 1);
         sent < u64::from(limit.unsigned_abs())
             && window.compare_exchange(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
@@ -88,5 +91,16 @@ mod tests {
             );
         }
         assert!((0..1000).all(|_| limit.take(IcmpClass::Echo, 0, Nanos(0))), "0 is no limit");
+    }
+
+    #[test]
+    fn a_worker_that_is_late_does_not_open_the_window_again() {
+        let limit = <IcmpLimit as vnet::Field>::INIT;
+        let (next, last) = (Nanos::from_seconds(7), Nanos::from_seconds(6));
+        assert!(limit.take(IcmpClass::Echo, 200, last));
+        assert!((0..199).all(|_| limit.take(IcmpClass::Echo, 200, next)));
+        assert!(limit.take(IcmpClass::Echo, 200, last), "the last one of the window of both");
+        assert!(!limit.has_budget(IcmpClass::Echo, 200, last));
+        assert!(!limit.take(IcmpClass::Echo, 200, next), "and no new window");
     }
 }
