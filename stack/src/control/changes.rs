@@ -43,9 +43,12 @@ impl Stack {
             changes.into_iter().map(|prefix| RouteChange::Delete { prefix }).collect();
         self.change_routes(&vnet, &changes)
             .map_err(|error| InterfaceError::Address(error.into()))?;
-        let _gone = self.with_inet(&vnet, |inet| inet.remove_address(&ifp, net));
-        let on_link = |key: &NeighborKey| key.slot == slot && net.contains(&key.addr);
-        let _neighbors = self.remove_neighbors(&vnet, on_link);
+        let mut actions = Vec::new();
+        let _gone = self.with_inet(&vnet, |inet| {
+            inet.remove_address(&ifp, net);
+            inet.arp.forget_address(slot, net, &mut actions);
+        });
+        self.act(&vnet, actions);
         self.publish_if_dirty(&vnet);
         self.emit(|| {
             Event::new(EventKind::AddressDeleted).vnet(&vnet).interface(&ifp.name).address(net)

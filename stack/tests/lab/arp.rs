@@ -4,9 +4,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use stack::drops::DropReason as D;
+use stack::inet::control::RouteTarget;
 
 use crate::cases::{Case, anonymous, raw, run};
-use crate::common::crossroads::{EM, OWN, PEER, PEER_MAC, RED, TAG, crossroads, host, through, to};
+use crate::common::crossroads::{
+    EM, FAR, OWN, PEER, PEER_MAC, RED, TAG, crossroads, host, through, to,
+};
 use crate::common::frame::{Arp, BROADCAST, ethernet, mac};
 use crate::common::{Packet, Sent};
 
@@ -193,6 +196,50 @@ fn our_address_in_other_hands_is_defended() {
     assert_eq!(lab.stat(RED, "dupips"), 1);
     let log = lab.control(stack::control::Stack::take_log);
     assert!(log[0].contains("10.0.0.1"), "{log:?}");
+    lab.end();
+}
+
+/// RFC 5227 2.3 is for addresses that we have: its next owner's neighbours believe who spoke last.
+#[test]
+fn an_address_that_is_gone_is_not_announced() {
+    let mut lab = crossroads();
+    let slot = lab.ifnet(RED, "em0").slot;
+    let address = Ipv4Addr::new(10, 50, 0, 1);
+    for announced in [0, 1] {
+        lab.control(|stack| stack.add_address(slot, "10.50.0.1/24".parse().unwrap())).unwrap();
+        let sent = lab.pass(Duration::from_secs(announced));
+        assert_eq!(sent.len(), announced as usize, "the first of two");
+        lab.control(|stack| stack.remove_address(slot, address)).unwrap();
+        assert_eq!(lab.pass(Duration::from_secs(5)), []);
+    }
+    lab.end();
+}
+
+/// A host of another network on the link is asked from an address of ours, never from its own, also when it is asked
+/// again; and no more from one that is gone.
+#[test]
+fn a_host_of_another_network_is_asked_from_an_address_of_ours() {
+    let mut lab = crossroads();
+    lab.sysctl(RED, "net.link.ether.inet.max_age", 60);
+    let slot = lab.ifnet(RED, "em0").slot;
+    lab.route(RED, "192.168.7.0/24", RouteTarget::Interface(slot));
+    let stranger = Ipv4Addr::new(192, 168, 7, 5);
+    let packet = Packet::udp(FAR, stranger, 8).link(host(1, 2), EM[1]).frame();
+    let question = Arp::request(EM[0], OWN[0], stranger);
+    let sent = lab.send(1, std::slice::from_ref(&packet));
+    assert_eq!(arps(&sent), [(0, BROADCAST, question.clone())]);
+    let answer = Arp::reply(NEWCOMER_MAC, stranger, EM[0], OWN[0]).frame(EM[0], None);
+    assert_eq!(lab.send(0, std::slice::from_ref(&answer)).len(), 1);
+    let sent = lab.pass(Duration::from_secs(56));
+    assert_eq!(arps(&sent)[0], (0, NEWCOMER_MAC, question));
+    let _known = lab.send(0, &[answer]);
+    lab.control(|stack| {
+        stack.add_address(slot, "10.50.0.1/24".parse().unwrap()).unwrap();
+        stack.remove_address(slot, OWN[0]).unwrap();
+    });
+    let _announced = lab.pass(Duration::from_secs(5));
+    let question = Arp::request(EM[0], Ipv4Addr::new(10, 50, 0, 1), stranger);
+    assert_eq!(arps(&lab.send(1, &[packet])), [(0, BROADCAST, question)], "asked anew");
     lab.end();
 }
 

@@ -336,6 +336,28 @@ impl<P> ArpTable<P> {
             self.timers.insert((now, Timer::Announce { key, mac: iface.mac, left: ANNOUNCE_NUM }));
     }
 
+    /// An address of ours is gone: nobody is told of it or asked from it any more, and the neighbours of its network go
+    /// (FreeBSD: `in_scrubprefix`, netinet/in.c). Packets that waited for them are refused.
+    pub fn forget_address(
+        &mut self,
+        slot: IfSlot,
+        net: ipnet::Ipv4Net,
+        actions: &mut Vec<ArpAction<P>>,
+    ) {
+        let own = NeighborKey { slot, addr: net.addr() };
+        self.timers
+            .retain(|(_, timer)| !matches!(timer, Timer::Announce { key, .. } if *key == own));
+        let _defended = self.defended.remove(&own);
+        let depends = |key: &NeighborKey, entry: &Entry<P>| {
+            key.slot == slot && (net.contains(&key.addr) || entry.source.1 == net.addr())
+        };
+        let dependent = self.entries.iter().filter(|(key, entry)| depends(key, entry));
+        let keys: Vec<NeighborKey> = dependent.map(|(key, _)| *key).collect();
+        for key in keys {
+            let _was_there = self.remove(key, actions);
+        }
+    }
+
     /// A packet for `addr` whose MAC address the worker did not know.
     pub fn resolve(
         &mut self,
@@ -423,9 +445,9 @@ impl<P> ArpTable<P> {
         let key = NeighborKey { slot: iface.slot, addr: sender };
         let old = self.entries.get(&key);
         let known = old.map(|entry| entry.state);
-        let (since, unasked) = old.map_or_else(
-            || (now, Some(UseMark::default())),
-            |old| (old.since, old.unasked.clone()),
+        let (since, unasked, asked_from) = old.map_or_else(
+            || (now, Some(UseMark::default()), sender),
+            |old| (old.since, old.unasked.clone(), old.source.1),
         );
         match known {
             Some(NeighborState::Static(from)) => {
@@ -447,11 +469,9 @@ impl<P> ArpTable<P> {
             }
             None => {}
         }
-        let source = iface
-            .addresses
-            .iter()
-            .find(|net| net.contains(&sender))
-            .map_or(sender, ipnet::Ipv4Net::addr);
+        // Of a host of another network, as in `resolve`, the one that it was asked from.
+        let on_link = iface.addresses.iter().find(|net| net.contains(&sender));
+        let source = on_link.map_or(asked_from, ipnet::Ipv4Net::addr);
         let deadline = now + probe_after(limits);
         let state = NeighborState::Reachable(mac);
         let (source, hold) = ((iface.mac, source), VecDeque::new());
