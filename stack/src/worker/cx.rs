@@ -95,15 +95,16 @@ impl<'a> Cx<'a> {
 
     /// Hands a packet to the control thread, or drops it by name. Of the worker's queue a vnet gets no more than what it
     /// leaves free (Choudhury and Hahne, Dynamic Queue Length Thresholds, 1998): however many flood, there is room for one
-    /// more.
+    /// more. Of its share of the mbufs that are free, half is for ARP alone: packets that wait for an answer do not keep it
+    /// from coming.
     #[cold]
     pub fn punt(&self, ingress: &Ifnet, reason: PuntReason, mbuf: Mbuf) {
         let net = self.net();
-        let (limit, reached) = match reason {
-            PuntReason::Arp => (mbuf_limit(net), DropReason::MbufLimit),
-            PuntReason::Unresolved { .. } => (held_limit(net), DropReason::PuntLimit),
-        };
         let share = self.queues.mbuf_share.load(Ordering::Relaxed);
+        let (limit, share, reached) = match reason {
+            PuntReason::Arp => (mbuf_limit(net), share, DropReason::MbufLimit),
+            PuntReason::Unresolved { .. } => (held_limit(net), share / 2, DropReason::PuntLimit),
+        };
         if !net.in_flight().enter(limit.min(share)) {
             let reason = if share < limit { DropReason::MbufLimit } else { reached };
             return self.drop(reason, mbuf);

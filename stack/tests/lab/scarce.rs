@@ -212,6 +212,24 @@ fn no_buffers_are_left() {
     lab.end();
 }
 
+/// Packets for a gateway that is not known take all that there is for packets that wait; its answer comes nevertheless.
+#[test]
+fn few_buffers_are_left_and_an_answer_comes() {
+    let mut lab = crossroads();
+    let mut taken: Vec<_> = std::iter::from_fn(|| lab.pool.alloc()).collect();
+    taken.truncate(taken.len() - 120);
+    let waiting = vec![to("10.0.1.9", 8).frame(); 20];
+    assert_eq!(lab.send(0, &waiting[..1]).len(), 1, "a question");
+    assert_eq!(lab.send(0, &waiting), []);
+    let gateway = Ipv4Addr::new(10, 0, 1, 9);
+    let answer = Arp::reply(host(1, 9), gateway, EM[1], OWN[1]).frame(EM[1], None);
+    // Of a share of 16 packets, see SHARE_MIN.
+    assert_eq!(lab.send(1, &[answer]).len(), 8);
+    assert_eq!(lab.drops(RED), [("mbuf_limit", 21 - 8)].into());
+    drop(taken);
+    lab.end();
+}
+
 /// Packets that wait for an address when the process ends are counted, too.
 #[test]
 fn what_waits_at_the_end() {
