@@ -309,6 +309,23 @@ proptest! {
     }
 }
 
+/// RFC 3021: neither address of a /31 is a broadcast, which would be looked at twice.
+#[test]
+fn the_peer_of_a_point_to_point_link_takes_the_fast_path() {
+    let mut lab = Lab::new();
+    let _slot = lab.interface(RED, "em0", PORT[0], TAG[0], EM[0], &["10.0.0.0/31"]);
+    let _slot = lab.interface(RED, "em1", PORT[1], TAG[1], EM[1], &["10.0.1.1/24"]);
+    lab.sysctl(RED, "net.inet.ip.forwarding", 1);
+    lab.neighbor(RED, "em1", "10.0.1.2", host(1, 2));
+    let _announced = lab.pass(Duration::from_secs(5));
+    let from = |peer| Packet::udp(peer, Ipv4Addr::new(10, 0, 1, 2), 8).link(host(0, 1), EM[0]);
+    assert_eq!(lab.send(0, &[from(Ipv4Addr::new(10, 0, 0, 1)).frame()]).len(), 1);
+    assert_eq!(lab.stat(RED, "ips_fastforward"), 1);
+    assert_eq!(lab.send(0, &[from(Ipv4Addr::new(10, 0, 0, 0)).frame()]), [], "that is us");
+    assert_eq!(lab.drops(RED), [("ip_martian_source", 1)].into());
+    lab.end();
+}
+
 /// The comparison compares something: most kinds of ends are among what random bursts lead to.
 #[test]
 fn random_bursts_are_of_all_kinds() {

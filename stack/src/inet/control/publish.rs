@@ -55,8 +55,11 @@ impl InetControl {
     fn not_sources(&self) -> AddressFilter {
         let mut filter = AddressFilter::default();
         for Address { net, .. } in &self.addresses {
-            for addr in [net.addr(), net.network(), net.broadcast()] {
-                filter.insert(addr.to_bits());
+            filter.insert(net.addr().to_bits());
+            // RFC 3021: both addresses of a /31 are hosts, and the other one is our peer.
+            if net.prefix_len() < 31 {
+                filter.insert(net.network().to_bits());
+                filter.insert(net.broadcast().to_bits());
             }
         }
         filter
