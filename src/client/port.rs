@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 
 use super::Client;
+use super::connection::key;
 use crate::cli::Failure;
 use crate::protocol::{Command, Page, PortLine};
 
@@ -55,7 +56,10 @@ pub(crate) struct Attach {
 pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
     let mut instance = client.connect()?;
     match command {
-        Port::List => client.show(&instance.ask(Command::PortList {})?, list),
+        Port::List => {
+            let ports = instance.pages(|after| Ok(Command::PortList { after: key(after)? }))?;
+            client.show(&ports, list)
+        }
         Port::Attach(Attach {
             name,
             device,

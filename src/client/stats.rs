@@ -3,21 +3,52 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::Client;
 use crate::cli::Failure;
-use crate::protocol::{Command, Features, PortShown, Stats, WorkerShown};
+use crate::protocol::{Command, DropsShown, Features, PortShown, Stats, WorkerShown};
 use crate::summary::group;
 
 pub(super) fn stats(client: &Client) -> Result<(), Failure> {
-    client.show(&client.connect()?.ask(Command::Stats { vnets: true })?, show)
+    let mut instance = client.connect()?;
+    let stats: Stats = instance.ask(Command::Stats {})?;
+    let mut drops = BTreeMap::new();
+    for worker in &stats.workers {
+        add(&mut drops, &worker.drops);
+    }
+    let mut after = None;
+    loop {
+        let some: DropsShown = instance.ask(Command::VnetDrops { after })?;
+        add(&mut drops, &some.drops);
+        after = some.next;
+        if after.is_none() {
+            return client.show(&Everything { stats, drops }, show);
+        }
+    }
+}
+
+fn add(sums: &mut BTreeMap<String, u64>, some: &BTreeMap<String, u64>) {
+    for (reason, packets) in some {
+        *sums.entry(reason.clone()).or_default() += packets;
+    }
+}
+
+/// What the command shows.
+#[derive(Debug, Serialize)]
+struct Everything {
+    #[serde(flatten)]
+    stats: Stats,
+    /// Drops of all vnets and workers by reason, those that are not zero.
+    drops: BTreeMap<String, u64>,
 }
 
 pub(super) fn features(client: &Client) -> Result<(), Failure> {
     client.show(&client.connect()?.ask(Command::Features {})?, show_features)
 }
 
-fn show(stats: &Stats) -> String {
-    let Stats { uptime_s, ports, workers, drops } = stats;
+fn show(Everything { stats, drops }: &Everything) -> String {
+    let Stats { uptime_s, ports, workers } = stats;
     let mut text = format!("up {uptime_s:.0} s\n");
     for (name, PortShown { driver, link, speed_mbps, counters }) in ports {
         let link = if *link { "up" } else { "down" };

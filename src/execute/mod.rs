@@ -29,6 +29,7 @@ pub(crate) use stats::ports;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{BadName, PortWish};
 use stack::control::Stack;
@@ -57,6 +58,9 @@ pub(crate) struct Service<'a> {
     pub(crate) configurator: &'a mut Configurator,
 }
 
+/// A page whose entries take work begins no further one after this time.
+const STEP: Duration = Duration::from_micros(150);
+
 type Answered = Result<Answer, Refusal>;
 
 impl Service<'_> {
@@ -71,7 +75,7 @@ impl Service<'_> {
             Command::VnetShow { name } => self.vnet_show(&name),
             Command::VnetCreate { name } => self.vnet_create(&name),
             Command::VnetDestroy { name } => self.vnet_destroy(&name),
-            Command::PortList {} => Ok(self.port_list()),
+            Command::PortList { after } => Ok(self.port_list(after.as_deref())),
             Command::PortAttach {
                 name,
                 device,
@@ -95,7 +99,8 @@ impl Service<'_> {
             Command::VnetTraffic { after, holds, limit } => {
                 Ok(self.vnet_traffic(after, holds.as_deref(), limit))
             }
-            Command::Stats { vnets } => Ok(self.stats(vnets)),
+            Command::VnetDrops { after } => Ok(self.vnet_drops(after)),
+            Command::Stats {} => Ok(self.stats()),
             Command::Features {} => Ok(self.features()),
             Command::ConfigShow {} => self.configure(caller, Wish::Show),
             Command::ConfigDiff { file, color } => {
@@ -166,11 +171,12 @@ impl Service<'_> {
             | Command::VnetShow { .. }
             | Command::VnetCreate { .. }
             | Command::VnetDestroy { .. }
-            | Command::PortList {}
+            | Command::PortList { .. }
             | Command::PortAttach { .. }
             | Command::PortDetach { .. }
             | Command::VnetTraffic { .. }
-            | Command::Stats { .. }
+            | Command::VnetDrops { .. }
+            | Command::Stats {}
             | Command::Features {}
             | Command::ConfigShow {}
             | Command::ConfigDiff { .. }

@@ -16,8 +16,14 @@ impl Service<'_> {
             let first = self.stack.interfaces_after(vnet, u64::from(index).saturating_sub(1), 1);
             first.first().map(|ifp| ifp.slot)
         };
-        let after =
-            after.and_then(|(index, addr)| Some(NeighborKey { slot: slot_of(index)?, addr }));
+        let after = match after {
+            Some((index, addr)) => match slot_of(index) {
+                Some(slot) => Some(NeighborKey { slot, addr }),
+                // It is gone, and so are all behind it.
+                None => return Answer::Neighbors(Page::only(Vec::new())),
+            },
+            None => None,
+        };
         let all = self.stack.neighbors_after(vnet, after, PAGE);
         let full = all.len() >= PAGE;
         let list: Vec<_> = all.into_iter().filter_map(|one| self.neighbor(one)).collect();

@@ -6,11 +6,25 @@ use stack::wire::MacAddr;
 use super::{Answered, Service, done};
 use crate::host;
 use crate::ports::OpenPort;
-use crate::protocol::{Answer, Code, Page, PortLine, Refusal};
+use crate::protocol::{Answer, Code, PAGE, Page, PortLine, Refusal};
 
 impl Service<'_> {
-    pub(super) fn port_list(&self) -> Answer {
-        Answer::Ports(Page::only(self.ports.iter().map(|open| self.port_line(open)).collect()))
+    /// In the order of their names. One port may carry thousands of interfaces: a page ends with the one that fills it.
+    pub(super) fn port_list(&self, after: Option<&str>) -> Answer {
+        let behind = |open: &&OpenPort| after.is_none_or(|after| open.port.name() > after);
+        let mut ports: Vec<&OpenPort> = self.ports.iter().filter(behind).collect();
+        ports.sort_unstable_by_key(|open| open.port.name());
+        let (mut list, mut carried): (Vec<PortLine>, _) = (Vec::new(), 0);
+        for open in ports {
+            if carried >= PAGE {
+                let next = list.last().map(|last| last.name.as_str().into());
+                return Answer::Ports(Page { list, next });
+            }
+            let line = self.port_line(open);
+            carried += line.interfaces.len();
+            list.push(line);
+        }
+        Answer::Ports(Page::only(list))
     }
 
     fn port_line(&self, open: &OpenPort) -> PortLine {

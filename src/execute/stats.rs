@@ -18,23 +18,13 @@ impl Service<'_> {
         Answer::Statistics(counters(self.stack.statistics_of(vnet)))
     }
 
-    pub(super) fn stats(&self, with_vnets: bool) -> Answer {
+    pub(super) fn stats(&self) -> Answer {
         let gauges: Vec<Gauges> =
             self.workers.iter().map(|worker: &Worker| worker.gauges.clone()).collect();
-        let workers: Vec<_> = gauges.iter().map(of_worker).collect();
-        let mut drops: BTreeMap<String, u64> = BTreeMap::new();
-        let vnets = self.stack.vnets().iter().filter(|_| with_vnets);
-        let of_vnets = vnets.flat_map(|vnet| self.stack.drops_of(vnet));
-        let of_vnets = of_vnets.map(|(reason, packets)| (reason.to_owned(), packets));
-        let of_workers = workers.iter().flat_map(|worker| worker.drops.clone());
-        for (reason, packets) in of_vnets.chain(of_workers) {
-            *drops.entry(reason).or_default() += packets;
-        }
         Answer::Stats(Box::new(Stats {
             uptime_s: self.stack.now().0 as f64 / 1e9,
             ports: ports(self.ports, &gauges),
-            workers,
-            drops,
+            workers: gauges.iter().map(of_worker).collect(),
         }))
     }
 

@@ -14,12 +14,9 @@ impl Service<'_> {
         if oids.is_empty() {
             let _none: &Oid = tree.find(name).map_err(|error| of(&error))?;
         }
-        let show = |oid: Oid| {
-            let value = self.stack.read_sysctl(vnet, oid.name())?;
-            Ok(shown(&oid, &value, None))
-        };
-        let list = oids.into_iter().map(show).collect::<Result<Vec<_>, SysctlError>>();
-        Ok(Answer::Sysctls(Page::only(list.map_err(|error| of(&error))?)))
+        let values = self.stack.read_sysctls(vnet, &oids).map_err(|error| of(&error))?;
+        let list = oids.iter().zip(&values).map(|(oid, value)| shown(oid, value, None));
+        Ok(Answer::Sysctls(Page::only(list.collect())))
     }
 
     pub(super) fn sysctl_set(&mut self, vnet: &VnetRef, name: &str, value: &Json) -> Answered {

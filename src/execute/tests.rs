@@ -14,9 +14,10 @@ use super::*;
 use crate::control::{Server, Socket};
 
 /// Commands about the process. All others are about a vnet.
-const OF_PROCESS: [&str; 14] = [
+const OF_PROCESS: [&str; 15] = [
     "vnet.list",
     "vnet.traffic",
+    "vnet.drops",
     "vnet.create",
     "port.list",
     "port.attach",

@@ -1,11 +1,15 @@
 //! `vnet.*`
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
 use stack::control::{DestroyVnetError, LimitUse};
 use vnet::{CreateError, VnetRef};
 
-use super::{Answered, Service, check_name, done, nonzero, page, refused};
+use super::{Answered, STEP, Service, check_name, done, nonzero, page, refused};
 use crate::protocol::{
-    Answer, BooksShown, Code, LimitShown, PAGE, Page, Refusal, VnetLine, VnetShown, VnetTraffic,
+    Answer, BooksShown, Code, DropsShown, LimitShown, PAGE, Page, Refusal, VnetLine, VnetShown,
+    VnetTraffic,
 };
 
 impl Service<'_> {
@@ -25,7 +29,7 @@ impl Service<'_> {
         }
     }
 
-    /// A page ends after `TRAFFIC` vnets or `LOOKS` names: it takes a small part of a tick.
+    /// A page ends after `STEP`, `TRAFFIC` vnets or `LOOKS` names: it takes a small part of a tick.
     pub(super) fn vnet_traffic(
         &self,
         after: Option<u64>,
@@ -35,9 +39,11 @@ impl Service<'_> {
         const TRAFFIC: usize = 64;
         const LOOKS: usize = 4096;
         let limit = limit.and_then(|limit| limit.try_into().ok()).unwrap_or(TRAFFIC);
+        let began = Instant::now();
         let (mut list, mut last) = (Vec::new(), None);
         for (looks, vnet) in self.stack.vnets().iter_from(first_behind(after)).enumerate() {
-            if list.len() >= limit.clamp(1, TRAFFIC) || looks >= LOOKS {
+            let is_long = looks >= LOOKS || looks > 0 && began.elapsed() > STEP;
+            if list.len() >= limit.clamp(1, TRAFFIC) || is_long {
                 return Answer::Traffic(Page { list, next: last });
             }
             last = Some((vnet.id().index() as u64).into());
@@ -46,6 +52,23 @@ impl Service<'_> {
             }
         }
         Answer::Traffic(Page::only(list))
+    }
+
+    /// As many vnets as take `STEP`.
+    pub(super) fn vnet_drops(&self, after: Option<u64>) -> Answer {
+        let began = Instant::now();
+        let mut drops: BTreeMap<String, u64> = BTreeMap::new();
+        let mut last = None;
+        for vnet in self.stack.vnets().iter_from(first_behind(after)) {
+            if last.is_some() && began.elapsed() > STEP {
+                return Answer::Drops(DropsShown { drops, next: last });
+            }
+            last = Some(vnet.id().index() as u64);
+            for (reason, packets) in self.stack.drops_of(vnet) {
+                *drops.entry(reason.to_owned()).or_default() += packets;
+            }
+        }
+        Answer::Drops(DropsShown { drops, next: None })
     }
 
     fn traffic(&self, vnet: &VnetRef) -> VnetTraffic {

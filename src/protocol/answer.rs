@@ -17,6 +17,8 @@ pub(crate) enum Answer {
     Vnets(Page<VnetLine>),
     /// `vnet.traffic`
     Traffic(Page<VnetTraffic>),
+    /// `vnet.drops`
+    Drops(DropsShown),
     /// `vnet.show`
     Vnet(Box<VnetShown>),
     /// `interface.list`
@@ -109,6 +111,16 @@ pub(crate) struct VnetTraffic {
     pub(crate) sent_bytes: u64,
     /// By reason, those that are not zero.
     pub(crate) drops: BTreeMap<String, u64>,
+}
+
+/// What some vnets dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DropsShown {
+    /// By reason, those that are not zero.
+    pub(crate) drops: BTreeMap<String, u64>,
+    /// The argument `after` of the request for the vnets behind these, as in a [`Page`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<u64>,
 }
 
 /// One vnet.
@@ -359,8 +371,6 @@ pub(crate) struct Stats {
     pub(crate) ports: BTreeMap<String, PortShown>,
     /// In the order of the configuration.
     pub(crate) workers: Vec<WorkerShown>,
-    /// Drops of all vnets and workers by reason, those that are not zero.
-    pub(crate) drops: BTreeMap<String, u64>,
 }
 
 /// One port.

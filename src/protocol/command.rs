@@ -48,6 +48,12 @@ commands! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,
     },
+    /// What some vnets dropped, added up.
+    "vnet.drops" => VnetDrops {
+        /// The index of the last vnet that was added up before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
     /// Makes a vnet.
     "vnet.create" => VnetCreate { name: String },
     /// Destroys a vnet with all that is in it.
@@ -132,8 +138,12 @@ commands! {
     },
     /// Changes a sysctl.
     "sysctl.set" => SysctlSet { name: String, value: Value },
-    /// All ports.
-    "port.list" => PortList {},
+    /// All ports, one page.
+    "port.list" => PortList {
+        /// The last port of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
     /// Opens a device and has the workers poll it; the arguments are the keys of `[[port]]`.
     "port.attach" => PortAttach {
         name: String,
@@ -210,12 +220,8 @@ commands! {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         last: bool,
     },
-    /// Ports, workers, nodes, drops.
-    "stats" => Stats {
-        /// Whether to add up what all vnets dropped, which takes a look at each of them.
-        #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
-        vnets: bool,
-    },
+    /// Ports, workers, nodes.
+    "stats" => Stats {},
     /// What this build is and can do.
     "features" => Features {},
     /// Begins a stream of what happens.
@@ -242,11 +248,6 @@ commands! {
     },
 }
 
-/// What is done unless a request says otherwise.
-fn yes() -> bool {
-    true
-}
-
 impl Command {
     /// Whether it only looks. What is not known to do so may change something.
     pub(crate) fn only_looks(&self) -> bool {
@@ -255,6 +256,7 @@ impl Command {
             Self::VnetList { .. }
                 | Self::VnetShow { .. }
                 | Self::VnetTraffic { .. }
+                | Self::VnetDrops { .. }
                 | Self::Capture { .. }
                 | Self::ProbeSend { .. }
                 | Self::ProbeGet { .. }
@@ -263,13 +265,13 @@ impl Command {
                 | Self::RouteGet { .. }
                 | Self::ArpList { .. }
                 | Self::SysctlGet { .. }
-                | Self::PortList {}
+                | Self::PortList { .. }
                 | Self::Statistics {}
                 | Self::ConfigShow {}
                 | Self::ConfigDiff { .. }
                 | Self::ConfigApply { .. }
                 | Self::ConfigPut { .. }
-                | Self::Stats { .. }
+                | Self::Stats {}
                 | Self::Features {}
                 | Self::Events {}
                 | Self::Stop { .. }

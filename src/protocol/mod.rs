@@ -15,9 +15,10 @@ mod refusal;
 mod stream;
 
 pub(crate) use answer::{
-    Answer, Arm, BooksShown, Done, EpairMade, Features, InterfaceShown, LimitShown, NeighborShown,
-    Page, PathShown, PeerShown, PortLine, PortShown, ProbeHeard, ProbeSent, ProbeShown, RouteFound,
-    RouteShown, Stats, SysctlShown, VnetLine, VnetShown, VnetTraffic, WorkerShown,
+    Answer, Arm, BooksShown, Done, DropsShown, EpairMade, Features, InterfaceShown, LimitShown,
+    NeighborShown, Page, PathShown, PeerShown, PortLine, PortShown, ProbeHeard, ProbeSent,
+    ProbeShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine, VnetShown, VnetTraffic,
+    WorkerShown,
 };
 pub(crate) use command::{Command, MacText, NewRoute, Probe, Target};
 pub(crate) use refusal::{Code, Refusal};

@@ -84,14 +84,47 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// Names that are compared with one that is not there: the control thread has other things to do.
+const COMPARED: usize = 512;
+
 /// "did you mean NAME?", for the known name that is spelled most like `name`. Further away than a third of it, a
 /// suggestion only misleads.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let far = name.chars().count().div_ceil(3);
+    let length = name.chars().count();
+    let far = length.div_ceil(3);
     known
         .into_iter()
+        .take(COMPARED)
+        // To compare takes time and memory by the product of both lengths, and a client may send any name.
+        .filter(|known| known.chars().count().abs_diff(length) <= far)
         .map(|known| (strsim::damerau_levenshtein(name, known), known))
         .filter(|(distance, _)| *distance <= far)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| format!("did you mean {known}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_proposed_if_it_is_near() {
+        let known = ["red", "blue", "green"];
+        assert_eq!(nearest("rde", known).as_deref(), Some("did you mean red?"));
+        assert_eq!(nearest("blu", known).as_deref(), Some("did you mean blue?"));
+        assert_eq!(nearest("yellow", known), None);
+        assert_eq!(nearest("", known), None);
+    }
+
+    /// A name as long as a line, or as many names as there can be vnets, would keep the control thread for seconds.
+    #[test]
+    fn what_is_compared_is_bounded() {
+        let others = || std::iter::repeat_n("somebody-else", 100_000);
+        assert_eq!(nearest(&"s".repeat(60_000), others()), None);
+        assert_eq!(
+            nearest("rde", ["red"].into_iter().chain(others())),
+            Some("did you mean red?".to_owned())
+        );
+        assert_eq!(nearest("rde", others().chain(["red"])), None, "the last of many");
+    }
 }

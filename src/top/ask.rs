@@ -56,7 +56,7 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Asks.
     pub(super) fn take(connection: &mut Connection, wish: &Wish) -> Result<Self> {
-        let stats = connection.ask(Command::Stats { vnets: false })?;
+        let stats = connection.ask(Command::Stats {})?;
         let (vnets, more) = vnets(connection, wish)?;
         let mut interfaces = Vec::new();
         if let Some(vnet) = wish.vnet.as_ref().filter(|_| wish.interfaces) {

@@ -71,7 +71,6 @@ fn snapshot(start: Instant, seconds: u64, wish: Wish) -> Snapshot {
             uptime_s: seconds as f64,
             ports: [("p0".to_owned(), port)].into(),
             workers: vec![worker],
-            drops: BTreeMap::new(),
         },
         vnets: vec![vnet(0, "vnet0", 0), vnet(1, "blue", n / 1000), vnet(2, "red", n)],
         more: false,

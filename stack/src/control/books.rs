@@ -6,7 +6,6 @@ use crossbeam::utils::CachePadded;
 use vnet::VnetRef;
 
 use super::Stack;
-use crate::drops::DropReason;
 use crate::inet::vnet_inet;
 use crate::net::{IfCounterBlocks, IfCounters, IfKind, Ifnet, vnet_net};
 
@@ -135,12 +134,7 @@ impl Stack {
             books.originated += account.originated.get();
             books.delivered += account.delivered.get();
         }
-        for reason in DropReason::ALL {
-            let packets = net.drops().iter(reader).map(|drops| drops.get(*reason)).sum();
-            if packets > 0 {
-                books.drops.push((reason.name(), packets));
-            }
-        }
+        books.drops = self.drops_of(vnet);
         books
     }
 

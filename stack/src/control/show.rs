@@ -97,19 +97,11 @@ impl Stack {
         limit: usize,
     ) -> Vec<NeighborView> {
         self.with_inet(vnet, |inet| {
-            let behind = |key: &NeighborKey| after.is_none_or(|after| *key > after);
-            let mut keys: Vec<_> =
-                inet.arp.iter().map(|(key, _)| key).filter(|key| behind(key)).collect();
-            if keys.len() > limit {
-                let _sorted = keys.select_nth_unstable(limit);
-                keys.truncate(limit);
+            let view = |(key, state)| NeighborView { key, state, deadline: inet.arp.deadline(key) };
+            match after {
+                Some(after) => inet.arp.iter_after(after).take(limit).map(view).collect(),
+                None => inet.arp.iter().take(limit).map(view).collect(),
             }
-            keys.sort_unstable();
-            let view = |key: NeighborKey| {
-                let state = inet.arp.get(key)?;
-                Some(NeighborView { key, state, deadline: inet.arp.deadline(key) })
-            };
-            keys.into_iter().filter_map(view).collect()
         })
         .unwrap_or_default()
     }
@@ -118,9 +110,14 @@ impl Stack {
     #[must_use]
     pub fn drops_of(&self, vnet: &VnetRef) -> Vec<(&'static str, u64)> {
         let (net, reader) = (vnet_net::init(vnet), self.control.reader());
-        let sum =
-            |reason: DropReason| net.drops().iter(reader).map(|drops| drops.get(reason)).sum();
-        let all = DropReason::ALL.iter().map(|reason| (reason.name(), sum(*reason)));
+        let mut sums = [0; DropReason::ALL.len()];
+        // One worker after the other: memory is read as it lies there.
+        for drops in net.drops().iter(reader) {
+            for (sum, reason) in sums.iter_mut().zip(DropReason::ALL) {
+                *sum += drops.get(*reason);
+            }
+        }
+        let all = DropReason::ALL.iter().map(|reason| reason.name()).zip(sums);
         all.filter(|(_, packets)| *packets > 0).collect()
     }
 

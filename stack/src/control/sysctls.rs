@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vnet::VnetRef;
-use vnet::sysctl::{SysctlError, VSubs, Value};
+use vnet::sysctl::{Oid, SysctlError, VSubs, Value};
 
 use super::Stack;
 
@@ -12,6 +12,18 @@ impl Stack {
     pub fn read_sysctl(&mut self, vnet: &VnetRef, name: &str) -> Result<Value, SysctlError> {
         self.refresh_usage(vnet);
         self.vnets.registry().sysctl().get(&mut self.control, Some(vnet), name)
+    }
+
+    /// The values of several, as [`read_sysctl`](Self::read_sysctl) has them; what the vnet occupies is looked at once.
+    pub fn read_sysctls(
+        &mut self,
+        vnet: &VnetRef,
+        oids: &[Oid],
+    ) -> Result<Vec<Value>, SysctlError> {
+        self.refresh_usage(vnet);
+        let Self { vnets, control, .. } = self;
+        let tree = vnets.registry().sysctl();
+        oids.iter().map(|oid| tree.get_oid(control, Some(vnet), oid)).collect()
     }
 
     /// Changes a sysctl of a vnet that is in service, which tunables and read-only ones refuse; the value before.

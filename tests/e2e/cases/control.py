@@ -176,6 +176,27 @@ def spoken(lab: Lab, requests: list) -> list[dict]:
         return [json.loads(lines.readline()) for _ in requests]
 
 
+@case(vnets=2)
+def stats_add_up_the_drops_of_all_vnets(lab: Lab):
+    hosts = [lab.kernel(f"p{n}", f"10.{n}.0.2/24", f"10.{n}.0.1") for n in (1, 2)]
+    lab.start(*(vnet(name, {"em0": interface(f"p{n}", f"10.{n}.0.1/24")}) for n, name in ((1, "red"), (2, "blue"))))
+    for host, count in zip(hosts, (2, 3)):
+        # Nobody forwards: each is dropped.
+        host.run("ping", "-n", "-c", str(count), "-i", "0.01", "-W", "0.1", "10.9.0.1")
+    lab.while_running(lambda _: equal(answer(lab, "stats")["drops"], {"ip_not_forwarding": 5}, "drops"))
+    names = [shown["name"] for shown in answer(lab, "vnet", "list")["list"]]
+    equal(names, ["vnet0", "red", "blue"], "vnets, in their order")
+    drops, ports = (
+        [page["ok"] for page in spoken(lab, [(command, {"after": after}) for after in places])]
+        for command, places in (("vnet.drops", range(3)), ("port.list", ("p0", "p1", "p2")))
+    )
+    sums = [page["drops"].get("ip_not_forwarding", 0) for page in drops]
+    equal(sums, [5, 3, 0], "drops behind each vnet")
+    equal([[port["name"] for port in page["list"]] for page in ports], [["p1", "p2"], ["p2"], []], "ports behind a name")
+    summary = lab.stop()
+    equal([summary.drops(name) for name in ("red", "blue")], [{"ip_not_forwarding": n} for n in (2, 3)], "drops in the summary")
+
+
 @case(root=False)
 def it_says_when_nobody_listens(lab: Lab):
     message = refused(lab, "vnet", "list")

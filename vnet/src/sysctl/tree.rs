@@ -173,10 +173,12 @@ impl Tree {
     }
 
     fn nearest(&self, name: &str) -> Option<String> {
-        let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
-        let nearest = self.oids.keys().copied().min_by_key(distance)?;
         // Further away than a third of the name, a suggestion only misleads.
-        (distance(&nearest) <= name.len().div_ceil(3)).then(|| nearest.to_owned())
+        let far = name.len().div_ceil(3);
+        // To compare takes time and memory by the product of both lengths, and a client may send any name.
+        let near = self.oids.keys().filter(|known| known.len().abs_diff(name.len()) <= far);
+        let nearest = near.map(|known| (strsim::damerau_levenshtein(name, known), known)).min()?;
+        (nearest.0 <= far).then(|| (*nearest.1).to_owned())
     }
 
     /// Adds the OIDs of a module, or none of them.

@@ -1,6 +1,7 @@
 //! Addresses of a vnet's interfaces, and the routes that come with them (FreeBSD: `in_control`, netinet/in.c).
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use ipnet::Ipv4Net;
@@ -85,7 +86,8 @@ impl InetControl {
 
     /// Books an address whose routes are in.
     pub(crate) fn insert_address(&mut self, ifp: &Arc<Ifnet>, net: Ipv4Net) {
-        self.addresses.push(Address { slot: ifp.slot, net });
+        let behind = self.places(ifp.slot).end;
+        self.addresses.insert(behind, Address { slot: ifp.slot, net });
         if ifp.primary_address() == 0 {
             ifp.set_primary_address(net.addr().to_bits());
         }
@@ -105,22 +107,23 @@ impl InetControl {
     /// Brings the addresses of `ifp` into this order.
     pub(crate) fn order_addresses(&mut self, ifp: &Ifnet, order: &[Ipv4Net]) {
         let place = |net: &Ipv4Net| order.iter().position(|other| other == net);
-        let (mut own, others): (Vec<Address>, Vec<Address>) =
-            self.addresses.iter().partition(|address| address.slot == ifp.slot);
+        let own = self.places(ifp.slot);
+        let own = &mut self.addresses[own];
         own.sort_by_key(|address| place(&address.net).unwrap_or(order.len()));
         ifp.set_primary_address(own.first().map_or(0, |address| address.net.addr().to_bits()));
-        self.addresses = others;
-        self.addresses.extend(own);
+    }
+
+    /// Where the addresses of one interface are.
+    fn places(&self, slot: IfSlot) -> Range<usize> {
+        let before = self.addresses.partition_point(|address| address.slot < slot);
+        let own = self.addresses[before..].partition_point(|address| address.slot == slot);
+        before..before + own
     }
 
     /// The addresses of one interface.
     #[must_use]
     pub fn addresses_of(&self, slot: IfSlot) -> Vec<Ipv4Net> {
-        self.addresses
-            .iter()
-            .filter(|address| address.slot == slot)
-            .map(|address| address.net)
-            .collect()
+        self.addresses[self.places(slot)].iter().map(|address| address.net).collect()
     }
 
     /// The interface whose network holds `addr`.
@@ -129,7 +132,7 @@ impl InetControl {
         self.addresses.iter().find(|address| address.net.contains(&addr)).copied()
     }
 
-    /// All addresses.
+    /// All addresses: by interface, and of one interface in the order that they were given in.
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.addresses

@@ -2,8 +2,9 @@
 //!
 //! A pure state machine: time and packets come in, [`ArpAction`]s go out. `P` is a packet that waits for its address.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -211,7 +212,8 @@ enum Timer {
 
 /// The neighbours of one vnet.
 pub struct ArpTable<P> {
-    entries: HashMap<NeighborKey, Entry<P>>,
+    /// In the order in which they are shown, a page at a time.
+    entries: BTreeMap<NeighborKey, Entry<P>>,
     timers: BTreeSet<(Nanos, Timer)>,
     /// The entries that can be given up, the first one first.
     expendable: BTreeSet<(Worth, Nanos, NeighborKey)>,
@@ -224,7 +226,7 @@ pub struct ArpTable<P> {
 impl<P> Default for ArpTable<P> {
     fn default() -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: BTreeMap::new(),
             timers: BTreeSet::new(),
             expendable: BTreeSet::new(),
             defended: HashMap::new(),
@@ -240,9 +242,18 @@ impl<P> std::fmt::Debug for ArpTable<P> {
 }
 
 impl<P> ArpTable<P> {
-    /// All entries.
+    /// All entries, by interface and address.
     pub fn iter(&self) -> impl Iterator<Item = (NeighborKey, NeighborState)> + '_ {
         self.entries.iter().map(|(key, entry)| (*key, entry.state))
+    }
+
+    /// The entries behind `after`, likewise.
+    pub fn iter_after(
+        &self,
+        after: NeighborKey,
+    ) -> impl Iterator<Item = (NeighborKey, NeighborState)> + '_ {
+        let behind = self.entries.range((Bound::Excluded(after), Bound::Unbounded));
+        behind.map(|(key, entry)| (*key, entry.state))
     }
 
     /// How many entries there are.
@@ -279,7 +290,14 @@ impl<P> ArpTable<P> {
     /// Packets that wait for an address.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.entries.values().map(|entry| entry.hold.len()).sum()
+        // Only those hold packets that are being asked for, of which there are few at a time.
+        let first = (
+            Worth::Incomplete,
+            Nanos(0),
+            NeighborKey { slot: IfSlot(0), addr: Ipv4Addr::UNSPECIFIED },
+        );
+        let asked = self.expendable.range(first..);
+        asked.filter_map(|(_, _, key)| Some(self.entries.get(key)?.hold.len())).sum()
     }
 
     /// When [`Self::tick`] next has something to do.
