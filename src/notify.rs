@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use bench::numbers::rate;
 use sd_notify::NotifyState;
 use tracing::{error, info, warn};
 
-use crate::summary::rate;
 use crate::watchdog::Watchdog;
 use crate::workers::Worker;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use bench::numbers::{group, rate};
 use pmd::{Port, tsc};
 use serde::Serialize;
 use stack::control::{FrameTotals, Stack};
@@ -364,45 +365,5 @@ impl fmt::Display for Summary {
 impl Summary {
     fn rate(&self, packets: u64) -> String {
         rate(packets as f64 / self.duration_s.max(f64::MIN_POSITIVE), "pps")
-    }
-}
-
-/// A rate with a metric prefix: `12.3 Mpps`.
-#[must_use]
-pub(crate) fn rate(per_second: f64, unit: &str) -> String {
-    for (limit, prefix) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
-        if per_second >= limit {
-            return format!("{:.1} {prefix}{unit}", per_second / limit);
-        }
-    }
-    format!("{per_second:.0} {unit}")
-}
-
-/// Digits in groups of three.
-#[must_use]
-pub(crate) fn group(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_for_people() {
-        assert_eq!(group(0), "0");
-        assert_eq!(group(999), "999");
-        assert_eq!(group(1_000), "1,000");
-        assert_eq!(group(12_345_678), "12,345,678");
-        assert_eq!(rate(12_345_678.0, "pps"), "12.3 Mpps");
-        assert_eq!(rate(999.0, "pps"), "999 pps");
     }
 }

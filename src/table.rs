@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
+use bench::numbers::rate;
 use stack::control::Stack;
 
 use crate::ports::Ports;
-use crate::summary::rate;
 use crate::workers::Gauges;
 
 /// Vnets that the table shows: as many as fit on a screen. Of the others not even the counters are read, so that thousands

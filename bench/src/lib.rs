@@ -17,6 +17,7 @@ mod forward;
 mod host;
 mod life;
 pub mod machine;
+pub mod numbers;
 mod pattern;
 mod pktgen;
 mod random;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use bench::numbers::group;
 use serde::Serialize;
 
 use super::Client;
 use crate::cli::Failure;
 use crate::protocol::{Command, DropsShown, Features, PortShown, Stats, WorkerShown};
-use crate::summary::group;
 
 pub(super) fn stats(client: &Client) -> Result<(), Failure> {
     let mut instance = client.connect()?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bench::numbers::{group, rate};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
@@ -10,7 +11,6 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Sparkline, Table, T
 
 use super::app::{App, Pane, Sort};
 use super::rates::{CountRow, Traffic};
-use crate::summary::{group, rate};
 
 /// Lines above and below the table: title, totals, the sparkline with its frame, tabs, head of the table, keys.
 const SPARKLINE: u16 = 4;
@@ -144,7 +144,7 @@ impl Pane {
     }
 }
 
-/// `999.9 kpps` and `999.9 Mbit/s` twice, and drops.
+/// `99.9 kpps` and `99.9 Mbit/s` twice, and drops.
 const RATES: [Constraint; 5] = [
     Constraint::Length(10),
     Constraint::Length(12),

@@ -2,24 +2,20 @@
 
 use super::result::{ComparedScenario, Comparison, Measured, Verdict};
 use super::statistics::Ratio;
+use crate::numbers;
 
 /// A value with its unit's scale: `92.31 M` of `pps`, `1.234` of `cycles`.
 pub(crate) fn value(value: f64, unit: &str) -> String {
-    let scales = [(1e9, " G"), (1e6, " M"), (1e3, " k")];
     let is_rate = matches!(unit, "pps" | "bps" | "Hz") || unit.ends_with("/s");
-    let scale = scales.iter().find(|(scale, _)| is_rate && value >= *scale);
-    let (scale, suffix) = scale.copied().unwrap_or((1.0, ""));
-    format!("{}{suffix}", digits(value / scale))
+    match numbers::prefixed(value) {
+        (scaled, prefix @ ("G" | "M" | "k")) if is_rate => format!("{} {prefix}", digits(scaled)),
+        _ => digits(value),
+    }
 }
 
 /// Four digits, without pretending that there are more.
 pub(crate) fn digits(value: f64) -> String {
-    match value.abs() {
-        size if size >= 1000.0 => format!("{value:.0}"),
-        size if size >= 100.0 => format!("{value:.1}"),
-        size if size >= 10.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
+    numbers::digits(value, 4)
 }
 
 /// A share as a percentage: `2.1 %`.

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use super::rate::{bits_of, si};
+use super::rate::bits_of;
 use super::sizes::FCS;
 use super::{generator, sink};
+use crate::numbers;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -129,10 +130,10 @@ impl Live {
             let cycles = (numbers.latency - before.latency) as f64 / unique as f64;
             format!("{:.1} us", cycles / hz as f64 * 1e6)
         };
-        let asked = self.asked.map_or_else(|| "max".to_owned(), |pps| si(pps, "pps"));
-        let [sent, frames] = [sent, frames].map(|rate| si(rate, "pps"));
+        let asked = self.asked.map_or_else(|| "max".to_owned(), |pps| numbers::rate(pps, "pps"));
+        let [sent, frames] = [sent, frames].map(|rate| numbers::rate(rate, "pps"));
         let [sent_bits, frame_bits] =
-            [sent_bits, frame_bits].map(|bits| si(bits / seconds, "bit/s"));
+            [sent_bits, frame_bits].map(|bits| numbers::rate(bits / seconds, "bit/s"));
         let away = numbers.sent.saturating_sub(numbers.unique);
         let time = elapsed.as_secs();
         let Numbers { sent: all_sent, unique: all_back, disordered, broken, queue_full, .. } =

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::rate::si;
 use super::result::Trial;
+use crate::numbers;
 
 /// Trials at most: a resolution of 0.01 % takes 14, and each confirmation that fails takes some more.
 pub(crate) const TRIALS_MAX: usize = 60;
@@ -180,8 +180,8 @@ impl fmt::Display for Step {
             f,
             "{:<13} asked {:>11}  sent {:>11} {:>11}  back {:>11}  lost {:>9}  p99 {:>8}",
             self.verdict,
-            asked.pps.map_or_else(String::new, |pps| si(pps, "pps")),
-            si(sent.pps, "pps"),
+            asked.pps.map_or_else(String::new, |pps| numbers::rate(pps, "pps")),
+            numbers::rate(sent.pps, "pps"),
             sent.packets,
             received.as_ref().map_or(0, |received| received.sequence.unique),
             lost.as_ref().map_or(0, |lost| lost.packets),
@@ -206,11 +206,15 @@ impl fmt::Display for Search {
             (Some(pps), Some(bits), Some(share)) => writeln!(
                 f,
                 "non-drop rate: {} ({pps:.0} pps), {}, {:.2} % of the line; {terms}",
-                si(pps, "pps"),
-                si(bits, "bit/s"),
+                numbers::rate(pps, "pps"),
+                numbers::rate(bits, "bit/s"),
                 share * 100.0
             ),
-            _ => writeln!(f, "non-drop rate: none from {} on; {terms}", si(*min_pps, "pps")),
+            _ => writeln!(
+                f,
+                "non-drop rate: none from {} on; {terms}",
+                numbers::rate(*min_pps, "pps")
+            ),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::settings::Wrong;
+use crate::numbers::rate;
 
 /// Bits that a frame takes on the line besides its own: preamble, start of frame and gap (IEEE 802.3 clause 4.4.2).
 const OVERHEAD_BYTES: f64 = 20.0;
@@ -67,8 +68,8 @@ impl Rate {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Rate::Packets(pps) => f.write_str(&si(*pps, "pps")),
-            Rate::Bits(bits) => f.write_str(&si(*bits, "bit/s")),
+            Rate::Packets(pps) => f.write_str(&rate(*pps, "pps")),
+            Rate::Bits(bits) => f.write_str(&rate(*bits, "bit/s")),
             Rate::Line(share) => write!(f, "{} %", share * 100.0),
             Rate::Max => f.write_str("max"),
         }
@@ -119,16 +120,6 @@ fn scale(unit: &str) -> (f64, &str) {
         .unwrap_or((1.0, unit))
 }
 
-/// Three digits and an SI prefix: `1.23 Mpps`.
-pub(crate) fn si(value: f64, unit: &str) -> String {
-    let scales = [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")];
-    let (scale, prefix) =
-        scales.into_iter().find(|(scale, _)| value >= *scale).unwrap_or((1.0, ""));
-    let scaled = value / scale;
-    let digits = if scaled < 10.0 { 2 } else { usize::from(scaled < 100.0) };
-    format!("{scaled:.digits$} {prefix}{unit}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,15 +157,11 @@ mod tests {
     }
 
     #[test]
-    fn shares_speeds_and_their_text() {
+    fn shares_and_speeds() {
         assert_eq!(parse_share("1%").expect("a share"), 0.01);
         assert_eq!(parse_share("0").expect("a share"), 0.0);
         assert!(parse_share("100%").is_err() && parse_share("1pps").is_err());
         assert_eq!(parse_bits("10Gbit/s").expect("a speed"), 10e9);
         assert!(parse_bits("10Mpps").is_err());
-        let texts = [(1_234_567.0, "1.23 Mpps"), (999.0, "999 pps"), (0.0, "0.00 pps")];
-        for (value, text) in texts {
-            assert_eq!(si(value, "pps"), text);
-        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::rate::si;
 use super::result::{Back, Report, Sent, Trial};
+use crate::numbers;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,7 +23,9 @@ impl fmt::Display for Report {
 impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Trial { asked, sent, received, lost, latency, returned } = self;
-        let rate = asked.pps.map_or_else(|| "as fast as possible".to_owned(), |pps| si(pps, "pps"));
+        let rate = asked
+            .pps
+            .map_or_else(|| "as fast as possible".to_owned(), |pps| numbers::rate(pps, "pps"));
         let packets =
             asked.packets.map_or_else(String::new, |packets| format!(", {packets} packets"));
         let time = asked.duration_s.map_or_else(String::new, |seconds| format!(", {seconds} s"));
@@ -33,8 +35,8 @@ impl fmt::Display for Trial {
             "sent      {} packets in {:.3} s: {}, {} on the line{}",
             sent.packets,
             sent.seconds,
-            si(sent.pps, "pps"),
-            si(sent.line_bit_s, "bit/s"),
+            numbers::rate(sent.pps, "pps"),
+            numbers::rate(sent.line_bit_s, "bit/s"),
             shortfall(sent),
         )?;
         if let Some(received) = received {
