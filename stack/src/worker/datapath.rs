@@ -453,7 +453,8 @@ fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
     };
     let counters = ifp.counters(cx.reader);
     counters.opackets.inc();
-    counters.obytes.add(u64::from(mbuf.pkt_len()));
+    let tag = if ifp.vlan().is_some() { VLAN_TAG_LEN as u32 } else { 0 };
+    counters.obytes.add(u64::from(mbuf.pkt_len().saturating_sub(tag)));
     if ifp.is_captured() {
         tap_sent(cx, ifp, &mbuf);
     }

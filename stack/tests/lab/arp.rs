@@ -1,5 +1,6 @@
 //! ARP through worker and control thread: RFC 826, RFC 1122 2.3.2, RFC 5227. The rules themselves are in `tests/arp.rs`.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -85,6 +86,9 @@ fn a_question_in_a_vlan_is_answered_there() {
     assert_eq!(sent.len(), 1);
     assert_eq!((sent[0].port, &sent[0].frame), (2, &answer.frame(mac(77), TAG[2])));
     assert_eq!(lab.send(2, &[question.frame(BROADCAST, TAG[3])]), [], "another VLAN");
+    // Bytes are those of the untagged frame, in and out: two announcements, and an answer as long as the question.
+    let counters: BTreeMap<_, _> = lab.ifnet(RED, "em2").total().into_iter().collect();
+    assert_eq!((counters["ibytes"], counters["obytes"]), (56, 3 * 56));
     lab.end();
 }
 
