@@ -32,6 +32,15 @@ pub enum Change {
     EpairCreate(Box<[EpairEnd; 2]>),
     /// Destroys an epair: both ends, with their addresses; no static neighbour and no route needs one of them then.
     EpairDestroy(Box<[EpairEnd; 2]>),
+    /// Moves an interface, which has no address then, and which no static neighbour and no route needs.
+    InterfaceMove {
+        /// Which interface.
+        interface: IfName,
+        /// The vnet that it is in.
+        from: VnetName,
+        /// The vnet that it gets into.
+        to: VnetName,
+    },
     /// A change of one vnet.
     Vnet {
         /// Which.
@@ -145,10 +154,10 @@ pub struct Described {
 }
 
 impl Change {
-    /// The vnet that it is about; of an epair, the one that has its first end.
+    /// The vnet that it is about: of an epair, the one that has its first end; of a move, the one that it leads to.
     pub fn vnet(&self) -> Option<&VnetName> {
         match self {
-            Self::Vnet { vnet, .. } => Some(vnet),
+            Self::Vnet { vnet, .. } | Self::InterfaceMove { to: vnet, .. } => Some(vnet),
             Self::EpairCreate(ends) | Self::EpairDestroy(ends) => Some(&ends[0].vnet),
             Self::Setting { .. } | Self::PortAttach(_) | Self::PortDetach(_) => None,
         }
@@ -164,6 +173,9 @@ impl Change {
             Self::PortDetach(port) => vec![Self::PortAttach(port)],
             Self::EpairCreate(ends) => vec![Self::EpairDestroy(ends)],
             Self::EpairDestroy(ends) => vec![Self::EpairCreate(ends)],
+            Self::InterfaceMove { interface, from, to } => {
+                vec![Self::InterfaceMove { interface, from: to, to: from }]
+            }
             Self::Vnet { vnet, change: VnetChange::Destroy(content) } => {
                 crate::difference::creation(vnet, &content)
             }
@@ -185,6 +197,9 @@ impl Change {
             Self::PortDetach(port) => go("port", &port.name, format!("on {}", port.device)),
             Self::EpairCreate(ends) => come("epair", &ends[0].interface.name, joint(ends)),
             Self::EpairDestroy(ends) => go("epair", &ends[0].interface.name, joint(ends)),
+            Self::InterfaceMove { interface, from, to } => {
+                turn("interface", interface, format!("vnet {from}"), format!("vnet {to}"))
+            }
             Self::Vnet { vnet, change } => change.describe(vnet),
         }
     }

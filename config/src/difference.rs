@@ -3,9 +3,9 @@
 //!
 //! The order holds at each step: no route leads through an interface that is not there, no two interfaces take the same
 //! packets, no two networks of a vnet overlap. What is made can be undone, so vnets go last, when nothing else can fail.
-//! Epairs, which are of two vnets, are in `difference/epairs.rs`.
+//! What is of two vnets, epairs and interfaces that move, is found in `difference/devices.rs`.
 
-mod epairs;
+mod devices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::model::{
     Attachment, Config, IfName, Interface, Neighbor, NextHop, Route, RouteTarget, Vnet, VnetName,
 };
 use crate::write::{Table, port_table};
-use epairs::Epairs;
+use devices::{Devices, Move};
 
 /// When a change comes, and what it is.
 type Step = (Stage, Change);
@@ -33,6 +33,7 @@ enum Stage {
     InterfaceDestroy,
     VnetCreate,
     Sysctl,
+    InterfaceMove,
     InterfaceCreate,
     EpairCreate,
     InterfaceChange,
@@ -50,8 +51,8 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     let mut steps = Vec::new();
     settings(&old.process(), &new.process(), &mut steps);
     ports(old, new, &mut steps);
-    let epairs = Epairs::between(old, new);
-    epairs.steps(&mut steps);
+    let devices = Devices::between(old, new);
+    devices.epairs(&mut steps);
     let by_name = |config: &'_ Config| -> BTreeMap<VnetName, Vnet> {
         config.vnets.iter().map(|vnet| (vnet.name.clone(), vnet.clone())).collect()
     };
@@ -63,16 +64,16 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     let claims = claims(&new_vnets);
     for (name, mut vnet) in std::mem::take(&mut old_vnets) {
         match new_vnets.remove(&name) {
-            Some(wish) => changes(Some(&vnet), &wish, &epairs, &mut steps),
+            Some(wish) => changes(Some(&vnet), &wish, &devices, &mut steps),
             None => {
-                release(&mut vnet, &claims, &mut steps);
+                release(&mut vnet, &claims, &devices, &mut steps);
                 put(&mut steps, Stage::VnetDestroy, &name, VnetChange::Destroy(Box::new(vnet)));
             }
         }
     }
     // In the order of the file, which is that of their numbers.
     let to_come = new.vnets.iter().filter(|vnet| new_vnets.contains_key(&vnet.name));
-    to_come.for_each(|vnet| changes(None, vnet, &epairs, &mut steps));
+    to_come.for_each(|vnet| changes(None, vnet, &devices, &mut steps));
     steps.sort_by_key(|(stage, _)| *stage);
     steps.into_iter().map(|(_, change)| change).collect()
 }
@@ -80,7 +81,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
 /// The changes that make a vnet without ends of epairs.
 pub(crate) fn creation(name: VnetName, content: &Vnet) -> Vec<Change> {
     let mut steps = Vec::new();
-    changes(None, &Vnet { name, ..content.clone() }, &Epairs::default(), &mut steps);
+    changes(None, &Vnet { name, ..content.clone() }, &Devices::default(), &mut steps);
     steps.sort_by_key(|(stage, _)| *stage);
     steps.into_iter().map(|(_, change)| change).collect()
 }
@@ -141,9 +142,14 @@ fn claims(vnets: &BTreeMap<VnetName, Vnet>) -> BTreeSet<Attachment> {
     interfaces.map(|interface| interface.attachment.clone()).collect()
 }
 
-/// A vnet that goes in the end gives up at once the interfaces whose packets others will take, and its ends of epairs,
-/// which go with the other ends.
-fn release(vnet: &mut Vnet, claims: &BTreeSet<Attachment>, steps: &mut Vec<Step>) {
+/// A vnet that goes in the end gives up at once the interfaces that move, or whose packets others will take, and its ends
+/// of epairs, which go with the other ends.
+fn release(
+    vnet: &mut Vnet,
+    claims: &BTreeSet<Attachment>,
+    devices: &Devices<'_>,
+    steps: &mut Vec<Step>,
+) {
     let claimed = |interface: &Interface| match &interface.attachment {
         Attachment::Loopback => false,
         Attachment::Port { .. } => claims.contains(&interface.attachment),
@@ -158,12 +164,12 @@ fn release(vnet: &mut Vnet, claims: &BTreeSet<Attachment>, steps: &mut Vec<Step>
         |name: &IfName| !vnet.interfaces.iter().any(|gone| claimed(gone) && gone.name == *name);
     rest.neighbors.retain(|neighbor| stays(&neighbor.interface));
     rest.routes.retain(|route| interfaces_of(&route.target).all(stays));
-    changes(Some(vnet), &rest, &Epairs::default(), steps);
+    changes(Some(vnet), &rest, devices, steps);
     *vnet = rest;
 }
 
 /// The changes within one vnet, or those that make it.
-fn changes(old: Option<&Vnet>, new: &Vnet, epairs: &Epairs<'_>, steps: &mut Vec<Step>) {
+fn changes(old: Option<&Vnet>, new: &Vnet, devices: &Devices<'_>, steps: &mut Vec<Step>) {
     let name = &new.name;
     let nothing = Vnet::empty(name.clone());
     if old.is_none() {
@@ -171,7 +177,7 @@ fn changes(old: Option<&Vnet>, new: &Vnet, epairs: &Epairs<'_>, steps: &mut Vec<
     }
     let old = old.unwrap_or(&nothing);
     sysctls(old, new, steps);
-    let kept = interfaces(old, new, epairs, steps);
+    let kept = interfaces(old, new, devices, steps);
     neighbors(old, new, &kept, steps);
     routes(old, new, &kept, steps);
 }
@@ -203,30 +209,44 @@ fn by_name(vnet: &Vnet) -> BTreeMap<IfName, Interface> {
     interfaces.map(|interface| (interface.name.clone(), interface)).collect()
 }
 
-fn interfaces(old: &Vnet, new: &Vnet, epairs: &Epairs<'_>, steps: &mut Vec<Step>) -> Kept {
+fn interfaces(old: &Vnet, new: &Vnet, devices: &Devices<'_>, steps: &mut Vec<Step>) -> Kept {
     let (vnet, mut wishes) = (&new.name, by_name(new));
     let is_epair = |interface: &Interface| matches!(interface.attachment, Attachment::Epair { .. });
     let mut kept = Kept::new();
     for (name, interface) in by_name(old) {
         let same = |wish: &Interface| match is_epair(&interface) {
-            true => epairs.stays(vnet, &name),
+            true => devices.stays(vnet, &name),
             false => (&wish.attachment, wish.mac) == (&interface.attachment, interface.mac),
         };
         if wishes.get(&name).is_some_and(same) {
             let lost = wishes.remove(&name).map(|wish| change(vnet, &interface, &wish, steps));
             let _new = kept.insert(name, lost.unwrap_or_default());
+        } else if devices.leaves(vnet, &name) {
+            let bare = Interface { addresses: Vec::new(), ..interface.clone() };
+            let _lost = change(vnet, &interface, &bare, steps);
         } else if !is_epair(&interface) {
             let destroy = VnetChange::InterfaceDestroy(interface);
             put(steps, Stage::InterfaceDestroy, vnet, destroy);
         }
     }
     // In the order of the file, which is that of their indices.
-    let to_come = |one: &&Interface| wishes.contains_key(&one.name) && !is_epair(one);
-    for interface in new.interfaces.iter().filter(to_come) {
-        let create = VnetChange::InterfaceCreate(interface.clone());
-        put(steps, Stage::InterfaceCreate, vnet, create);
+    for wish in new.interfaces.iter().filter(|wish| wishes.contains_key(&wish.name)) {
+        if let Some(arrival) = devices.arrives(vnet, &wish.name) {
+            arrive(vnet, &arrival, wish, steps);
+        } else if !is_epair(wish) {
+            let create = VnetChange::InterfaceCreate(wish.clone());
+            put(steps, Stage::InterfaceCreate, vnet, create);
+        }
     }
     kept
+}
+
+/// An interface moves without addresses, and is changed where it then is.
+fn arrive(to: &VnetName, arrival: &Move<'_>, wish: &Interface, steps: &mut Vec<Step>) {
+    let (interface, from) = (wish.name.clone(), arrival.from.clone());
+    steps.push((Stage::InterfaceMove, Change::InterfaceMove { interface, from, to: to.clone() }));
+    let bare = Interface { addresses: Vec::new(), ..arrival.interface.clone() };
+    let _none = change(to, &bare, wish, steps);
 }
 
 /// The changes of an interface that stays; the addresses that it loses.

@@ -52,6 +52,7 @@ fn obstacle(change: &Change, new: &BTreeSet<&VnetName>, facts: &Facts) -> Option
         Change::Vnet { .. }
         | Change::EpairCreate(_)
         | Change::EpairDestroy(_)
+        | Change::InterfaceMove { .. }
         | Change::PortAttach(_)
         | Change::PortDetach(_) => None,
     }

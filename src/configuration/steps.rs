@@ -1,5 +1,7 @@
 //! Changes of the configuration, made. A start makes all that are between nothing and the file.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, anyhow, bail};
 use config::{
     Attachment, Change, Config, EpairEnd, NextHop, RouteTarget, SysctlValue, VnetChange, VnetName,
@@ -7,7 +9,7 @@ use config::{
 };
 use stack::control::{EpairSpec, InterfaceSpec, Stack};
 use stack::inet::control::{NeighborKey, RouteTarget as Target};
-use stack::net::IfSlot;
+use stack::net::{IfSlot, Ifnet};
 use stack::wire::MacAddr;
 use vnet::VnetRef;
 use vnet::sysctl::Value;
@@ -90,6 +92,11 @@ impl Steps<'_> {
                 let slot = self.slot(&ends[0].vnet, ends[0].interface.name.as_str())?;
                 Ok(self.stack.destroy_interface(slot)?)
             }
+            Change::InterfaceMove { interface, from, to } => {
+                let (slot, to) = (self.slot(from, interface.as_str())?, self.vnet(to)?);
+                let _place = self.stack.move_interface(slot, &to)?;
+                Ok(())
+            }
             Change::Vnet { vnet, change } => self.of_vnet(vnet, change),
         }
     }
@@ -99,7 +106,7 @@ impl Steps<'_> {
             VnetChange::Create => {
                 let _new = self.stack.create_vnet(name.as_str())?;
             }
-            VnetChange::Destroy(_) => self.stack.destroy_vnet(name.as_str())?,
+            VnetChange::Destroy(_) => self.destroy(name)?,
             VnetChange::Sysctl { name: sysctl, to, .. } => {
                 self.sysctl(name, sysctl, to.as_ref())?
             }
@@ -139,6 +146,18 @@ impl Steps<'_> {
             VnetChange::Route { prefix, to, .. } => self.routes(name, &[(*prefix, to.as_ref())])?,
         }
         Ok(())
+    }
+
+    /// Destroys a vnet with all of its interfaces. A file knows nothing of lending: what would return to the vnet that lent
+    /// it is not there in the file either.
+    fn destroy(&mut self, name: &VnetName) -> Result<()> {
+        let vnet = self.vnet(name)?;
+        let lent = |ifp: &Arc<Ifnet>| ifp.home_vnet != vnet.id();
+        for ifp in self.stack.interfaces_of(&vnet).iter().filter(|ifp| lent(ifp)) {
+            self.stack.destroy_interface(ifp.slot)?;
+        }
+        drop(vnet);
+        Ok(self.stack.destroy_vnet(name.as_str())?)
     }
 
     fn vnet(&self, name: &VnetName) -> Result<VnetRef> {

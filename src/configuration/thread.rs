@@ -262,13 +262,16 @@ fn some(service: &mut Service<'_>, changes: &[Change], mut done: usize) -> Resul
     Ok(done)
 }
 
-/// What undoes these changes. A vnet that they made goes as a whole.
+/// What undoes these changes. A vnet that they made goes as a whole, but for interfaces that came from others: these are
+/// what they were, and go back.
 fn way_back(done: &[Change]) -> Vec<Change> {
     let is_new =
         |change: &Change| matches!(change, Change::Vnet { change: VnetChange::Create, .. });
     let new: BTreeSet<&VnetName> =
         done.iter().filter(|change| is_new(change)).filter_map(Change::vnet).collect();
     let matters = |change: &&Change| match change {
+        // In a new vnet, only what came from another one is changed; what was made there was made as it shall be.
+        Change::Vnet { change: VnetChange::Mtu { .. } | VnetChange::Up { .. }, .. } => true,
         Change::Vnet { vnet, .. } => is_new(change) || !new.contains(vnet),
         _ => true,
     };
@@ -338,5 +341,31 @@ mod tests {
         let back = way_back(&done);
         let empty = Box::new(config::Vnet::empty(vnet("blue")));
         assert_eq!(back, [of("blue", VnetChange::Destroy(empty)), of("red", sysctl())]);
+    }
+
+    #[test]
+    fn what_came_from_another_vnet_goes_back_as_it_was() {
+        let vnet = |name: &str| VnetName::new(name).expect("a name");
+        let of = |name: &str, change| Change::Vnet { vnet: vnet(name), change };
+        let em1 = config::IfName::new("em1").expect("a name");
+        let mtu = |from, to| VnetChange::Mtu { interface: em1.clone(), from, to };
+        let moves = |from, to| {
+            let (from, to) = (vnet(from), vnet(to));
+            Change::InterfaceMove { interface: em1.clone(), from, to }
+        };
+        let sysctl = VnetChange::Sysctl { name: "a".to_owned(), from: None, to: None };
+        let done = [
+            of("blue", VnetChange::Create),
+            of("blue", sysctl),
+            moves("red", "blue"),
+            of("blue", mtu(1500, 1400)),
+        ];
+        let empty = Box::new(config::Vnet::empty(vnet("blue")));
+        let back = [
+            of("blue", mtu(1400, 1500)),
+            moves("blue", "red"),
+            of("blue", VnetChange::Destroy(empty)),
+        ];
+        assert_eq!(way_back(&done), back);
     }
 }

@@ -6,7 +6,7 @@ mod common;
 mod naive;
 mod random;
 
-use config::{Config, difference, parse};
+use config::{Change, Config, VnetChange, difference, parse};
 use naive::State;
 use proptest::prelude::*;
 
@@ -59,6 +59,29 @@ proptest! {
             state.change(&change);
         }
         prop_assert_eq!(state, before);
+    }
+
+    #[test]
+    fn what_is_only_in_another_vnet_moves(
+        old in random::config(),
+        which in any::<prop::sample::Index>(),
+        to in any::<prop::sample::Index>(),
+    ) {
+        let Some((name, from, new)) = random::moved(&old, which, to) else { return Ok(()) };
+        let changes = difference(&old, &new);
+        let moves = changes.iter().filter_map(|change| match change {
+            Change::InterfaceMove { interface, from, .. } => Some((interface, from)),
+            _ => None,
+        });
+        prop_assert_eq!(moves.collect::<Vec<_>>(), [(&name, &from)]);
+        let anew = |change: &&Change| match change {
+            Change::EpairCreate(_) | Change::EpairDestroy(_) => true,
+            Change::Vnet { change, .. } => {
+                matches!(change, VnetChange::InterfaceCreate(_) | VnetChange::InterfaceDestroy(_))
+            }
+            _ => false,
+        };
+        prop_assert_eq!(changes.iter().find(anew), None);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use config::{
-    Attachment, Change, Config, EpairEnd, MacAddr, NextHop, RouteTarget, SysctlValue, Vnet,
-    VnetChange,
+    Attachment, Change, Config, EpairEnd, IfName, MacAddr, NextHop, RouteTarget, SysctlValue, Vnet,
+    VnetChange, VnetName,
 };
 use ipnet::Ipv4Net;
 
@@ -98,12 +98,7 @@ impl Content {
                 self.check_networks();
             }
             VnetChange::InterfaceDestroy(old) => {
-                let name = old.name.to_string();
-                assert_ne!(name, "lo0");
-                assert!(self.neighbors.keys().all(|(interface, _)| *interface != name));
-                let through = |one: &Target| matches!(one, Target::Hops(_, through) if through.contains(&name));
-                assert!(!self.routes.values().any(through), "a route leads through it");
-                assert_eq!(self.interfaces.remove(&name), Some(link(old)));
+                assert_eq!(self.take(old.name.as_str()), link(old))
             }
             VnetChange::Mtu { interface, from, to } => {
                 let link = self.link(interface.as_str());
@@ -149,6 +144,16 @@ impl Content {
                 swap(&mut self.routes, *prefix, from, to);
             }
         }
+    }
+
+    /// Takes an interface that nothing needs.
+    fn take(&mut self, name: &str) -> Link {
+        assert_ne!(name, "lo0");
+        assert!(self.neighbors.keys().all(|(interface, _)| interface != name));
+        let through =
+            |one: &Target| matches!(one, Target::Hops(_, through) if through.contains(name));
+        assert!(!self.routes.values().any(through), "a route leads through it");
+        self.interfaces.remove(name).expect("an interface")
     }
 
     fn link(&mut self, name: &str) -> &mut Link {
@@ -226,6 +231,9 @@ impl State {
                 let table = format!("port {}", port.name);
                 self.settings.retain(|(of, _), _| *of != table);
             }
+            Change::InterfaceMove { interface, from, to } => {
+                self.move_interface(interface.as_str(), from, to)
+            }
             Change::Vnet { vnet, change: VnetChange::Create } => {
                 assert_eq!(self.vnets.insert(vnet.to_string(), Content::new()), None);
             }
@@ -251,6 +259,20 @@ impl State {
         }
         self.check_claims();
         self.check_epairs();
+    }
+
+    /// Moves an interface that nothing needs; the other end of an epair is told.
+    fn move_interface(&mut self, name: &str, from: &VnetName, to: &VnetName) {
+        let moved = self.vnet(from.as_str()).take(name);
+        assert_eq!(moved.addresses, [], "it has addresses");
+        if let Attachment::Epair { vnet: far, interface } = &moved.attachment {
+            let attachment = Attachment::Epair {
+                vnet: to.clone(),
+                interface: IfName::new(name).expect("a name"),
+            };
+            self.vnet(far.as_str()).link(interface.as_str()).attachment = attachment;
+        }
+        assert_eq!(self.vnet(to.as_str()).interfaces.insert(name.to_owned(), moved), None);
     }
 
     fn vnet(&mut self, name: &str) -> &mut Content {

@@ -263,3 +263,42 @@ fn route(vnet: &mut Vnet, [a, b, c, d]: [u8; 4]) {
     };
     vnet.routes.push(Route { prefix, target });
 }
+
+/// The same with one interface in another vnet, where it has no address; its name, and the vnet that it was in.
+pub(crate) fn moved(
+    old: &Config,
+    which: prop::sample::Index,
+    to: prop::sample::Index,
+) -> Option<(IfName, VnetName, Config)> {
+    let mut new = old.clone();
+    let all = new.vnets.iter().enumerate();
+    let all = all.flat_map(|(at, vnet)| vnet.interfaces.iter().map(move |one| (at, one)));
+    let all = all.filter(|(_, one)| one.attachment != Attachment::Loopback);
+    let all: Vec<(usize, IfName)> = all.map(|(at, one)| (at, one.name.clone())).collect();
+    let (from, name) = (!all.is_empty()).then(|| all[which.index(all.len())].clone())?;
+    let to = to.index(new.vnets.len());
+    if new.vnets[to].interfaces.iter().any(|one| one.name == name) {
+        return None;
+    }
+    let (vnet, origin) = (new.vnets[to].name.clone(), new.vnets[from].name.clone());
+    let was = &mut new.vnets[from];
+    was.neighbors.retain(|neighbor| neighbor.interface != name);
+    was.routes.retain(|route| match &route.target {
+        RouteTarget::Via(hops) => hops.iter().all(|hop| match hop {
+            NextHop::Gateway { interface, .. } | NextHop::Interface(interface) => {
+                *interface != name
+            }
+        }),
+        RouteTarget::Blackhole | RouteTarget::Reject => true,
+    });
+    let at = was.interfaces.iter().position(|one| one.name == name)?;
+    let mut one = was.interfaces.remove(at);
+    one.addresses.clear();
+    if let Attachment::Epair { vnet: far, interface: peer } = &one.attachment {
+        let far = new.vnets.iter_mut().find(|one| one.name == *far)?;
+        let peer = far.interfaces.iter_mut().find(|one| one.name == *peer)?;
+        peer.attachment = Attachment::Epair { vnet, interface: name.clone() };
+    }
+    new.vnets[to].interfaces.push(one);
+    Some((name, origin, new))
+}
