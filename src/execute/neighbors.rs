@@ -58,11 +58,18 @@ impl Service<'_> {
             let text = format!("{} is a group's address", mac.0);
             return Err(Refusal::new(Code::BadRequest, text, "give a unicast MAC address"));
         }
-        let connected = self.stack.with_inet(vnet, |inet| inet.connected(addr)).flatten();
-        let Some(connected) = connected.filter(|connected| connected.net.addr() != addr) else {
+        let found = self.stack.with_inet(vnet, |inet| (inet.is_own(addr), inet.on_link(addr)));
+        let connected = match found {
+            Some((true, _)) => {
+                let text = format!("{addr} is an address of this vnet itself");
+                return Err(Refusal::new(Code::Refused, text, "give another host's"));
+            }
+            Some((false, Ok(Some(connected)))) => connected,
             // FreeBSD's arp(8): "cannot intuit interface index and type".
-            let text = format!("no interface's network has a host {addr}");
-            return Err(Refusal::new(Code::Refused, text, "`ifconfig` shows the networks"));
+            Some((false, Ok(None) | Err(_))) | None => {
+                let text = format!("no interface's network has a host {addr}");
+                return Err(Refusal::new(Code::Refused, text, "`ifconfig` shows the networks"));
+            }
         };
         let added = self.stack.add_neighbor(vnet, connected.slot, addr, mac.0);
         added.map_err(|error| refused(&error, "`vnet show` shows the limits"))?;

@@ -116,6 +116,8 @@ fn of(error: &RouteError) -> Refusal {
         RouteError::Missing(_) => Code::NotFound,
         RouteError::GatewayUnreachable { .. }
         | RouteError::GatewayIsOurs { .. }
+        | RouteError::GatewayNotHost { .. }
+        | RouteError::Loopback
         | RouteError::Paths(_)
         | RouteError::Pinned(_)
         | RouteError::TooManyHops

@@ -80,6 +80,7 @@ pub(super) fn check(
         interfaces.extend(interface(check, raw, ports, port_use, &mut links, &mut names));
     }
     links.check_overlaps(check);
+    links.check_ends(check);
     (interfaces, links)
 }
 

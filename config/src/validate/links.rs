@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::Check;
+use super::{Check, addresses};
 use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::model::IfName;
 use crate::nearest::list;
@@ -92,6 +92,49 @@ impl Links {
             .filter_map(|length| Ipv4Net::new(address, length).ok())
             .filter_map(|prefix| self.connected(prefix.trunc()))
             .find(|connected| !connected.is_loopback())
+    }
+
+    /// The entry that makes the route with this prefix: for its network, for the address itself, or for an end of its
+    /// network. On `lo0` a network is nowhere.
+    pub(super) fn routed(&self, prefix: Ipv4Net) -> Option<&Connected> {
+        let host = Some(prefix.addr()).filter(|_| prefix.prefix_len() == 32);
+        self.connected(prefix)
+            .filter(|connected| !connected.is_loopback())
+            .or_else(|| self.own(host?))
+            .or_else(|| self.ends_at(host?))
+    }
+
+    /// An entry that has this address as the end of its network.
+    fn ends_at(&self, address: Ipv4Addr) -> Option<&Connected> {
+        (1..=30)
+            .filter_map(|length| Ipv4Net::new(address, length).ok())
+            .filter(|network| addresses::end_of_prefix(*network).is_some())
+            .filter_map(|network| self.connected(network.trunc()))
+            .find(|connected| !connected.is_loopback())
+    }
+
+    /// Reports addresses that are an end of another network of their interface.
+    pub(super) fn check_ends(&self, check: &mut Check<'_>) {
+        for own in &self.connected {
+            let address = own.network.addr();
+            let Some(other) = self.ends_at(address).filter(|other| {
+                other.interface == own.interface && other.network.trunc() != own.network.trunc()
+            }) else {
+                continue;
+            };
+            let seen = Ipv4Net::new(address, other.network.prefix_len()).unwrap_or(other.network);
+            let why = addresses::end_of_prefix(seen).unwrap_or_default();
+            check.report(
+                Diagnostic::at(
+                    Rule::AddressNotHost,
+                    own.span.clone(),
+                    format!("{address} is an end of {}", seen.trunc()),
+                    why,
+                    addresses::hosts_of(seen),
+                )
+                .also(other.span.clone(), "in this network"),
+            );
+        }
     }
 
     /// The entries of one interface.

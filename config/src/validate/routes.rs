@@ -73,14 +73,14 @@ fn destinations(
 
 /// A connected prefix has its route from the interface (FreeBSD: `EEXIST`).
 fn not_connected(check: &mut Check<'_>, prefix: Ipv4Net, span: Span, links: &Links) {
-    let Some(connected) = links.connected(prefix) else { return };
+    let Some(connected) = links.routed(prefix) else { return };
     check.report(
         Diagnostic::at(
             Rule::RouteTwice,
             span,
             format!("{prefix} is routed already: it is connected to {}", connected.interface),
             "an address of the interface makes this route",
-            "delete this route, or route a longer prefix",
+            "delete this route, or route another prefix",
         )
         .also(connected.span.clone(), "connected here"),
     );

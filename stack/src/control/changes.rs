@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
 use super::{Event, EventKind, InterfaceError, Stack};
-use crate::inet::control::{NeighborKey, RouteChange};
+use crate::inet::control::NeighborKey;
 use crate::inet::route::RouteFlags;
 use crate::net::IfSlot;
 
@@ -15,8 +15,9 @@ const OF_ADDRESSES: [RouteFlags; 3] =
     [RouteFlags::PINNED, RouteFlags::LOCAL, RouteFlags::BROADCAST];
 
 impl Stack {
-    /// Takes an address from an interface, with the routes that came with it and the neighbours of its network
-    /// (FreeBSD: `in_scrubprefix`, netinet/in.c). Routes through gateways of that network stay, as there.
+    /// Takes an address from an interface, with the routes that came with it and the neighbours of its network, unless
+    /// another address of the interface needs them, too (FreeBSD: `in_scrubprefix`, netinet/in.c). Routes through gateways
+    /// of that network stay, as there.
     pub fn remove_address(&mut self, slot: IfSlot, addr: Ipv4Addr) -> Result<(), InterfaceError> {
         let missing = |name: String| InterfaceError::Missing(name);
         let ifp = self.interface(slot).cloned().ok_or_else(|| missing(format!("#{}", slot.0)))?;
@@ -25,28 +26,16 @@ impl Stack {
         let net = addresses.into_iter().find(|net| net.addr() == addr).ok_or_else(|| {
             InterfaceError::NoAddress { interface: ifp.name.clone(), address: addr }
         })?;
-        let prefixes = [addr.into(), net.broadcast().into(), net.network().into(), net.trunc()];
         let changes = self
-            .with_inet(&vnet, |inet| {
-                let mut changes: Vec<Ipv4Net> = Vec::new();
-                for prefix in prefixes {
-                    let route = inet.rib().get(prefix);
-                    let came_along = route.is_some_and(|route| is_of_address(route.flags));
-                    if came_along && !changes.contains(&prefix) {
-                        changes.push(prefix);
-                    }
-                }
-                changes
-            })
+            .with_inet(&vnet, |inet| inet.plan_removal(&ifp, net))
             .ok_or(InterfaceError::Dying)?;
-        let changes: Vec<_> =
-            changes.into_iter().map(|prefix| RouteChange::Delete { prefix }).collect();
         self.change_routes(&vnet, &changes)
             .map_err(|error| InterfaceError::Address(error.into()))?;
         let mut actions = Vec::new();
         let _gone = self.with_inet(&vnet, |inet| {
             inet.remove_address(&ifp, net);
-            inet.arp.forget_address(slot, net, &mut actions);
+            let left = inet.addresses_of(slot);
+            inet.arp.forget_address(slot, net, &left, &mut actions);
         });
         self.act(&vnet, actions);
         self.publish_if_dirty(&vnet);

@@ -9,11 +9,10 @@
 
 use std::sync::Arc;
 
-use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
 use super::{EventKind, InterfaceError, Stack};
-use crate::inet::control::{Hop, RouteError, RouteTarget};
+use crate::inet::control::{Hop, RouteChange, RouteError};
 use crate::net::bpf::TapEnd;
 use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
 
@@ -93,24 +92,25 @@ impl Stack {
                 return Vec::new();
             }
             let of = |hop| inet.hops.get(hop).filter(|hop| leads_through(hop, slot));
-            let routes = inet
-                .rib()
-                .iter()
-                .filter_map(|(prefix, route)| Some((prefix, of(route.nexthop)?.clone())));
+            let routes = inet.rib().iter().filter_map(|(prefix, route)| {
+                Some((prefix, of(route.nexthop)?.clone(), route.flags))
+            });
             routes.collect()
         });
-        let routes = routes.unwrap_or_default();
-        let prefixes: Vec<Ipv4Net> = routes.iter().map(|(prefix, _)| *prefix).collect();
-        let kept = routes.into_iter().filter_map(|(prefix, hop)| {
-            let Hop::Gateway(paths) = hop else { return None };
-            let others = paths.iter().filter(|path| path.slot != slot);
-            let others: Vec<_> = others.map(|path| path.gateway).collect();
-            (!others.is_empty()).then_some((prefix, RouteTarget::Via(others)))
-        });
-        let kept: Vec<_> = kept.collect();
-        self.delete_routes(vnet, prefixes)?;
+        let mut changes = Vec::new();
+        for (prefix, hop, flags) in routes.unwrap_or_default() {
+            changes.push(RouteChange::Delete { prefix });
+            // The others are taken as they are: the network of one may have lost its address since.
+            let others = match hop {
+                Hop::Gateway(paths) => paths.into_iter().filter(|path| path.slot != slot).collect(),
+                Hop::Local(_) | Hop::Broadcast(_) | Hop::Connected(_) => Vec::new(),
+                Hop::Blackhole | Hop::Reject => Vec::new(),
+            };
+            if !others.is_empty() {
+                changes.push(RouteChange::Add { prefix, hop: Hop::Gateway(others), flags });
+            }
+        }
         // Fewer than there were: no limit applies, also if one is lower by now.
-        let changes = self.additions(vnet, kept)?;
         self.change_routes(vnet, &changes)
     }
 

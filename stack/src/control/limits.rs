@@ -59,12 +59,16 @@ impl Stack {
         self.check_memory(vnet, self.interface_bytes())
     }
 
-    /// Whether `vnet` may have the routes that `changes` add, all of them or none.
+    /// Whether `vnet` may have the routes that `changes` add, all of them or none. To add nothing is allowed in any case: a
+    /// limit may be below what there is.
     pub(super) fn check_routes(
         &self,
         vnet: &VnetRef,
         changes: &[RouteChange],
     ) -> Result<(), LimitReached> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         let most = u64::from(vnet_net::init(vnet).maxroutes().get().unsigned_abs());
         let (routes, bytes) = self
             .with_inet(vnet, |inet| (inet.rib().len() + changes.len(), growth(inet, changes)))

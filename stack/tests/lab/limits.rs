@@ -96,6 +96,10 @@ fn a_limit_below_what_there_is_takes_nothing_away() {
     let slot = lab.ifnet(RED, "em2").slot;
     lab.control(|stack| stack.destroy_interface(slot)).unwrap();
     let vnet = lab.vnet(RED);
+    // Nor does it keep anything: a route goes, and another leads elsewhere.
+    let [gone, other] = ["203.0.113.0/24", "192.0.2.0/24"].map(|text| text.parse().unwrap());
+    let changes = [(gone, None), (other, Some(RouteTarget::Blackhole))];
+    lab.control(|stack| stack.set_routes(&vnet, changes)).unwrap();
     let way = lab.stack().route_to(&vnet, Ipv4Addr::new(198, 51, 100, 1));
     drop(vnet);
     assert_eq!(way.unwrap().prefix.to_string(), "198.51.100.0/24");

@@ -25,6 +25,7 @@
 mod common;
 
 mod address;
+mod aliases;
 mod arp;
 mod captures;
 mod cases;

@@ -213,7 +213,13 @@ def what_cannot_be_done_names_cause_and_cure(lab: Lab):
         ((*red, "ifconfig", "em1"), ["em1", "did you mean em0?"]),
         ((*red, "ifconfig", "em1", "create", "port", "p9", "vlan", "3"), ["p9", "did you mean p0?"]),
         ((*red, "ifconfig", "em1", "create", "port", "p0"), ["red.em0", "VLAN"]),
-        ((*red, "ifconfig", "em0", "10.1.0.3/24"), ["10.1.0.1/24", "disjoint"]),
+        ((*red, "ifconfig", "em0", "10.1.0.1/24"), ["10.1.0.1 already", "another one"]),
+        ((*red, "ifconfig", "em0", "10.1.0.255/32"), ["10.1.0.1/24", "disjoint"]),
+        ((*red, "ifconfig", "lo0", "10.1.0.3/32"), ["10.1.0.1/24", "disjoint"]),
+        ((*red, "route", "add", "default", "10.1.0.255"), ["10.1.0.255", "router"]),
+        ((*red, "route", "add", "default", "-interface", "lo0"), ["lo0", "-blackhole"]),
+        ((*red, "arp", "-s", "10.1.0.255", "02:00:00:00:00:01"), ["10.1.0.255", "ifconfig"]),
+        ((*red, "arp", "-s", "10.1.0.1", "02:00:00:00:00:01"), ["10.1.0.1", "another host"]),
         ((*red, "route", "add", "10.9.0.0/16", "10.1.0.2"), ["10.9.0.0/16", "delete it first"]),
         ((*red, "route", "add", "default", "10.7.0.1"), ["10.7.0.1", "next to it"]),
         ((*red, "route", "delete", "10.1.0.0/24"), ["10.1.0.0/24", "remove the address"]),
@@ -236,6 +242,27 @@ def what_cannot_be_done_names_cause_and_cure(lab: Lab):
         ("arp", "-s", "10.1.0.9", "zz"), ("route", "get", "there"), ("run", "x.toml"), ("capture", "-c", "0"),
     ):
         refused(lab, *words, code=2)
+    lab.stop()
+
+
+@case()
+def addresses_of_one_network_come_and_go(lab: Lab):
+    peer = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
+    lab.start(vnet("red", {"em0": interface("p0", "10.1.0.1/24", "10.1.0.3/24")}))
+    em0 = ("-v", "red", "ifconfig", "em0")
+    ask(lab, *em0, "10.1.0.4/32", "alias")
+    for address in ("10.1.0.1", "10.1.0.3", "10.1.0.4"):
+        equal(peer.ping(address), [64], f"TTL of {address}'s reply")
+    shown = lab.directory / "shown.toml"
+    shown.write_text(ask(lab, "config", "show"))
+    equal(ask(lab, "config", "diff", str(shown)), "no change\n", "what is shown, compared")
+    # The network stays with those that are left.
+    ask(lab, *em0, "10.1.0.1", "-alias")
+    equal(peer.ping("10.1.0.3"), [64], "TTL of the reply")
+    ask(lab, "-v", "red", "ping", "-c", "1", "10.1.0.2")
+    for address in ("10.1.0.3", "10.1.0.4"):
+        ask(lab, *em0, address, "delete")
+    equal(answer(lab, "-v", "red", "netstat", "-r")["list"], [], "routes that are left")
     lab.stop()
 
 

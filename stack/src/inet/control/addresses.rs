@@ -29,8 +29,11 @@ pub enum AddressError {
         "{0} is not a host address of its network: take one between the network and the broadcast address"
     )]
     NotHost(Ipv4Net),
-    /// Two networks of one vnet overlap.
-    #[error("{new} overlaps {old} in the same vnet: networks of one vnet must be disjoint")]
+    /// The vnet has it.
+    #[error("the vnet has the address {0} already: choose another one")]
+    Taken(Ipv4Addr),
+    /// Two interfaces would be in one network, or an address would be the end of another one's network.
+    #[error("{new} overlaps {old} in the same vnet: networks of its interfaces must be disjoint")]
     Overlap {
         /// The address that was asked for.
         new: Ipv4Net,
@@ -43,16 +46,34 @@ pub enum AddressError {
 }
 
 /// Whether an interface can have this address: not the network's own nor its broadcast (except on /31, RFC 3021, and
-/// /32), not a group, not 0/8 nor class E.
+/// /32), not a group, not 0/8 nor class E. A network of length 0 would be the whole Internet.
 fn is_host(net: Ipv4Net, loopback: bool) -> bool {
     let addr = net.addr();
     let edge = net.prefix_len() < 31 && (addr == net.network() || addr == net.broadcast());
     let top = addr.octets()[0];
-    !edge && (1..224).contains(&top) && (top != 127 || loopback)
+    !edge && net.prefix_len() > 0 && (1..224).contains(&top) && (top != 127 || loopback)
+}
+
+/// The routes that an address of `ifp` needs. On lo0 its network is nowhere.
+fn routes_of(ifp: &Ifnet, net: Ipv4Net) -> impl Iterator<Item = (Ipv4Net, Hop, RouteFlags)> {
+    let slot = ifp.slot;
+    let has_link = ifp.port().is_some();
+    let broadcast = |addr: Ipv4Addr| (addr.into(), Hop::Broadcast(slot), RouteFlags::BROADCAST);
+    // RFC 1122 3.2.1.3: the all-ones host part is the broadcast; the all-zeros one is its obsolete form.
+    let has_ends = has_link && net.prefix_len() < 31;
+    let connected = (net.trunc(), Hop::Connected(slot), RouteFlags::PINNED);
+    let all = [
+        Some((net.addr().into(), Hop::Local(slot), RouteFlags::LOCAL)),
+        has_ends.then(|| broadcast(net.broadcast())),
+        has_ends.then(|| broadcast(net.network())),
+        (has_link && net.prefix_len() < 32).then_some(connected),
+    ];
+    all.into_iter().flatten()
 }
 
 impl InetControl {
-    /// Gives `ifp` an address: the routes to add for it. Nothing has changed yet when this fails.
+    /// Gives `ifp` an address: the routes to add for it. Those that another address of the interface needs, too, are there
+    /// already (FreeBSD: `in_addprefix`). Nothing has changed yet when this fails.
     pub(crate) fn plan_address(
         &self,
         ifp: &Ifnet,
@@ -61,27 +82,40 @@ impl InetControl {
         if !is_host(net, ifp.port().is_none()) {
             return Err(AddressError::NotHost(net));
         }
-        let overlaps =
-            |old: &&Address| old.net.contains(&net.network()) || net.contains(&old.net.network());
-        if let Some(old) = self.addresses.iter().find(overlaps) {
-            return Err(AddressError::Overlap { new: net, old: old.net });
+        if self.is_own(net.addr()) {
+            return Err(AddressError::Taken(net.addr()));
         }
-        let host = |addr: Ipv4Addr| Ipv4Net::from(addr);
-        let add = |prefix, hop, flags| RouteChange::Add { prefix, hop, flags };
-        let mut changes = vec![add(host(net.addr()), Hop::Local(ifp.slot), RouteFlags::LOCAL)];
-        if net.prefix_len() < 31 && ifp.port().is_some() {
-            // RFC 1122 3.2.1.3: the all-ones host part is the broadcast; the all-zeros one is its obsolete form.
-            changes.push(add(
-                host(net.broadcast()),
-                Hop::Broadcast(ifp.slot),
-                RouteFlags::BROADCAST,
-            ));
-            changes.push(add(host(net.network()), Hop::Broadcast(ifp.slot), RouteFlags::BROADCAST));
+        let overlaps = |old: &Ipv4Net| old.contains(&net.network()) || net.contains(&old.network());
+        let elsewhere = self.addresses.iter().filter(|old| old.slot != ifp.slot);
+        if let Some(old) = elsewhere.map(|old| old.net).find(overlaps) {
+            return Err(AddressError::Overlap { new: net, old });
         }
-        if net.prefix_len() < 32 && ifp.port().is_some() {
-            changes.push(add(net.trunc(), Hop::Connected(ifp.slot), RouteFlags::PINNED));
+        let mut changes = Vec::new();
+        for (prefix, hop, flags) in routes_of(ifp, net) {
+            match self.needs(ifp, prefix, net) {
+                Some((_, same)) if same == hop => {}
+                Some((old, _)) => return Err(AddressError::Overlap { new: net, old }),
+                None => changes.push(RouteChange::Add { prefix, hop, flags }),
+            }
         }
         Ok(changes)
+    }
+
+    /// The routes that go with an address of `ifp`: those that no other one of its addresses needs (FreeBSD:
+    /// `in_scrubprefix`).
+    pub(crate) fn plan_removal(&self, ifp: &Ifnet, net: Ipv4Net) -> Vec<RouteChange> {
+        let own = routes_of(ifp, net).map(|(prefix, ..)| prefix);
+        let gone = own.filter(|prefix| self.needs(ifp, *prefix, net).is_none());
+        gone.map(|prefix| RouteChange::Delete { prefix }).collect()
+    }
+
+    /// The address of `ifp`, other than `net`, that needs a route of this prefix, and where it leads.
+    fn needs(&self, ifp: &Ifnet, prefix: Ipv4Net, net: Ipv4Net) -> Option<(Ipv4Net, Hop)> {
+        let others = self.addresses.iter().filter(|old| old.slot == ifp.slot && old.net != net);
+        others.map(|old| old.net).find_map(|old| {
+            let mut routes = routes_of(ifp, old);
+            routes.find(|(of, ..)| *of == prefix).map(|(_, hop, _)| (old, hop))
+        })
     }
 
     /// Books an address whose routes are in.
@@ -126,10 +160,28 @@ impl InetControl {
         self.addresses[self.places(slot)].iter().map(|address| address.net).collect()
     }
 
-    /// The interface whose network holds `addr`.
+    /// The interface whose network holds `addr`, the longest if there are several.
     #[must_use]
     pub fn connected(&self, addr: Ipv4Addr) -> Option<Address> {
-        self.addresses.iter().find(|address| address.net.contains(&addr)).copied()
+        let holders = self.addresses.iter().filter(|address| address.net.contains(&addr));
+        holders.max_by_key(|address| address.net.prefix_len()).copied()
+    }
+
+    /// Whether `addr` is an address of the vnet.
+    #[must_use]
+    pub fn is_own(&self, addr: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|address| address.net.addr() == addr)
+    }
+
+    /// The address whose network a host or router `addr` is on; none if no link leads there, and an error if it is an end
+    /// of that network, which no host has.
+    pub fn on_link(&self, addr: Ipv4Addr) -> Result<Option<Address>, Ipv4Net> {
+        let has_link =
+            |found: &Address| self.interface(found.slot).is_some_and(|ifp| ifp.port().is_some());
+        let Some(found) = self.connected(addr).filter(has_link) else { return Ok(None) };
+        let net = found.net;
+        let is_end = addr == net.network() || addr == net.broadcast();
+        if net.prefix_len() < 31 && is_end { Err(net.trunc()) } else { Ok(Some(found)) }
     }
 
     /// All addresses: by interface, and of one interface in the order that they were given in.

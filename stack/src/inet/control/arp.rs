@@ -354,12 +354,14 @@ impl<P> ArpTable<P> {
             self.timers.insert((now, Timer::Announce { key, mac: iface.mac, left: ANNOUNCE_NUM }));
     }
 
-    /// An address of ours is gone: nobody is told of it or asked from it any more, and the neighbours of its network go
-    /// (FreeBSD: `in_scrubprefix`, netinet/in.c). Packets that waited for them are refused.
+    /// An address of ours is gone: nobody is told of it or asked from it any more, and the neighbours of its network go,
+    /// unless they are in that of an address that is `left` (FreeBSD: `in_scrubprefix`, netinet/in.c). Packets that waited
+    /// for them are refused.
     pub fn forget_address(
         &mut self,
         slot: IfSlot,
         net: ipnet::Ipv4Net,
+        left: &[ipnet::Ipv4Net],
         actions: &mut Vec<ArpAction<P>>,
     ) {
         let own = NeighborKey { slot, addr: net.addr() };
@@ -367,7 +369,9 @@ impl<P> ArpTable<P> {
             .retain(|(_, timer)| !matches!(timer, Timer::Announce { key, .. } if *key == own));
         let _defended = self.defended.remove(&own);
         let depends = |key: &NeighborKey, entry: &Entry<P>| {
-            key.slot == slot && (net.contains(&key.addr) || entry.source.1 == net.addr())
+            let stays = || left.iter().any(|net| net.contains(&key.addr));
+            let is_off = net.contains(&key.addr) && !stays();
+            key.slot == slot && (is_off || entry.source.1 == net.addr())
         };
         let dependent = self.entries.iter().filter(|(key, entry)| depends(key, entry));
         let keys: Vec<NeighborKey> = dependent.map(|(key, _)| *key).collect();

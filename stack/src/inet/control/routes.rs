@@ -50,6 +50,17 @@ pub enum RouteError {
         /// The gateway.
         gateway: Ipv4Addr,
     },
+    /// The gateway is an end of its network.
+    #[error("{gateway} is no host of {net}, but an end of it: give the address of a router")]
+    GatewayNotHost {
+        /// The gateway.
+        gateway: Ipv4Addr,
+        /// The network.
+        net: Ipv4Net,
+    },
+    /// The route's interface is lo0.
+    #[error("a route through lo0 leads back to this vnet: make it -blackhole to drop the packets")]
+    Loopback,
     /// None, or more than 64.
     #[error("a route takes 1 to 64 gateways, not {0}")]
     Paths(usize),
@@ -157,6 +168,11 @@ impl InetControl {
         match target {
             RouteTarget::Blackhole => Ok((Hop::Blackhole, RouteFlags::BLACKHOLE)),
             RouteTarget::Reject => Ok((Hop::Reject, RouteFlags::REJECT)),
+            RouteTarget::Interface(slot)
+                if self.interface(*slot).is_some_and(|ifp| ifp.port().is_none()) =>
+            {
+                Err(RouteError::Loopback)
+            }
             RouteTarget::Interface(slot) => Ok((Hop::Connected(*slot), RouteFlags::STATIC)),
             RouteTarget::Via(gateways) if gateways.is_empty() || gateways.len() > PATHS_MAX => {
                 Err(RouteError::Paths(gateways.len()))
@@ -174,10 +190,13 @@ impl InetControl {
     }
 
     fn path(&self, gateway: Ipv4Addr) -> Result<GatewayPath, RouteError> {
-        let address = self.connected(gateway).ok_or(RouteError::GatewayUnreachable { gateway })?;
-        if address.net.addr() == gateway {
+        if self.is_own(gateway) {
             return Err(RouteError::GatewayIsOurs { gateway });
         }
+        let address = self
+            .on_link(gateway)
+            .map_err(|net| RouteError::GatewayNotHost { gateway, net })?
+            .ok_or(RouteError::GatewayUnreachable { gateway })?;
         Ok(GatewayPath { slot: address.slot, gateway })
     }
 
