@@ -1,4 +1,7 @@
 //! The listener: `GET /metrics` on a loopback address, a thread a connection, everything bounded.
+//!
+//! By hand, because the crates that would do it do not bound it: tiny_http has no time limits and no limit of connections,
+//! hyper brings an async runtime, and httparse would replace the one line that is read of a request.
 
 use std::io::{self, BufWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
