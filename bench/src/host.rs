@@ -1,7 +1,49 @@
-//! What a bench with a worker of its own starts with: a CPU for the worker, DPDK, and mbufs.
+//! What a bench with a worker of its own begins with: a CPU for the worker, DPDK, and mbufs; and how it ends.
 
 use anyhow::{Context, Result, bail};
 use pmd::{CpuId, Eal, EalConfig, Hugepages, MbufPool, SocketId};
+
+use crate::machine;
+use crate::report::{Build, Machine, Report, SCHEMA, Scenario};
+
+/// What such a bench is told.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Prints the names of the scenarios and ends.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// The CPU of the worker; the last one if not given. The control thread has another.
+    #[arg(long, value_name = "N")]
+    pub(crate) cpu: Option<usize>,
+    /// Ordinary pages instead of hugepages.
+    #[arg(long)]
+    pub(crate) no_huge: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Options {
+    /// Prints what `command` found as one JSON object if that was asked for; otherwise, behind what it has printed, the
+    /// warnings.
+    pub(crate) fn finish(
+        &self,
+        command: &str,
+        build: Build,
+        warnings: Vec<String>,
+        scenarios: Vec<Scenario>,
+    ) -> Result<()> {
+        if !self.json {
+            warnings.iter().for_each(|warning| println!("warning: {warning}"));
+            return Ok(());
+        }
+        let machine = Machine { warnings, ..machine::describe(pmd::tsc::hz()) };
+        let command = command.to_owned();
+        let report = Report { schema: SCHEMA, command, build, machine, scenarios };
+        println!("{}", serde_json::to_string(&report)?);
+        Ok(())
+    }
+}
 
 /// The worker's CPU, DPDK, and a pool.
 #[derive(Debug)]
@@ -15,21 +57,17 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts DPDK with the calling thread on another CPU than the worker's, which is the last one unless `cpu` names it.
-    pub(crate) fn start(
-        cpu: Option<usize>,
-        no_huge: bool,
-        mbufs: u32,
-        memory_mib: u32,
-    ) -> Result<Self> {
+    /// Starts DPDK with the calling thread on another CPU than the worker's, which is the last one unless the
+    /// options name it.
+    pub(crate) fn start(options: &Options, mbufs: u32, memory_mib: u32) -> Result<Self> {
         let cpus = pmd::affinity::current();
-        let cpu = match cpu {
+        let cpu = match options.cpu {
             Some(n) if cpus.contains(&CpuId(n)) => CpuId(n),
             Some(n) => bail!("--cpu {n}: this process may not run there; it may on {cpus:?}"),
             None => *cpus.last().context("no CPU")?,
         };
         let eal = Eal::init(EalConfig {
-            hugepages: if no_huge { Hugepages::None } else { Hugepages::Auto },
+            hugepages: if options.no_huge { Hugepages::None } else { Hugepages::Auto },
             memory_mib: Some(memory_mib),
             main_cpu: cpus.into_iter().find(|other| *other != cpu),
             eal_args: vec!["--no-pci".to_owned()],

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use pmd::{CpuId, Eal, MbufPool, PortId, tsc, worker};
+use pmd::{CpuId, Eal, MbufPool, PortId, worker};
 
 use self::devices::Bench;
 use self::frames::Feed;
@@ -21,10 +21,10 @@ use self::measure::{Job, Parts, vlan_of};
 use self::result::Measured;
 use self::scenario::{Scenario, Wire};
 use self::world::{Place, World};
-use crate::host::Host;
+use crate::host::{Host, Options};
 use crate::machine::{self, Ticks};
 use crate::pattern::{self, Pattern};
-use crate::report::{Build, Machine, Report, SCHEMA};
+use crate::report::Build;
 
 /// Mbufs of the bench: bursts on their way, and what devices hold.
 const MBUFS: u32 = 16383;
@@ -37,21 +37,11 @@ pub(crate) struct Args {
     /// A scenario by name or glob; may be given several times. All if there is none.
     #[arg(long, value_name = "NAME", value_parser = known)]
     scenario: Vec<Pattern>,
-    /// Prints the names of the scenarios and ends.
-    #[arg(long)]
-    list: bool,
     /// How long each scenario forwards.
     #[arg(long, default_value_t = 2.0, value_name = "S")]
     seconds: f64,
-    /// The CPU of the worker; the last one if not given.
-    #[arg(long, value_name = "N")]
-    cpu: Option<usize>,
-    /// Ordinary pages instead of hugepages.
-    #[arg(long)]
-    no_huge: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// A pattern of this command's scenarios.
@@ -62,7 +52,7 @@ fn known(text: &str) -> Result<Pattern, String> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
     let scenarios = pattern::select(&args.scenario, scenario::all(), |scenario| &scenario.name);
-    if args.list {
+    if args.options.list {
         for scenario in scenarios {
             println!("{}", scenario.name);
         }
@@ -75,34 +65,24 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
     );
     let lab = Lab::start(args)?;
     let (before, mut warnings, mut results) = (Ticks::now(), machine::warnings(), Vec::new());
-    if !args.json {
+    if !args.options.json {
         println!("{}", Measured::header());
     }
     for scenario in &scenarios {
         if scenario.vnets > vnet::Vnets::MAX_VNETS {
-            if !args.json {
+            if !args.options.json {
                 println!("{:<44}  -  this build has one vnet", scenario.name);
             }
             continue;
         }
         let measured = lab.run(scenario).with_context(|| scenario.name.clone())?;
-        if !args.json {
+        if !args.options.json {
             println!("{}", measured.line(&scenario.name));
         }
         results.push(measured.report(scenario));
     }
     warnings.extend(Ticks::now().steal_since(before));
-    if args.json {
-        let machine = Machine { warnings, ..machine::describe(tsc::hz()) };
-        let command = "forward".to_owned();
-        let report = Report { schema: SCHEMA, command, build, machine, scenarios: results };
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        for warning in warnings {
-            println!("warning: {warning}");
-        }
-    }
-    Ok(())
+    args.options.finish("forward", build, warnings, results)
 }
 
 /// DPDK and what all scenarios share.
@@ -115,7 +95,7 @@ struct Lab {
 
 impl Lab {
     fn start(args: &Args) -> Result<Self> {
-        let Host { cpu, pool, eal } = Host::start(args.cpu, args.no_huge, MBUFS, MEMORY_MIB)?;
+        let Host { cpu, pool, eal } = Host::start(&args.options, MBUFS, MEMORY_MIB)?;
         Ok(Self { cpu, pool, time: Duration::from_secs_f64(args.seconds), eal })
     }
 

@@ -40,8 +40,8 @@ pub(super) struct Lab {
 impl Lab {
     /// Starts DPDK with the calling thread on another CPU than the worker's.
     pub(super) fn start(args: &Args) -> Result<Self> {
-        let Host { cpu, pool, eal } = Host::start(args.cpu, args.no_huge, MBUFS, MEMORY_MIB)?;
-        let quiet = args.json;
+        let Host { cpu, pool, eal } = Host::start(&args.options, MBUFS, MEMORY_MIB)?;
+        let quiet = args.options.json;
         Ok(Self { quiet, ..Self::of(cpu, eal, pool) })
     }
 

@@ -27,9 +27,10 @@ use anyhow::{Context, Result, ensure};
 
 use self::lab::Lab;
 use self::outcome::Outcome;
+use crate::host::Options;
 use crate::machine::{self, Ticks};
 use crate::pattern::{self, Pattern};
-use crate::report::{Build, Machine, Report, SCHEMA};
+use crate::report::Build;
 
 /// Creates, changes and destroys vnets under traffic.
 #[derive(clap::Args, Clone, Debug)]
@@ -37,9 +38,6 @@ pub(crate) struct Args {
     /// A scenario by name or glob; may be given several times. All if there is none.
     #[arg(long, value_name = "NAME", value_parser = known)]
     scenario: Vec<Pattern>,
-    /// Prints the names of the scenarios and ends.
-    #[arg(long)]
-    list: bool,
     /// Scenario `rounds`: how many vnets come and go.
     #[arg(long, default_value_t = 3000, value_name = "N")]
     rounds: usize,
@@ -58,15 +56,8 @@ pub(crate) struct Args {
     /// How long a scenario forwards that measures a rate.
     #[arg(long, default_value_t = 4.0, value_name = "S")]
     seconds: f64,
-    /// The CPU of the worker; the last one if not given. The control thread has another.
-    #[arg(long, value_name = "N")]
-    cpu: Option<usize>,
-    /// Ordinary pages instead of hugepages.
-    #[arg(long)]
-    no_huge: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// One scenario.
@@ -95,7 +86,7 @@ fn known(text: &str) -> Result<Pattern, String> {
 pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
     let all = SCENARIOS.iter().collect();
     let scenarios = pattern::select(&args.scenario, all, |scenario| scenario.name);
-    if args.list {
+    if args.options.list {
         for scenario in scenarios {
             println!("{}", scenario.name);
         }
@@ -106,28 +97,20 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
     let (before, mut warnings, mut results) = (Ticks::now(), machine::warnings(), Vec::new());
     for Scenario { name, several_vnets, run } in scenarios {
         if *several_vnets && vnet::Vnets::MAX_VNETS == 1 {
-            if !args.json {
+            if !args.options.json {
                 println!("{name}: not run: this build has one vnet");
             }
             continue;
         }
         let outcome = run(&lab, args).with_context(|| (*name).to_owned())?;
-        if !args.json {
+        if !args.options.json {
             println!("{name}:");
             outcome.lines.iter().for_each(|line| println!("  {line}"));
         }
         results.extend(outcome.results);
     }
     warnings.extend(Ticks::now().steal_since(before));
-    if args.json {
-        let machine = Machine { warnings, ..machine::describe(pmd::tsc::hz()) };
-        let command = "life".to_owned();
-        let report = Report { schema: SCHEMA, command, build, machine, scenarios: results };
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        warnings.iter().for_each(|warning| println!("warning: {warning}"));
-    }
-    Ok(())
+    args.options.finish("life", build, warnings, results)
 }
 
 /// Numbers that a scenario can do something with.
