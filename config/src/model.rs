@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Report;
 pub(crate) use names::check_name;
@@ -151,16 +152,23 @@ pub struct Port {
 }
 
 /// The keys of a `[[port]]`, unchecked; those that are not given have the same defaults as in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "the keys of [[port]]")]
 pub struct PortWish {
     pub name: String,
     pub device: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rx_descriptors: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tx_descriptors: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub promiscuous: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
+use config::PortWish;
 
 use super::Client;
 use super::connection::key;
@@ -69,7 +70,7 @@ pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
             tx_descriptors,
             promiscuous,
             mac,
-        }) => client.done(&instance.ask(Command::PortAttach {
+        }) => client.done(&instance.ask(Command::PortAttach(PortWish {
             name,
             device,
             queues,
@@ -78,7 +79,7 @@ pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
             tx_descriptors,
             promiscuous: promiscuous.then_some(true),
             mac,
-        })?),
+        }))?),
         Port::Detach { name, force } => {
             client.done(&instance.ask(Command::PortDetach { name, force })?)
         }

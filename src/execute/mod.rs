@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{BadName, PortWish};
+use config::BadName;
 use stack::control::Stack;
 use stack::net::Ifnet;
 use vnet::VnetRef;
@@ -76,25 +76,7 @@ impl Service<'_> {
             Command::VnetCreate { name } => self.vnet_create(&name),
             Command::VnetDestroy { name } => self.vnet_destroy(&name),
             Command::PortList { after } => Ok(self.port_list(after.as_deref())),
-            Command::PortAttach {
-                name,
-                device,
-                queues,
-                mtu,
-                rx_descriptors,
-                tx_descriptors,
-                promiscuous,
-                mac,
-            } => self.port_attach(PortWish {
-                name,
-                device,
-                queues,
-                mtu,
-                rx_descriptors,
-                tx_descriptors,
-                promiscuous,
-                mac,
-            }),
+            Command::PortAttach(wish) => self.port_attach(wish),
             Command::PortDetach { name, force } => self.port_detach(&name, force),
             Command::VnetTraffic { after, holds, limit } => {
                 Ok(self.vnet_traffic(after, holds.as_deref(), limit))
@@ -172,7 +154,7 @@ impl Service<'_> {
             | Command::VnetCreate { .. }
             | Command::VnetDestroy { .. }
             | Command::PortList { .. }
-            | Command::PortAttach { .. }
+            | Command::PortAttach(_)
             | Command::PortDetach { .. }
             | Command::VnetTraffic { .. }
             | Command::VnetDrops { .. }

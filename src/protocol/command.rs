@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use config::PortWish;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,12 +13,18 @@ use super::refusal::{Code, Refusal, nearest};
 
 /// Declares the commands, and the list of their names.
 macro_rules! commands {
-    ($($(#[$doc:meta])* $name:literal => $variant:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? },)*) => {
+    ($($(#[$doc:meta])* $name:literal => $variant:ident
+        $({ $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? })?
+        $(($arguments:ty))?,
+    )*) => {
         /// A command with its arguments.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "command", deny_unknown_fields)]
         pub(crate) enum Command {
-            $($(#[$doc])* #[serde(rename = $name)] $variant { $($(#[$field_meta])* $field: $type),* },)*
+            $($(#[$doc])* #[serde(rename = $name)] $variant
+                $({ $($(#[$field_meta])* $field: $type),* })?
+                $(($arguments))?,
+            )*
         }
 
         impl Command {
@@ -145,22 +152,7 @@ commands! {
         after: Option<String>,
     },
     /// Opens a device and has the workers poll it; the arguments are the keys of `[[port]]`.
-    "port.attach" => PortAttach {
-        name: String,
-        device: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        queues: Option<i64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mtu: Option<i64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rx_descriptors: Option<i64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        tx_descriptors: Option<i64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        promiscuous: Option<bool>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mac: Option<String>,
-    },
+    "port.attach" => PortAttach(PortWish),
     /// Takes a port from the workers and closes it.
     "port.detach" => PortDetach {
         name: String,
