@@ -60,10 +60,9 @@ def a_full_hold_queue_keeps_the_newest(lab: Lab):
     left.send(*(datagram("10.2.0.9", number) for number in range(7)))
     left.fence()
     right.wire.until(is_request, what="the request")
-    time.sleep(0.1)
     right.send(answer(right, "10.2.0.9"))
-    frames = [frame.packet for frame in right.wire.frames(0.3) if frame.packet.haslayer(UDP)]
-    numbers = [int.from_bytes(bytes(packet[UDP].payload)[:4], "big") for packet in frames]
+    frames = [right.wire.until(lambda packet: packet.haslayer(UDP), what="a held packet") for _ in range(4)]
+    numbers = [int.from_bytes(bytes(frame.packet[UDP].payload)[:4], "big") for frame in frames]
     equal(numbers, [3, 4, 5, 6], "packets that were held")
     equal(lab.stop().drops(), {"arp_hold_full": 3}, "drops")
 
@@ -71,37 +70,35 @@ def a_full_hold_queue_keeps_the_newest(lab: Lab):
 @case(slow=True)
 def requests_go_out_once_a_second_until_somebody_answers(lab: Lab):
     left, right = arms(lab, maxtries=100)
-    times, end = [], time.monotonic() + 4.5
-    while time.monotonic() < end:
+    times, end = [], time.monotonic() + 30
+    while len(times) < 4 and time.monotonic() < end:
         left.send(datagram("10.2.0.9"))
         times += [frame.time_s for frame in right.wire.frames(0.05) if is_request(frame.packet)]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
-    that(3 <= len(times) <= 5, f"{len(times)} requests in 4.5 s")
-    that(all(gap >= 0.95 for gap in gaps), f"{gaps} s between requests")
+    equal(len(times), 4, "requests")
+    # A second between each two of them; the first may have been held up on its way.
+    that(times[3] - times[0] >= 2.5, f"the fourth {times[3] - times[0]:.2f} s after the first")
     right.send(answer(right, "10.2.0.9"))
     right.wire.until(lambda packet: packet.haslayer(UDP) and packet.dst == NEW_MAC, what="a held packet")
 
 
 @case(slow=True)
 def who_sent_to_a_silent_neighbor_is_told(lab: Lab):
-    left, right = arms(lab, maxtries=2, wait=1)
+    left, right = arms(lab, maxtries=2, wait=3)
     packets = [datagram("10.2.0.9", number) for number in range(3)]
     left.send(*packets)
-    errors = [left.wire.until(lambda packet: packet.haslayer(ICMP), 6, "the error").packet for _ in packets]
+    errors = [left.wire.until(lambda packet: packet.haslayer(ICMP), what="the error").packet for _ in packets]
     for packet, error in zip(packets, errors):
         # Forwarded already when it waited: one less in the TTL.
         held = packet.copy()
         held.ttl -= 1
         is_icmp_error(error, *HOST_UNREACHABLE, about=held, source="10.1.0.1")
-    equal(len([frame for frame in right.wire.frames(0) if is_request(frame.packet)]), 0, "requests not yet read")
-    requests = [frame for frame in right.wire.log if is_request(frame.packet)]
-    summary_before = len(requests)
+    requests = [frame for frame in iter(lambda: right.wire.read(0), None) if is_request(frame.packet)]
     left.send(datagram("10.2.0.9", 3))
-    left.wire.until(lambda packet: packet.haslayer(ICMP), 1, "the error while the address is left alone")
-    time.sleep(1.3)
+    left.wire.until(lambda packet: packet.haslayer(ICMP), what="the error while the address is left alone")
+    time.sleep(3.5)
     left.send(datagram("10.2.0.9", 4))
-    right.wire.until(is_request, 2, "a new request after the pause")
-    that(summary_before <= 2, f"{summary_before} requests of at most 2")
+    right.wire.until(is_request, what="a new request after the pause")
+    equal(len(requests), 2, "requests before")
     summary = lab.stop()
     equal(summary.drops(), {"arp_unresolved": 4, "shutdown": 1}, "drops")
     equal(summary.statistic("timeouts"), 1, "timeouts")
@@ -172,17 +169,17 @@ def a_neighbor_is_asked_again_before_it_expires(lab: Lab):
     right.wire.until(is_request, what="the request")
     right.send(answer(right, "10.2.0.9"))
     right.wire.until(lambda packet: packet.haslayer(UDP), what="the held packet")
-    probe = right.wire.until(is_request, 6, "the question before expiry").packet
+    probe = right.wire.until(is_request, what="the question before expiry").packet
     equal((probe.dst, probe[ARP].pdst), (NEW_MAC, "10.2.0.9"), "unicast to the neighbour")
     left.send(datagram("10.2.0.9", 1))
     right.wire.until(lambda packet: packet.haslayer(UDP), what="a packet while it is asked")
     right.send(answer(right, "10.2.0.9"))
     # Now nobody answers: asked twice more, then forgotten, and asked for from the start.
     for _ in range(2):
-        equal(right.wire.until(is_request, 6, "the question").packet.dst, NEW_MAC, "unicast to the neighbour")
+        equal(right.wire.until(is_request, what="the question").packet.dst, NEW_MAC, "unicast to the neighbour")
     time.sleep(1.5)
     left.send(datagram("10.2.0.9", 2))
-    equal(right.wire.until(is_request, 3, "a request").packet.dst, "ff:ff:ff:ff:ff:ff", "broadcast again")
+    equal(right.wire.until(is_request, what="a request").packet.dst, "ff:ff:ff:ff:ff:ff", "broadcast again")
     equal(lab.stop().statistic("timeouts"), 1, "timeouts")
 
 

@@ -30,7 +30,7 @@ def flood(lab: Lab, packet, kind: int, limit: int, rounds: int):
         for frame in frames:
             left.wire.socket.send(frame)
         times += answer_times(left, SECONDS / rounds, kind)
-    return times + answer_times(left, 0.5, kind)
+    return times + answer_times(left, 1.5, kind)
 
 
 def answer_times(left, seconds: float, kind: int) -> list[float]:
@@ -39,9 +39,10 @@ def answer_times(left, seconds: float, kind: int) -> list[float]:
 
 
 def within_the_limit(times: list[float]):
-    """Every second that the answers touch has a budget of its own, and each of those in the middle is used up."""
+    """Every second that the answers touch has a budget of its own, half a second being for answers that were held up on
+    their way; and there is more than one budget. That each is used up is true only if the sender has its CPU."""
     span_s = times[-1] - times[0]
-    least, most = LIMIT * max(int(span_s) - 1, 1), LIMIT * (int(span_s) + 2)
+    least, most = 2 * LIMIT, LIMIT * (int(span_s + 0.5) + 2)
     that(least <= len(times) <= most, f"{len(times)} answers in {span_s:.2f} s, expected {least} to {most}")
 
 
@@ -79,7 +80,7 @@ def the_default_is_200_a_second(lab: Lab):
     lab.start(vnet("red", {"em0": interface("p0", "10.1.0.1/24")}, neighbors=[("em0", HERE, left.mac)]))
     for number in range(450):
         left.wire.socket.send(bytes(left.frame(echo(number))))
-    times = answer_times(left, 0.5, 0)
+    times = answer_times(left, 1.5, 0)
     that(len(times) in range(200, 401), f"{len(times)} answers")
 
 

@@ -111,7 +111,7 @@ def bad_requests_are_refused_and_slow_clients_harm_nobody(lab: Lab):
     scrape(lab)
     # Who says nothing is dropped, and holds nobody up until then.
     equal(silent.recv(1), b"", "what the silent one gets")
-    that(time.monotonic() - began < 9, "the silent one may stay for long")
+    that(time.monotonic() - began < 30, "the silent one may stay for long")
     links = [plug(lab) for _ in range(12)]
     that(any(link.recv(12) == b"HTTP/1.1 503" for link in links[-3:]), "there is no bound for connections")
     for link in [*links, silent, deaf]:

@@ -45,8 +45,8 @@ def a_new_address_is_announced_twice(lab: Lab):
     host.namespace.ip("neigh", "add", "10.1.0.1", "lladdr", "02:00:00:00:00:99", "nud", "stale", "dev", "eth0")
     lab.start(vnet("red", LAN))
     first = next(frame for frame in host.wire.log if not frame.outgoing and is_announcement(frame.packet))
-    second = host.wire.until(is_announcement, 5, "the second announcement")
-    that(1.5 < second.time_s - first.time_s < 4, f"{second.time_s - first.time_s:.3f} s between announcements")
+    second = host.wire.until(is_announcement, what="the second announcement")
+    that(1 < second.time_s - first.time_s < 15, f"{second.time_s - first.time_s:.3f} s between announcements")
     arp = second.packet[ARP]
     equal((arp.psrc, arp.pdst, arp.hwsrc), ("10.1.0.1", "10.1.0.1", "02:00:00:00:10:01"), "announcement")
     equal(second.packet.dst, "ff:ff:ff:ff:ff:ff", "its destination")

@@ -13,7 +13,7 @@ from harness.netns import veth
 from harness.program import BINARY, command
 
 LAN = {"em0": interface("p0", "10.1.0.1/24")}
-FRAME_S = 5.0
+FRAME_S = 20.0
 
 
 def words_of(lab: Lab, *words: str) -> list[str]:

@@ -14,10 +14,11 @@ from .wire import Wire
 
 MBUFS = 16383
 # How DPDK takes an end of a veth pair. af_packet is the usual one; but it has the kernel put fragments together before
-# they arrive (PACKET_FANOUT_FLAG_DEFRAG), so tests of fragments take pcap.
+# they arrive (PACKET_FANOUT_FLAG_DEFRAG), so tests of fragments take pcap. Its rings are deep: what comes while the worker
+# waits for its CPU on a busy machine must not be lost.
 DRIVERS = {
-    "af_packet": "net_af_packet{number},iface={name}",
-    "af_packet_2": "net_af_packet{number},iface={name},qpairs=2",
+    "af_packet": "net_af_packet{number},iface={name},framecnt=2048",
+    "af_packet_2": "net_af_packet{number},iface={name},qpairs=2,framecnt=2048",
     "pcap": "net_pcap{number},rx_iface_in={name},tx_iface={name}",
 }
 

@@ -64,7 +64,7 @@ class Peer:
         self.fences += 1
         request = IP(src=self.address, dst=self.router) / ICMP(id=FENCE_ID, seq=self.fences & 0xFFFF)
         self.send(request)
-        found, end = [], time.monotonic() + 5
+        found, end = [], time.monotonic() + 20
         while (left := end - time.monotonic()) > 0:
             frame = self.wire.read(left)
             if frame is None or frame.outgoing or is_announcement(packet := frame.packet):
@@ -104,7 +104,7 @@ class KernelHost:
 
     def ping(self, to: str, *options: str, count: int = 1) -> list[int]:
         """Pings until `count` requests are answered; the TTL of each reply. Fails when one is lost or altered."""
-        done = self.run("ping", "-n", "-c", str(count), "-W", "3", *options, to)
+        done = self.run("ping", "-n", "-c", str(count), "-W", "10", *options, to)
         if done.returncode != 0 or "wrong data" in done.stdout:
             raise AssertionError(f"ping {' '.join(options)} {to}:\n{done.stdout}{done.stderr}")
         return [int(ttl) for ttl in re.findall(r"ttl=(\d+)", done.stdout)]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("CURVNET") or ROOT / "target/release/curvnet").absolute()
 # Its sibling, unless another is named: both are built by one cargo call.
 BENCH = Path(os.environ.get("CURVNET_BENCH") or BINARY.with_name("curvnet-bench")).absolute()
-STOP_S = 10.0
+STOP_S = 30.0
 PR_SET_PDEATHSIG = 1
 
 

@@ -79,7 +79,7 @@ class Wire:
                 found.append(frame)
         return found
 
-    def until(self, matches, timeout_s: float = 5.0, what: str = "the frame") -> Frame:
+    def until(self, matches, timeout_s: float = 20.0, what: str = "the frame") -> Frame:
         """The first received frame whose packet `matches`; fails when none comes."""
         end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
