@@ -194,6 +194,8 @@ rules! {
     NextHopIsOwn,
     /// The same next hop twice in one route.
     NextHopTwice,
+    /// An interface beside other next hops of a route.
+    InterfaceNotAlone,
     /// More next hops than one route can have.
     TooManyNextHops,
     /// An IPv4 route through an IPv6 next hop, or the reverse.
@@ -208,6 +210,8 @@ rules! {
     SysctlRange,
     /// A sysctl that is already set in the same vnet.
     SysctlTwice,
+    /// More interfaces, routes or neighbors than the vnet's limit.
+    LimitExceeded,
     /// A sysctl of the whole process in a vnet other than `vnet0`.
     SysctlGlobal,
     /// IPv6 in a build without the inet6 module (warning).

@@ -16,6 +16,7 @@ mod next_hops;
 mod ports;
 mod routes;
 mod scalars;
+mod sizes;
 mod sysctls;
 mod vnets;
 mod workers;

@@ -1,5 +1,7 @@
 //! `[vnet.limits]`: each is a sysctl with a name that is easier to remember.
 
+use std::collections::BTreeMap;
+
 use toml::Spanned;
 
 use super::{Check, scalars};
@@ -8,16 +10,20 @@ use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::model::{Sysctl, SysctlValue};
 use crate::raw;
 
-/// Adds what the table says to what `sysctl` says.
+/// Where the table sets what.
+pub(super) type Places = BTreeMap<&'static str, Span>;
+
+/// Adds what the table says to what `sysctl` says; the places of the values, by sysctl.
 pub(super) fn check(
     check: &mut Check<'_>,
     vnet: &str,
     raw: Option<raw::Limits>,
     sysctls: &mut Vec<Sysctl>,
-) {
+) -> Places {
+    let mut places = Places::new();
     let Some(raw::Limits { interfaces, routes, neighbors, held_packets, memory, mbufs }) = raw
     else {
-        return;
+        return places;
     };
     let memory = memory.map(|given| Spanned::new(given.span(), given.get_ref().0));
     half(check, held_packets.as_ref(), mbufs.as_ref());
@@ -31,7 +37,9 @@ pub(super) fn check(
         }
         let (name, value) = (sysctl.to_owned(), SysctlValue::Integer(number));
         sysctls.push(Sysctl { name, value });
+        let _new = places.insert(sysctl, given.span());
     }
+    places
 }
 
 /// What waits for an answer must not keep the answer out.

@@ -29,7 +29,12 @@ pub(super) fn check(
     let mut next_hops = Vec::new();
     for given in given {
         match next_hop(given, prefix, links) {
-            Ok(next_hop) => next_hops.extend(next_hop),
+            Ok(next_hop) => {
+                if let Some(NextHop::Interface(name)) = &next_hop {
+                    check_alone(check, name, given, &via.get_ref().0);
+                }
+                next_hops.extend(next_hop);
+            }
             Err(diagnostic) => check.report(diagnostic),
         }
         if let Some(first) = first_use.insert(given.get_ref().as_str(), given.span()) {
@@ -46,6 +51,26 @@ pub(super) fn check(
         }
     }
     Some(next_hops)
+}
+
+/// Destinations on an interface's own link are not behind a router as well.
+fn check_alone(
+    check: &mut Check<'_>,
+    name: &IfName,
+    given: &Spanned<String>,
+    all: &[Spanned<String>],
+) {
+    let Some(other) = all.iter().find(|other| other.get_ref() != given.get_ref()) else { return };
+    check.report(
+        Diagnostic::at(
+            Rule::InterfaceNotAlone,
+            given.span(),
+            format!("the interface {name} is one of several next hops"),
+            "its link is where the destinations are",
+            format!("write via = [\"{name}\"], or list routers only"),
+        )
+        .also(other.span(), "another next hop"),
+    );
 }
 
 fn wrong_count(span: Span, count: usize) -> Option<Diagnostic> {

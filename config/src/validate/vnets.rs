@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use toml::Spanned;
+
 use super::interfaces::PortUse;
 use super::ports::Ports;
 use super::scalars::{self, Named};
-use super::{Check, interfaces, limits, neighbors, routes, sysctls};
+use super::{Check, interfaces, limits, neighbors, routes, sizes, sysctls};
 use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::model::{Vnet, VnetName};
 use crate::raw;
@@ -66,16 +68,19 @@ fn vnet(
 ) -> Option<Vnet> {
     let raw::Vnet { name, sysctl, limits, interface, neighbor, route } = raw;
     let title = name.as_ref().map_or_else(|| "?".to_owned(), |name| name.get_ref().clone());
+    let place = name.as_ref().map(Spanned::span);
     let name = name.and_then(|given| {
         let usable = scalars::name(check, Named::Vnet, &given);
         let free = scalars::unique(check, Named::Vnet, &given, names);
         (usable && free).then(|| VnetName(given.into_inner()))
     });
     let mut sysctls = sysctls::check(check, &title, sysctl);
-    limits::check(check, &title, limits, &mut sysctls);
+    let places = limits::check(check, &title, limits, &mut sysctls);
     let (interfaces, links) =
         interfaces::check(check, &title, interface.unwrap_or_default(), ports, port_use);
     let neighbors = neighbors::check(check, neighbor.unwrap_or_default(), &links);
     let routes = routes::check(check, route.unwrap_or_default(), &links);
-    Some(Vnet { name: name?, sysctls, interfaces, neighbors, routes })
+    let vnet = Vnet { name: name?, sysctls, interfaces, neighbors, routes };
+    sizes::check(check, &vnet, place?, &places);
+    Some(vnet)
 }
