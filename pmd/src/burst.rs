@@ -15,6 +15,8 @@ pub const MAX_BURST: usize = 256;
 pub type Mask = [u64; MAX_BURST / 64];
 
 /// Up to [`MAX_BURST`] owned packets in order. Dropping it frees them in bulk.
+// The count first: one cache line tells it and has the first packets.
+#[repr(C)]
 pub struct Burst {
     /// Packets held: `slots[..len]` are initialised, the rest is not.
     len: usize,

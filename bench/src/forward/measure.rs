@@ -120,6 +120,8 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
                 None => BURST,
                 Some((_, rx, _)) => rx.rx(&mut burst, BURST as u16),
             };
+            // As a worker does that polls so many ports in this order.
+            datapath.expect(vnet % ports.len(), ports.len(), |n| ports[n].0);
             datapath.receive(port, &mut burst);
             datapath.finish(received);
             let took = tsc::serialized().saturating_sub(begin + baseline);

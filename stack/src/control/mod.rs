@@ -204,7 +204,7 @@ impl Stack {
         let forwarding = self.with_inet(vnet, |inet| {
             inet.dirty = false;
             let forwarding = Box::new(inet.forwarding());
-            inet.interfaces.iter().for_each(|ifp| ifp.ahead.set_forwarding(&forwarding));
+            inet.interfaces.iter().for_each(|ifp| ifp.set_forwarding(&forwarding));
             forwarding
         });
         if forwarding.is_some() {

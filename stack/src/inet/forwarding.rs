@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use pmd::{PortId, prefetch, prefetch_at};
+use pmd::PortId;
 use vnet::Reader;
 
 use super::AddressFilter;
@@ -192,8 +192,8 @@ pub struct Resolved<'a> {
 const FIRST: usize = 128;
 
 /// Next hops and interfaces that are asked for before a burst is processed.
-const PREFETCHED_HOPS: usize = 16;
-const PREFETCHED_EGRESSES: usize = 4;
+const FIRST_HOPS: usize = 8;
+const FIRST_EGRESSES: usize = 4;
 
 /// An interface that packets leave through: its port, and what the fast path books, without the interface itself.
 #[derive(Debug)]
@@ -209,6 +209,11 @@ impl Egress {
     #[must_use]
     pub fn counters(&self, reader: &Reader) -> &IfCounters {
         block_of(&self.counters, reader)
+    }
+
+    /// Where the counters of the first worker are.
+    pub(crate) fn first_counters(&self) -> usize {
+        Arc::as_ptr(&self.counters).addr()
     }
 }
 
@@ -348,31 +353,28 @@ impl Forwarding {
         self.egresses.get(number as usize)
     }
 
-    /// Asks for what a burst of this vnet reads first, when the last burst was of another vnet and nothing of it is in the
-    /// caches. `address` is where a `Forwarding` is or was.
-    #[inline(always)]
-    pub(crate) fn prefetch_at(address: usize) {
-        prefetch_at(address, FIRST);
+    /// What a burst of this vnet reads first, as address and bytes: where the tables are, and of the tables the beginning,
+    /// which is all of the tables of a small vnet: the large ones are few.
+    pub(crate) fn regions(&self) -> [(usize, usize); Self::REGIONS] {
+        fn of<T: ?Sized>(value: &T, bytes: usize) -> (usize, usize) {
+            ((&raw const *value).cast::<u8>().addr(), bytes.min(size_of_val(value)))
+        }
+        let (hops, egresses) =
+            (size_of::<FastHop>() * FIRST_HOPS, size_of::<Egress>() * FIRST_EGRESSES);
+        [
+            of(self, FIRST),
+            of(&*self.fib, usize::MAX),
+            of(&*self.fast_hops, hops),
+            of(&*self.egresses, egresses),
+        ]
     }
 
-    /// Asks for what that leads to: all at once, instead of one miss after the other. Of long tables the beginning, which
-    /// is all of the tables of a small vnet: the large ones are few.
-    #[inline(always)]
-    pub fn prefetch(&self) {
-        prefetch(&*self.fib);
-        prefetch(&self.fast_hops[..self.fast_hops.len().min(PREFETCHED_HOPS)]);
-        prefetch(self.first_egresses());
-    }
+    /// How many there are.
+    pub(crate) const REGIONS: usize = 4;
 
-    /// The same for what [`Self::prefetch`] led to.
-    #[inline(always)]
-    pub fn prefetch_counters(&self, reader: &Reader) {
-        self.first_egresses().iter().for_each(|egress| prefetch(egress.counters(reader)));
-    }
-
-    #[inline(always)]
-    fn first_egresses(&self) -> &[Egress] {
-        &self.egresses[..self.egresses.len().min(PREFETCHED_EGRESSES)]
+    /// The interfaces of the adjacencies, each once.
+    pub(crate) fn egresses(&self) -> &[Egress] {
+        &self.egresses
     }
 
     /// Whether `addr` on `slot` is in the neighbour table, resolved or not.

@@ -1,43 +1,127 @@
 //! What the first burst of a vnet in a while will read, asked for all at once.
 //!
 //! With thousands of vnets in turn, nothing of the next one is in the caches. The way from an interface to what its
-//! packets need is a chain: the vnet, its container, what is published there. Each link would be a miss that waits for
-//! the one before. So an interface knows where the chain leads, and a worker asks for all of it together.
+//! packets need is a chain: the vnet, its container, what is published there, the tables, and the books of where packets
+//! leave. Each link would be a miss that waits for the one before. So an interface knows where all of that is, and a
+//! worker asks for it together; with many ports in turn, it does so before the packets come.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
-use pmd::prefetch_at;
-use vnet::Vnet;
+use pmd::{PortId, prefetch, prefetch_at};
+use vnet::{Reader, Vnet};
 
+use super::{IfCounters, IfSlot, Interfaces};
 use crate::inet::{Forwarding, vnet_inet};
+use crate::worker::Output;
 
 /// Bytes of a vnet's IPv4 variables, from the first one that the fast path reads to the last.
 const VARIABLES: usize = 192;
+const LINE: usize = 64;
+/// Ways out that are asked for: most vnets have no more.
+const EGRESSES: usize = 4;
 
 /// Addresses of what the interface's vnet has. They are asked for and never followed: one that is out of date costs a
 /// few cycles.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
-    variables: AtomicUsize,
-    forwarding: AtomicUsize,
+    vnet: Region,
+    variables: Region,
+    forwarding: [Region; Forwarding::REGIONS],
+    egresses: [Egress; EGRESSES],
+}
+
+/// Cache lines side by side: where they begin, and in the lower bits, which are zero in there, how many there are.
+#[derive(Debug, Default)]
+struct Region(AtomicUsize);
+
+impl Region {
+    fn set(&self, (address, bytes): (usize, usize)) {
+        let first = address / LINE * LINE;
+        let lines = (address + bytes - first).div_ceil(LINE).min(LINE - 1);
+        self.0.store(first | lines, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn prefetch(&self) {
+        let region = self.0.load(Ordering::Relaxed);
+        prefetch_at(region / LINE * LINE, region % LINE * LINE);
+    }
+}
+
+/// An interface that packets leave through.
+#[derive(Debug, Default)]
+struct Egress {
+    /// Where its counters begin, those of the first worker; 0 is no such interface.
+    counters: AtomicUsize,
+    port: AtomicU16,
 }
 
 impl Ahead {
-    /// Takes note of where the vnet's variables are.
+    /// Takes note of where the vnet and its variables are.
     pub(crate) fn set_vnet(&self, vnet: &Vnet) {
+        self.vnet.set(((&raw const *vnet).addr(), size_of::<Vnet>()));
         let first = (&raw const *vnet_inet::init(vnet).ipforwarding()).addr();
-        self.variables.store(first, Ordering::Relaxed);
+        self.variables.set((first, VARIABLES));
     }
 
-    /// Takes note of what was published for the vnet.
-    pub(crate) fn set_forwarding(&self, forwarding: &Forwarding) {
-        self.forwarding.store((&raw const *forwarding).addr(), Ordering::Relaxed);
+    /// Takes note of what was published for the vnet of the interface whose own counters are at `counters`.
+    pub(crate) fn set_forwarding(&self, forwarding: &Forwarding, counters: usize) {
+        for (region, new) in self.forwarding.iter().zip(forwarding.regions()) {
+            region.set(new);
+        }
+        // What leaves where it came in is rare.
+        let mut ways = forwarding.egresses().iter().filter(|way| way.first_counters() != counters);
+        for egress in &self.egresses {
+            let (counters, port) =
+                ways.next().map_or((0, 0), |way| (way.first_counters(), way.port.0));
+            egress.counters.store(counters, Ordering::Relaxed);
+            egress.port.store(port, Ordering::Relaxed);
+        }
     }
 
     /// Asks for it.
+    #[inline(never)]
+    pub(crate) fn prefetch(&self, reader: &Reader, out: &Output) {
+        self.vnet.prefetch();
+        self.variables.prefetch();
+        self.forwarding.iter().for_each(Region::prefetch);
+        for egress in &self.egresses {
+            let counters = egress.counters.load(Ordering::Relaxed);
+            if counters == 0 {
+                return;
+            }
+            prefetch_at(IfCounters::block_at(counters, reader), LINE);
+            out.prefetch(PortId(egress.port.load(Ordering::Relaxed)));
+        }
+    }
+}
+
+/// Links of the way from a port to what its vnet has.
+pub(crate) const LINKS: usize = 3;
+
+impl Interfaces {
+    /// Asks for the link of the way that `port` needs `turns` turns before its own: what was asked for in the turns before
+    /// is there by now, and leads to the next. From `turns` = [`LINKS`] down to 1, the whole way, without waiting for any
+    /// of it. The interface, once all was asked for.
     #[inline(always)]
-    pub(crate) fn prefetch(&self) {
-        prefetch_at(self.variables.load(Ordering::Relaxed), VARIABLES);
-        Forwarding::prefetch_at(self.forwarding.load(Ordering::Relaxed));
+    pub(crate) fn look_ahead(
+        &self,
+        reader: &Reader,
+        out: &Output,
+        port: PortId,
+        turns: usize,
+    ) -> Option<IfSlot> {
+        let demux = self.port(reader, port)?;
+        if turns == LINKS {
+            prefetch(demux);
+            return None;
+        }
+        let ifp = demux.untagged.as_deref()?;
+        if turns > 1 {
+            prefetch(ifp);
+            return None;
+        }
+        ifp.prefetch(reader, out);
+        Some(ifp.slot)
     }
 }

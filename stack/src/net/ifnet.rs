@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use crossbeam::utils::CachePadded;
-use pmd::{Offloads, PortId};
+use pmd::{Offloads, PortId, prefetch};
 use vnet::{Reader, VnetId, VnetRef};
 
 use super::EpairEnd;
 use super::ahead::Ahead;
 use crate::counters;
+use crate::inet::Forwarding;
 use crate::wire::MacAddr;
+use crate::worker::Output;
 
 /// Index of an interface inside its vnet, from 1 (FreeBSD: `if_index`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +103,14 @@ pub(crate) fn block_of<'a>(blocks: &'a IfCounterBlocks, reader: &Reader) -> &'a 
     &blocks[reader.slot().min(last)]
 }
 
+impl IfCounters {
+    /// Where the calling worker's block is, if that of the first worker is at `first`.
+    #[inline(always)]
+    pub(crate) fn block_at(first: usize, reader: &Reader) -> usize {
+        first + reader.slot() * size_of::<CachePadded<Self>>()
+    }
+}
+
 /// The interface is administratively up.
 const UP: u8 = 1;
 /// Somebody looks on in its vnet.
@@ -182,6 +192,18 @@ impl Ifnet {
             ahead: Ahead::default(),
             counters: (0..slots).map(|_| CachePadded::default()).collect(),
         }
+    }
+
+    /// Takes note of what was published for its vnet.
+    pub(crate) fn set_forwarding(&self, forwarding: &Forwarding) {
+        self.ahead.set_forwarding(forwarding, Arc::as_ptr(&self.counters).addr());
+    }
+
+    /// Asks for what a burst from here will read, counters included.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, reader: &Reader, out: &Output) {
+        prefetch(self.counters(reader));
+        self.ahead.prefetch(reader, out);
     }
 
     /// Largest IP packet that leaves unfragmented, bytes.

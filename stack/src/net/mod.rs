@@ -1,6 +1,6 @@
 //! Module `net`: interfaces, and what every protocol family shares.
 
-mod ahead;
+pub(crate) mod ahead;
 mod epair;
 mod ifnet;
 mod interfaces;

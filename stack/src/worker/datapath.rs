@@ -14,6 +14,7 @@ use super::queues::{Handover, Inject, QUEUE_PACKETS, WorkerQueues};
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
 use crate::inet::{ProbeNumber, vnet_inet};
+use crate::net::ahead::LINKS;
 use crate::net::bpf::{tap_received, tap_sent};
 use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
 use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux};
@@ -22,6 +23,8 @@ use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 
 /// Packets of the vnets to themselves in one iteration, of which one vnet has half at most.
 pub const LOOPBACK_PACKETS: usize = 128;
+/// Ports whose vnets stay in a core's caches while it takes turns.
+const FEW_PORTS: usize = 8;
 /// Packets taken from the inject queue in one iteration.
 const INJECT_PACKETS: usize = 64;
 /// Frames taken from other workers in one iteration: several full bursts, as each of them may hand over what it polled.
@@ -63,6 +66,8 @@ struct State {
     looping: Vec<(IfSlot, Mbuf)>,
     now: Nanos,
     timed: bool,
+    /// The interfaces whose things are in the caches or on their way there: the last one, and those that were announced.
+    near: [IfSlot; 2],
 }
 
 /// One worker's stack.
@@ -91,7 +96,14 @@ impl Datapath {
         let (loopback, looping) = (queue(), queue());
         Self {
             env: Env { reader, interfaces, queues, pool, drops, nodes, fast_path: true },
-            state: State { out, loopback, looping, now: Nanos(0), timed: false },
+            state: State {
+                out,
+                loopback,
+                looping,
+                now: Nanos(0),
+                timed: false,
+                near: [IfSlot(u32::MAX); 2],
+            },
             sample: Sample { every: SAMPLE_EVERY, left: SAMPLE_EVERY },
         }
     }
@@ -153,6 +165,24 @@ impl Datapath {
             self.sample.left = self.sample.every;
         }
         self.state.timed
+    }
+
+    /// Announces that after the burst of the port whose turn is `turn`, of `turns`, the others follow in their order: of many
+    /// ports, what the next ones need is no longer in the caches, and is asked for before it is needed.
+    #[inline]
+    pub fn expect(&mut self, turn: usize, turns: usize, port: impl Fn(usize) -> PortId) {
+        if turns <= FEW_PORTS {
+            return;
+        }
+        let Self { env, state, .. } = self;
+        for ahead in (1..=LINKS).rev() {
+            let next = turn + ahead;
+            let next = if next < turns { next } else { next - turns };
+            let announced = env.interfaces.look_ahead(&env.reader, &state.out, port(next), ahead);
+            if let Some(slot) = announced {
+                state.near = [state.near[1], slot];
+            }
+        }
     }
 
     /// Processes what `port` received. Leaves `burst` empty.
@@ -277,8 +307,11 @@ fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
     if burst.is_empty() {
         return;
     }
-    prefetch(ifp);
-    ifp.ahead.prefetch();
+    if !state.near.contains(&ifp.slot) {
+        prefetch(ifp);
+        ifp.prefetch(&env.reader, &state.out);
+    }
+    state.near[0] = ifp.slot;
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(cx.reader);

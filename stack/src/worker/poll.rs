@@ -150,7 +150,10 @@ impl Poll {
     fn once(&mut self, last: u64) -> u64 {
         let timed = self.datapath.begin(self.clock.at(last));
         let mut packets = 0;
-        for (port, queue) in &mut self.rx {
+        let turns = self.rx.len();
+        for turn in 0..turns {
+            let Some((port, queue)) = self.rx.get_mut(turn) else { break };
+            let port = *port;
             let start = if timed { tsc::now() } else { 0 };
             let received = queue.rx(&mut self.burst, self.burst_size);
             if received == 0 {
@@ -164,7 +167,8 @@ impl Poll {
                 self.datapath.nodes().sample(Node::Rx, received as u64, cycles);
             }
             packets += received as u64;
-            self.datapath.receive(*port, &mut self.burst);
+            self.datapath.expect(turn, turns, |turn| self.rx.get(turn).map_or(port, |rx| rx.0));
+            self.datapath.receive(port, &mut self.burst);
         }
         self.datapath.finish(packets as usize);
         let now = self.account(last, packets);

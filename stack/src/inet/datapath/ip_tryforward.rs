@@ -32,7 +32,6 @@ const HEADERS: usize = ETHER_HDR_LEN + IP_HDR_LEN;
 /// took, as they were received.
 pub fn ip_tryforward(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
     let Some(forwarding) = cx.forwarding else { return 0 };
-    forwarding.prefetch();
     prefetch(cx.ipstat());
     // Validation of sources needs a second lookup per packet: the other path has it.
     if cx.inet.ipforwarding().get() == 0 || cx.inet.ip_sav().get() != 0 {
@@ -85,7 +84,6 @@ fn forward_chunk(cx: &Cx<'_>, rules: &Rules<'_>, chunk: &mut [Mbuf], tally: &mut
     } else {
         check::<false>(rules, chunk, &mut columns)
     };
-    rules.forwarding.prefetch_counters(cx.reader);
     rules.forwarding.fib().lookup_bulk(&columns.dst[..count], &mut hops[..count]);
     let mut left = exceptions;
     while left != 0 {
