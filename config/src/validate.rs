@@ -104,6 +104,7 @@ fn empty() -> Diagnostic {
          [[vnet.interface]]\n\
          name = \"em0\"\n\
          port = \"p0\"\n\
+         mac = \"02:00:00:00:00:01\"\n\
          addresses = [\"172.16.0.1/24\"]",
     )
 }
