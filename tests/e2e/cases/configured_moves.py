@@ -89,10 +89,12 @@ def a_step_that_fails_moves_it_back(lab: Lab):
     routes = {"10.9.0.0/16": ["10.2.0.2"]}
     lab.start(RED, vnet("blue", em1("10.2.0.1/24", "10.4.0.1/24"), routes=routes))
     before = ask(lab, "config", "show")
-    # Into a vnet that comes, with a route that only the stack knows to be impossible: its own address.
-    file = write(lab, RED, vnet("green", em1("10.2.0.1/24", mtu=1400, up=False), routes={"10.2.0.1/32": "reject"}))
+    # Into a vnet that comes, with routes that take more than it may have: only the stack knows that.
+    many = {f"10.{number}.0.0/16": ["10.2.0.2"] for number in range(8, 208)}
+    limit = {"net.vnet.maxmemory": 8192}
+    file = write(lab, RED, vnet("green", em1("10.2.0.1/24", mtu=1400, up=False), sysctl=limit, routes=many))
     message = refused(lab, "config", "apply", file)
-    that("vnet green: + route 10.2.0.1/32 reject" in message and "undone" in message, message)
+    that("vnet green: + route 10." in message and "net.vnet.maxmemory" in message and "undone" in message, message)
     equal(ask(lab, "config", "show"), before, "what runs")
     equal((host.ping("10.2.0.1"), home(lab, "blue")), ([64], None), "the reply of blue")
     lab.stop()
