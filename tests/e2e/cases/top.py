@@ -137,3 +137,16 @@ def without_a_terminal_or_an_instance_it_says_so(lab: Lab):
     done = command("top", "-d", "0")
     equal(done.returncode, 2, "exit code")
     that("0.1 to 3600" in done.stderr, done.stderr)
+
+
+@case()
+def ends_with_its_terminal(lab: Lab):
+    lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
+    lab.start(vnet("red", LAN))
+    screen = Screen(lab)
+    screen.shows("red")
+    # No signal: it is not the terminal of its session.
+    os.close(screen.there)
+    os.close(screen.terminal)
+    equal(screen.process.wait(timeout=20), 1, "exit code")
+    lab.stop()
