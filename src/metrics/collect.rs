@@ -85,6 +85,7 @@ fn sample(stack: &Stack, vnet: &VnetRef) -> VnetSample {
         name: vnet.name().to_owned(),
         routes,
         neighbors,
+        limits: stack.limits_of(vnet),
         books: stack.books_of(vnet),
         statistics: stack.statistics_of(vnet),
         interfaces,

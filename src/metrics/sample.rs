@@ -42,6 +42,8 @@ pub(crate) struct VnetSample {
     pub(crate) routes: usize,
     /// Neighbours, static ones included.
     pub(crate) neighbors: usize,
+    /// What it occupies of what it may.
+    pub(crate) limits: Vec<stack::control::LimitUse>,
     /// What became of its packets.
     pub(crate) books: stack::control::VnetBooks,
     /// `ipstat`, `icmpstat` and `arpstat`.

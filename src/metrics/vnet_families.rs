@@ -1,7 +1,9 @@
-//! The metrics of vnets and their interfaces. Of drops and of FreeBSD's statistics only what is not zero has a sample: an idle
-//! vnet costs a reader two dozen lines, not two hundred.
+//! The metrics of vnets and their interfaces. Of drops, refusals and FreeBSD's statistics only what is not zero has a sample: an
+//! idle vnet costs a reader three dozen lines, not two hundred.
 
 use std::io::{self, Write};
+
+use stack::control::LimitUse;
 
 use super::sample::{InterfaceSample, VnetSample};
 use super::text::{Exposition, Family, Kind};
@@ -9,6 +11,9 @@ use crate::client::phrase;
 
 /// A family with one sample a vnet.
 type OfVnet = (Family<'static>, fn(&VnetSample) -> u64);
+
+/// A family with one sample a limit of a vnet.
+type OfLimit = (Family<'static>, fn(&LimitUse) -> u64);
 
 const fn family(
     kind: Kind,
@@ -101,6 +106,22 @@ const DROPS: Family<'_> = family(
     "Packets that the vnet dropped, by reason; reasons that never occurred are left out.",
 );
 
+/// What limits are about has units of its own: packets, bytes, routes.
+const LIMIT: Family<'_> = family(
+    Kind::Gauge,
+    "vnet_limit",
+    "",
+    "What the vnet may occupy, by the names of [vnet.limits]; memory in bytes.",
+);
+const USED: Family<'_> =
+    family(Kind::Gauge, "vnet_limit_used", "", "What the vnet occupies of it.");
+const REFUSALS: Family<'_> = family(
+    Kind::Counter,
+    "vnet_limit_refusals",
+    "",
+    "Requests and packets that were refused because of the limit; limits that never refused any are left out.",
+);
+
 const UP: Family<'_> =
     family(Kind::Gauge, "interface_up", "", "Whether the interface is administratively up.");
 
@@ -167,8 +188,27 @@ pub(super) fn write<W: Write>(out: &mut Exposition<W>, vnets: &[VnetSample]) -> 
             out.sample(DROPS, &[("vnet", &vnet.name), ("reason", reason)], packets)?;
         }
     }
+    limits(out, vnets)?;
     interfaces(out, vnets)?;
     statistics(out, vnets)
+}
+
+fn limits<W: Write>(out: &mut Exposition<W>, vnets: &[VnetSample]) -> io::Result<()> {
+    let of: [OfLimit; 3] =
+        [(LIMIT, |one| one.most), (USED, |one| one.used), (REFUSALS, |one| one.refused)];
+    for (family, value) in of {
+        out.family(family)?;
+        for vnet in vnets {
+            for one in &vnet.limits {
+                let value = value(one);
+                if value > 0 || family.kind != Kind::Counter {
+                    let labels = [("vnet", vnet.name.as_str()), ("resource", one.limit.name())];
+                    out.sample(family, &labels, value)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn interfaces<W: Write>(out: &mut Exposition<W>, vnets: &[VnetSample]) -> io::Result<()> {

@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 
 from harness import Lab, case, equal, interface, that, vnet
+from harness.client import answer, ask, refused
 from harness.lab import MBUFS
 from harness.program import ROOT, command
 
@@ -91,6 +92,26 @@ def a_scrape_agrees_with_the_summary(lab: Lab):
     equal(families["curvnet_build"].samples[0].labels["git"], summary.document["build"]["git"], "git")
     for family in families.values():
         that(family.documentation and not family.name.endswith("_total"), family.name)
+
+
+@case()
+def limits_are_those_that_refuse(lab: Lab):
+    lab.port("p0", "net_ring0")
+    lab.start(METRICS, vnet("red", LAN, sysctl={"net.vnet.maxroutes": 5, "net.vnet.maxinterfaces": 7}))
+    lab.while_running(lambda _: ask(lab, "-v", "red", "route", "add", "10.8.0.0/16", "10.1.0.2"))
+    for third in range(3):
+        refused(lab, "-v", "red", "route", "add", f"10.{third}.0.0/16", "10.1.0.2")
+    _, values = scrape(lab)
+    limits = answer(lab, "vnet", "show", "red")["limits"]
+    lab.stop()
+    equal(len(limits), 6, f"limits: {limits}")
+    for resource, shown in limits.items():
+        labels = (("resource", resource), ("vnet", "red"))
+        told = [values.get((f"curvnet_vnet_limit{suffix}", labels)) for suffix in ("", "_used", "_refusals_total")]
+        equal(told, [shown["limit"], shown["used"], shown["refused"] or None], resource)
+    routes = (("resource", "routes"), ("vnet", "red"))
+    told = [values[(f"curvnet_vnet_limit{suffix}", routes)] for suffix in ("", "_used", "_refusals_total")]
+    equal(told, [5, 5, 3], "routes: four of the address, and one")
 
 
 @case()
