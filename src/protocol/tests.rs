@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[path = "../../fuzz/request.rs"]
+mod request;
+
 const DESCRIPTION: &str = include_str!("../../docs/protocol.md");
 
 fn examples(mark: &str) -> Vec<&'static str> {
@@ -119,6 +122,17 @@ fn refusals_say_what_is_wrong_and_what_is_right() {
 }
 
 #[test]
+fn every_line_of_the_corpus_is_a_request_or_refused() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/request");
+    let mut lines = 0;
+    for entry in std::fs::read_dir(folder).expect(folder) {
+        request::check(&std::fs::read(entry.expect(folder).path()).expect("a line"));
+        lines += 1;
+    }
+    assert!(lines > 50, "{lines} lines");
+}
+
+#[test]
 fn deep_nesting_is_refused() {
     let line = "[".repeat(LINE_MAX);
     assert!(Request::parse(line.as_bytes()).is_err());
@@ -127,7 +141,7 @@ fn deep_nesting_is_refused() {
 proptest! {
     #[test]
     fn nothing_that_is_sent_does_harm(line in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _any = Request::parse(&line);
+        request::check(&line);
     }
 
     #[test]
@@ -141,8 +155,6 @@ proptest! {
             let at = at.index(line.len());
             line[at] = byte;
         }
-        if let Ok(request) = Request::parse(&line) {
-            prop_assert_eq!(Request::parse(&request.to_line().expect("a line")), Ok(request));
-        }
+        request::check(&line);
     }
 }
