@@ -15,6 +15,7 @@
 mod obstacles;
 mod running;
 mod steps;
+mod telling;
 mod thread;
 
 use std::path::PathBuf;

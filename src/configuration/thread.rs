@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::{Change, Config, Host, VnetChange, VnetName, difference};
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use stack::control::{Event, EventKind};
 use tracing::{debug, error, info, warn};
 
 use super::running::{self, Facts, Reading};
 use super::steps::{ROUTES, Steps};
+use super::telling::Telling;
 use super::{Draft, Piece, Task, Wish, obstacles};
-use crate::control::Outbox;
 use crate::execute::Service;
 use crate::notify;
 use crate::protocol::{ChangeShown, Code, Ended, Pushed, Refusal};
@@ -24,7 +24,7 @@ const PIECE: Duration = Duration::from_micros(500);
 const TEXT: usize = 32 * 1024;
 /// Changes that are logged each in a line of its own.
 const LOGGED: usize = 64;
-/// How long to wait for a client that reads slowly, before looking again.
+/// How long to wait for clients that read slowly, before looking again.
 const SLOW: Duration = Duration::from_millis(2);
 
 /// What the thread works with.
@@ -41,33 +41,47 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn run(&self, tasks: &Receiver<Task>) {
-        for task in tasks {
+        let mut telling = Telling::default();
+        loop {
+            let task = if telling.is_done() {
+                tasks.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                tasks.recv_timeout(SLOW)
+            };
             match task {
-                Task::Ask(Draft { outbox, wish, text, .. }) => {
-                    let line = match self.answer(&outbox, wish, &text) {
-                        Ok(message) => end("done", message),
-                        Err(refusal) => {
-                            let message = "nothing has changed".to_owned();
-                            Pushed { error: Some(refusal), ..end("refused", message) }
-                        }
-                    };
-                    push(&outbox, line);
-                }
-                Task::Reload => {
+                Ok(Task::Ask(draft)) => self.ask(draft, &mut telling),
+                Ok(Task::Reload) => {
                     notify::reloading();
                     self.reload();
                     notify::reloaded();
                 }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
+            telling.go_on();
         }
     }
 
-    fn answer(&self, outbox: &Outbox, wish: Wish, text: &str) -> Result<String, Refusal> {
+    fn ask(&self, draft: Draft, telling: &mut Telling) {
+        let Draft { outbox, wish, text, .. } = draft;
+        let mut lines = Vec::new();
+        let last = match self.answer(&mut lines, wish, &text) {
+            Ok(message) => end("done", message),
+            Err(refusal) => {
+                let message = "nothing has changed".to_owned();
+                Pushed { error: Some(refusal), ..end("refused", message) }
+            }
+        };
+        lines.push(last);
+        telling.tell(outbox, lines);
+    }
+
+    /// Does what is wished, and puts down what the client is told before the last line.
+    fn answer(&self, lines: &mut Vec<Pushed>, wish: Wish, text: &str) -> Result<String, Refusal> {
         let Wish::Compare { file, color, check, apply } = wish else {
             let text = self.show()?;
-            parts(&text).for_each(|part| {
-                push(outbox, Pushed { text: Some(part.to_owned()), ..Pushed::default() });
-            });
+            let line = |part: &str| Pushed { text: Some(part.to_owned()), ..Pushed::default() };
+            lines.extend(parts(&text).map(line));
             return Ok(String::new());
         };
         let began = Instant::now();
@@ -76,7 +90,7 @@ impl Work {
         debug!("{file}: read and checked in {:?}", began.elapsed());
         let warnings = config.warnings.render(color);
         if !warnings.is_empty() {
-            push(outbox, Pushed { warnings: Some(warnings), ..Pushed::default() });
+            lines.push(Pushed { warnings: Some(warnings), ..Pushed::default() });
         }
         let changes = match (check, apply) {
             (_, true) => self.apply(config)?,
@@ -91,9 +105,8 @@ impl Work {
         let mut shown: Vec<_> = changes.iter().map(ChangeShown::of).collect();
         // By vnet; within one they stay in the order in which they are made.
         shown.sort_by(|one, other| one.vnet.cmp(&other.vnet));
-        for change in shown {
-            push(outbox, Pushed { change: Some(change), ..Pushed::default() });
-        }
+        let line = |change| Pushed { change: Some(change), ..Pushed::default() };
+        lines.extend(shown.into_iter().map(line));
         Ok(count(changes.len()))
     }
 
@@ -285,14 +298,6 @@ fn of_file(report: String) -> Refusal {
 pub(super) fn end(reason: &str, message: String) -> Pushed {
     let ended = Ended { reason: reason.to_owned(), message, ..Ended::default() };
     Pushed { end: Some(ended), ..Pushed::default() }
-}
-
-/// Sends a line as soon as there is room for it; a client that is gone gets none.
-fn push(outbox: &Outbox, line: Pushed) {
-    while !outbox.has_room() && !outbox.is_gone() {
-        std::thread::sleep(SLOW);
-    }
-    outbox.push(line);
 }
 
 /// The text in parts of bounded length, cut behind lines where there are any.

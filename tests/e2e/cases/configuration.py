@@ -2,10 +2,12 @@
 
 import json
 import signal
+import socket
+import threading
 import time
 
 from harness import Lab, case, equal, interface, loopback, that, vnet
-from harness.client import answer, ask, refused
+from harness.client import answer, ask, path, refused
 from harness.program import command
 from harness.running import answers, lost_nothing, pings, write
 
@@ -245,4 +247,34 @@ def a_file_of_any_size_is_sent_and_shown(lab: Lab):
         lost_nothing(beside)
     equal(ask(lab, "config", "show").count("[[vnet.route]]"), 4000, "routes shown")
     equal(ask(lab, "config", "apply", file), "no change\n", "again")
+    lab.stop()
+
+
+@case()
+def who_reads_an_answer_slowly_delays_no_other(lab: Lab):
+    lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
+    routes = {f"20.{at // 256}.{at % 256}.0/24": ["10.1.0.2"] for at in range(20000)}
+    lab.start(vnet("red", LAN, routes=routes))
+    slow = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    for client in slow:
+        client.connect(str(path(lab)))
+        client.sendall(b'{"id":"s","version":1,"command":"config.show"}\n')
+    done = threading.Event()
+
+    def read():
+        # Often enough to be no client that is stuck; minutes for the whole answer.
+        while not done.wait(0.2):
+            for client in slow:
+                client.recv(2048)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        # Longer than what waits for a client: the answers of the others are on their way all the time.
+        that(len(ask(lab, "config", "show")) > 1 << 20, "it is short")
+    finally:
+        done.set()
+        reader.join()
+    for client in slow:
+        client.close()
     lab.stop()

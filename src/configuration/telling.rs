@@ -1,0 +1,54 @@
+//! Answers on their way to clients, each as fast as its client reads: one that reads slowly delays nobody else.
+
+use std::collections::VecDeque;
+
+use crate::control::Outbox;
+use crate::protocol::Pushed;
+
+use super::thread::end;
+
+/// Answers that wait for their clients. There are no more clients than that who have a good reason to read slowly.
+const ANSWERS: usize = 8;
+
+/// What clients are still to be told.
+#[derive(Debug, Default)]
+pub(super) struct Telling(VecDeque<Answer>);
+
+#[derive(Debug)]
+struct Answer {
+    outbox: Outbox,
+    lines: VecDeque<Pushed>,
+}
+
+impl Answer {
+    /// Sends what there is room for. False when there is no more to send, or nobody to send it to.
+    fn go_on(&mut self) -> bool {
+        while self.outbox.has_room() {
+            let Some(line) = self.lines.pop_front() else { break };
+            self.outbox.push(line);
+        }
+        !self.lines.is_empty() && !self.outbox.is_gone()
+    }
+}
+
+impl Telling {
+    /// Begins to tell a client all these lines. When too many are being told, the one that has waited longest gives way.
+    pub(super) fn tell(&mut self, outbox: Outbox, lines: Vec<Pushed>) {
+        if self.0.len() >= ANSWERS
+            && let Some(slow) = self.0.pop_front()
+        {
+            slow.outbox.push(end("timeout", "the lines were not read in time".to_owned()));
+        }
+        self.0.push_back(Answer { outbox, lines: lines.into() });
+    }
+
+    /// Sends what there is room for.
+    pub(super) fn go_on(&mut self) {
+        self.0.retain_mut(Answer::go_on);
+    }
+
+    /// Whether all was sent.
+    pub(super) fn is_done(&self) -> bool {
+        self.0.is_empty()
+    }
+}
