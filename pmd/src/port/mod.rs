@@ -18,7 +18,7 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crossbeam::utils::CachePadded;
 use dpdk_sys as ffi;
@@ -144,6 +144,9 @@ impl Port {
         if outside != 0 {
             return Err(PortError::QueuesInUse { name: name(), missing: outside });
         }
+        // What other threads did with queues before they dropped them comes before the port stops: the count says no more
+        // than that they are gone.
+        fence(Ordering::Acquire);
         for queue in &mut rx {
             drain(queue);
         }
