@@ -45,13 +45,13 @@ pub const VNET_LIMITS: [VnetLimit; 6] = [
 ];
 
 /// `limits.interfaces` of a vnet, unless it says otherwise.
-pub(crate) const VNET_INTERFACES_DEFAULT: i64 = 4096;
+pub const VNET_INTERFACES_DEFAULT: i64 = 4096;
 
 /// `limits.routes` of a vnet, likewise.
-pub(crate) const VNET_ROUTES_DEFAULT: i64 = 4_194_304;
+pub const VNET_ROUTES_DEFAULT: i64 = 4_194_304;
 
 /// `limits.neighbors` of a vnet, likewise.
-pub(crate) const VNET_NEIGHBORS_DEFAULT: i64 = 1024;
+pub const VNET_NEIGHBORS_DEFAULT: i64 = 1024;
 
 /// `limits.mbufs` of a vnet, unless it says otherwise.
 pub(crate) const VNET_MBUFS_DEFAULT: i64 = 512;

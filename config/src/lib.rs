@@ -56,7 +56,8 @@ mod write;
 pub use change::{Action, Change, Described, EpairEnd, VnetChange};
 pub use defaults::{
     BURST_DEFAULT, DESCRIPTORS_DEFAULT, IDLE_SLEEP_US_DEFAULT, MTU_DEFAULT, NEXT_HOPS_MAX,
-    SAMPLE_DEFAULT, SOCKET_DEFAULT, VNET_LIMITS, VnetLimit, limits,
+    SAMPLE_DEFAULT, SOCKET_DEFAULT, VNET_INTERFACES_DEFAULT, VNET_LIMITS, VNET_NEIGHBORS_DEFAULT,
+    VNET_ROUTES_DEFAULT, VnetLimit, limits,
 };
 pub use diagnostic::{Diagnostic, Label, Rule, Severity, Span};
 pub use difference::difference;

@@ -7,6 +7,7 @@
 //! | `running.rs` | what runs, as a configuration |
 //! | `obstacles.rs` | changes that cannot be made while the instance runs |
 //! | `steps.rs` | changes, made |
+//! | `tests.rs` | what is accepted can be started |
 //!
 //! What takes long, such as reading a file of ten thousand vnets, is done by a thread of its own. It holds nothing of the
 //! stack: whatever it looks at or changes, the control thread does for it, in pieces of half a millisecond, one in each of
@@ -16,6 +17,8 @@ mod obstacles;
 mod running;
 mod steps;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::path::PathBuf;
