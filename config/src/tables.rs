@@ -1,4 +1,4 @@
-//! [`tables!`]: structs for the tables of a TOML file, key by key.
+//! `tables!`: structs for the tables of a TOML file, key by key.
 
 /// Declares the tables of a file: for each a struct with an `Option` for each key, filled by [`crate::decode`].
 ///
