@@ -73,6 +73,6 @@ pub use pool::{MbufPool, PoolError};
 pub use port::{
     Capabilities, Device, Events, Link, MAX_PORTS, Offloads, Port, PortConfig, PortError, PortStats,
 };
-pub use prefetch::{prefetch, prefetch_at};
+pub use prefetch::{CACHE_LINE, prefetch, prefetch_at};
 pub use queue::{RxQueue, TxQueue};
 pub use segment::Segments;

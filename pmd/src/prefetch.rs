@@ -2,8 +2,8 @@
 
 use std::ptr;
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
+/// Bytes of a cache line (DPDK: `RTE_CACHE_LINE_SIZE`, on the machines that this runs on).
+pub const CACHE_LINE: usize = 64;
 
 /// Asks the CPU to load all cache lines of a value, and does not wait for them. Worth its instruction where the value is
 /// not in the caches and there is other work to do before it is read.
@@ -16,7 +16,7 @@ pub fn prefetch<T: ?Sized>(value: &T) {
 /// The same for `bytes` bytes at an address that may be out of date: a hint faults nowhere and reads nothing.
 #[inline(always)]
 pub fn prefetch_at(address: usize, bytes: usize) {
-    for offset in (0..bytes).step_by(LINE) {
+    for offset in (0..bytes).step_by(CACHE_LINE) {
         line(ptr::without_provenance(address.wrapping_add(offset)));
     }
 }

@@ -191,9 +191,8 @@ pub struct Resolved<'a> {
 /// Bytes of a [`Forwarding`] that every burst reads: where its tables are, and the sketches of the filter.
 const FIRST: usize = 128;
 
-/// Next hops and interfaces that are asked for before a burst is processed.
+/// Next hops that are asked for before a burst is processed.
 const FIRST_HOPS: usize = 8;
-const FIRST_EGRESSES: usize = 4;
 
 /// An interface that packets leave through: its port, and what the fast path books, without the interface itself.
 #[derive(Debug)]
@@ -360,7 +359,7 @@ impl Forwarding {
             ((&raw const *value).cast::<u8>().addr(), bytes.min(size_of_val(value)))
         }
         let (hops, egresses) =
-            (size_of::<FastHop>() * FIRST_HOPS, size_of::<Egress>() * FIRST_EGRESSES);
+            (size_of::<FastHop>() * FIRST_HOPS, size_of::<Egress>() * Self::FIRST_EGRESSES);
         [
             of(self, FIRST),
             of(&*self.fib, usize::MAX),
@@ -371,6 +370,9 @@ impl Forwarding {
 
     /// How many there are.
     pub(crate) const REGIONS: usize = 4;
+
+    /// Interfaces that packets leave through and that are asked for as well: most vnets have no more.
+    pub(crate) const FIRST_EGRESSES: usize = 4;
 
     /// The interfaces of the adjacencies, each once.
     pub(crate) fn egresses(&self) -> &[Egress] {

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
-use pmd::{PortId, prefetch, prefetch_at};
+use pmd::{CACHE_LINE, PortId, prefetch, prefetch_at};
 use vnet::{Reader, Vnet};
 
 use super::{IfCounters, IfSlot, Interfaces};
@@ -16,9 +16,6 @@ use crate::worker::Output;
 
 /// Bytes of a vnet's IPv4 variables, from the first one that the fast path reads to the last.
 const VARIABLES: usize = 192;
-const LINE: usize = 64;
-/// Ways out that are asked for: most vnets have no more.
-const EGRESSES: usize = 4;
 
 /// Addresses of what the interface's vnet has. They are asked for and never followed: one that is out of date costs a
 /// few cycles.
@@ -27,7 +24,7 @@ pub(crate) struct Ahead {
     vnet: Region,
     variables: Region,
     forwarding: [Region; Forwarding::REGIONS],
-    egresses: [Egress; EGRESSES],
+    egresses: [Egress; Forwarding::FIRST_EGRESSES],
 }
 
 /// Cache lines side by side: where they begin, and in the lower bits, which are zero in there, how many there are.
@@ -36,15 +33,15 @@ struct Region(AtomicUsize);
 
 impl Region {
     fn set(&self, (address, bytes): (usize, usize)) {
-        let first = address / LINE * LINE;
-        let lines = (address + bytes - first).div_ceil(LINE).min(LINE - 1);
+        let first = address / CACHE_LINE * CACHE_LINE;
+        let lines = (address + bytes - first).div_ceil(CACHE_LINE).min(CACHE_LINE - 1);
         self.0.store(first | lines, Ordering::Relaxed);
     }
 
     #[inline(always)]
     fn prefetch(&self) {
         let region = self.0.load(Ordering::Relaxed);
-        prefetch_at(region / LINE * LINE, region % LINE * LINE);
+        prefetch_at(region / CACHE_LINE * CACHE_LINE, region % CACHE_LINE * CACHE_LINE);
     }
 }
 
@@ -90,7 +87,7 @@ impl Ahead {
             if counters == 0 {
                 return;
             }
-            prefetch_at(IfCounters::block_at(counters, reader), LINE);
+            prefetch_at(IfCounters::block_at(counters, reader), CACHE_LINE);
             out.prefetch(PortId(egress.port.load(Ordering::Relaxed)));
         }
     }
