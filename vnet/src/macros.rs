@@ -111,6 +111,41 @@ macro_rules! module {
                 }
             )*)?
 
+            /// A handle to a vnet, and the module's variables in it: for whoever needs them often, they are found once.
+            #[derive(Clone)]
+            pub struct Bound {
+                base: Base<'static>,
+                vnet: $crate::VnetRef,
+            }
+
+            impl Bound {
+                /// Finds the variables in `vnet`.
+                pub fn new(vnet: $crate::VnetRef) -> Self {
+                    // SAFETY: variables live as long as their vnet, which the handle keeps; of the base no more is
+                    // given away than a borrow of the handle.
+                    let kept: &'static $crate::Vnet = unsafe { &*::core::ptr::from_ref(&*vnet) };
+                    Self { base: init(kept), vnet }
+                }
+
+                /// The vnet.
+                #[inline(always)]
+                pub fn vnet(&self) -> &$crate::VnetRef {
+                    &self.vnet
+                }
+
+                /// The module's variables in it.
+                #[inline(always)]
+                pub fn base(&self) -> Base<'_> {
+                    self.base
+                }
+            }
+
+            impl ::core::fmt::Debug for Bound {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    f.debug_tuple(concat!(stringify!($module), "::Bound")).field(&self.vnet).finish()
+                }
+            }
+
             impl ::core::fmt::Debug for Base<'_> {
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     f.debug_struct(concat!(stringify!($module), "::Base")).finish_non_exhaustive()

@@ -11,7 +11,7 @@ use vnet::{Reader, VnetId, VnetRef};
 use super::EpairEnd;
 use super::ahead::Ahead;
 use crate::counters;
-use crate::inet::Forwarding;
+use crate::inet::{Forwarding, vnet_inet};
 use crate::wire::MacAddr;
 use crate::worker::Output;
 
@@ -144,6 +144,8 @@ pub struct Ifnet {
     tx_checksum: AtomicBool,
     /// The interface's first address, as a source for ICMP errors; 0 while it has none.
     primary: AtomicU32,
+    /// The vnet's IPv4.
+    inet: vnet_inet::Bound,
     /// What a burst from here will read of the vnet.
     pub(crate) ahead: Ahead,
     /// By reader; shared with who closes the books when the interface is gone.
@@ -182,6 +184,7 @@ impl Ifnet {
             slot,
             kind,
             mac,
+            inet: vnet_inet::Bound::new(vnet.clone()),
             vnet,
             home_vnet,
             mtu: AtomicU32::new(u32::from(mtu)),
@@ -192,6 +195,12 @@ impl Ifnet {
             ahead: Ahead::default(),
             counters: (0..slots).map(|_| CachePadded::default()).collect(),
         }
+    }
+
+    /// The variables of the vnet's IPv4.
+    #[inline(always)]
+    pub(crate) fn inet(&self) -> vnet_inet::Base<'_> {
+        self.inet.base()
     }
 
     /// Takes note of what was published for its vnet.

@@ -12,7 +12,9 @@ use super::orders::{Direction, PortChange};
 use super::output::{Output, TxPort};
 use super::queues::{Handover, Inject, QUEUE_PACKETS, WorkerQueues};
 use crate::drops::{DropReason, PortDrops};
-use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward};
+use crate::inet::datapath::{
+    Crossing, Headers, IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward,
+};
 use crate::inet::{ProbeNumber, vnet_inet};
 use crate::net::ahead::LINKS;
 use crate::net::bpf::{tap_received, tap_sent};
@@ -61,6 +63,7 @@ struct Env {
 #[derive(Debug)]
 struct State {
     out: Output,
+    headers: Headers,
     loopback: Vec<(IfSlot, Mbuf)>,
     /// Takes turns with `loopback`: neither ever grows.
     looping: Vec<(IfSlot, Mbuf)>,
@@ -98,6 +101,7 @@ impl Datapath {
             env: Env { reader, interfaces, queues, pool, drops, nodes, fast_path: true },
             state: State {
                 out,
+                headers: Headers::default(),
                 loopback,
                 looping,
                 now: Nanos(0),
@@ -190,7 +194,9 @@ impl Datapath {
     pub fn receive(&mut self, port: PortId, burst: &mut Burst) {
         let Self { env, state, .. } = self;
         match env.interfaces.port(&env.reader, port) {
-            Some(PortDemux { untagged: Some(ifp), vlans: None }) => run(env, state, ifp, burst),
+            Some(PortDemux { untagged: Some(ifp), vlans: None }) => {
+                run(env, state, ifp, burst, None);
+            }
             Some(demux) => env.nodes.run(Node::Demux, burst.len(), state.timed, || {
                 receive_tagged(env, state, demux, burst)
             }),
@@ -277,7 +283,7 @@ fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut B
         let vlan = vlan_id(&mbuf).filter(|vlan| *vlan != 0);
         if current.is_none_or(|(last, _)| last != vlan) {
             if let Some((_, ifp)) = current.take() {
-                run(env, state, ifp, &mut batch);
+                run(env, state, ifp, &mut batch, None);
             }
             let ifp = match vlan {
                 None => demux.untagged.as_deref(),
@@ -297,15 +303,18 @@ fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut B
         let _fits: Result<(), Mbuf> = batch.push(mbuf);
     }
     if let Some((_, ifp)) = current {
-        run(env, state, ifp, &mut batch);
+        run(env, state, ifp, &mut batch, None);
     }
 }
 
-/// Processes a run of frames of one interface inside its vnet.
+/// Processes a run of frames of one interface inside its vnet; by a `crossing`, or with headers of their own.
 #[inline]
-fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
+fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst, crossing: Option<Crossing>) {
     if burst.is_empty() {
         return;
+    }
+    if let Some(other) = state.headers.take_crossing() {
+        settle(state, &other);
     }
     if !state.near.contains(&ifp.slot) {
         prefetch(ifp);
@@ -324,7 +333,9 @@ fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
     let mut bytes = 0;
     if env.fast_path && ifp.is_fast() {
         let packets = burst.len();
-        bytes = cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, ifp, burst));
+        bytes = cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, ifp, burst, crossing));
+    } else if let Some(crossing) = crossing {
+        crossing.settle(burst.as_mut_slice());
     }
     if !burst.is_empty() {
         bytes += exceptions(&mut cx, ifp, burst);
@@ -368,13 +379,14 @@ fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
 fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
     // `INIT_VNET_*` with the interface's vnet, as much of FreeBSD has it: curvnet was stored a moment ago, and to load it
     // again the core would wait for the store.
-    let inet = vnet_inet::init(&ifp.vnet);
+    let inet = ifp.inet();
     Cx {
         reader: &env.reader,
         ingress: ifp,
         inet,
         forwarding: inet.forwarding().load(&env.reader),
         out: &mut state.out,
+        headers: &mut state.headers,
         loopback: &mut state.loopback,
         queues: &env.queues,
         pool: &env.pool,
@@ -390,8 +402,9 @@ fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
 fn cross_epairs(env: &Env, state: &mut State) {
     for _ in 0..state.out.epairs().len() {
         let Some((port, mut queue)) = state.out.epairs().pop() else { break };
+        let crossing = state.headers.take_crossing_to(port);
         match env.interfaces.port(&env.reader, port).and_then(|end| end.untagged.as_ref()) {
-            Some(ifp) => cross_epair(env, state, ifp, &mut queue),
+            Some(ifp) => cross_epair(env, state, ifp, &mut queue, crossing),
             None => env.drops.crossing.add(DropReason::InterfaceGone, queue.discard()),
         }
         state.out.epairs().put_back(queue);
@@ -403,15 +416,30 @@ fn cross_epairs(env: &Env, state: &mut State) {
 }
 
 /// What `ifp` was sent by the other end.
-fn cross_epair(env: &Env, state: &mut State, ifp: &Ifnet, queue: &mut TxPort) {
+///
+/// The frames keep what a port said of them, which is asked only where a port says it; nothing was asked of a port, as no
+/// epair offers anything.
+fn cross_epair(
+    env: &Env,
+    state: &mut State,
+    ifp: &Ifnet,
+    queue: &mut TxPort,
+    crossing: Option<Crossing>,
+) {
     let (frames, refused) = queue.take_epair();
-    // What a port said of the packet, and what was asked of a port, ends with the first vnet: the other one finds a frame
-    // as it would come from a cable. Nobody reads the packet type.
-    frames.iter_mut().for_each(|mbuf| mbuf.set_ol_flags(0));
+    let crossing = crossing.and_then(|crossing| crossing.alone_in(frames));
     let packets = frames.len();
-    env.nodes.run(Node::Epair, packets, state.timed, || run(env, state, ifp, frames));
+    env.nodes.run(Node::Epair, packets, state.timed, || run(env, state, ifp, frames, crossing));
     if refused > 0 {
         refuse(env, state, ifp, refused);
+    }
+}
+
+/// Gives the frames of a crossing their headers where they wait, because the columns go to another burst.
+#[cold]
+fn settle(state: &mut State, crossing: &Crossing) {
+    if let Some(queue) = state.out.epairs().waiting(crossing.port()) {
+        crossing.settle_first(queue.frames());
     }
 }
 

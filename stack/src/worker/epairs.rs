@@ -61,6 +61,20 @@ impl Epairs {
         self.waiting.get_mut(at).unwrap_or(&mut self.spill)
     }
 
+    /// Whether nothing waits for an end, and there is a queue for it.
+    #[inline]
+    pub(super) fn is_idle(&self, end: EpairEnd) -> bool {
+        let Some(number) = self.numbers.get(end.place()) else { return false };
+        let at = usize::from(number.wrapping_sub(self.first));
+        let waits = self.waiting.get(at).is_some_and(|queue| queue.port() == end.port());
+        !waits && !self.free.is_empty()
+    }
+
+    /// The queue of an end that frames wait for.
+    pub(super) fn waiting(&mut self, port: PortId) -> Option<&mut TxPort> {
+        self.waiting.iter_mut().find(|queue| queue.port() == port).map(|queue| &mut **queue)
+    }
+
     /// How many ends frames wait for.
     #[inline]
     pub(super) fn len(&self) -> usize {

@@ -132,6 +132,12 @@ impl TxPort {
         (&mut self.frames, refused)
     }
 
+    /// The frames that wait.
+    #[inline]
+    pub(super) fn frames(&mut self) -> &mut Burst {
+        &mut self.frames
+    }
+
     /// Ends the frames that wait for an end of an epair; how many there were, with those that found no room.
     pub(super) fn discard(&mut self) -> u64 {
         let (frames, refused) = self.take_epair();
@@ -281,6 +287,12 @@ impl Output {
     pub fn has(&self, port: PortId) -> bool {
         EpairEnd::of_port(port).is_some()
             || self.ports.get(usize::from(port.0)).is_some_and(Option::is_some)
+    }
+
+    /// Whether `port` is the other end of an epair for which nothing waits yet, but could.
+    #[inline(always)]
+    pub(crate) fn can_cross(&self, port: PortId) -> bool {
+        EpairEnd::of_port(port).is_some_and(|end| self.epairs.is_idle(end))
     }
 
     /// What ends of epairs shall receive.

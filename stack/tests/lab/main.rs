@@ -8,6 +8,8 @@
 //! | `coverage` | that every drop reason is in one of these |
 //! | `fragments` | datagrams that are cut, and put together again |
 //! | `fast_path` | both paths do the same |
+//! | `crossing` | the same for bursts that go on through epairs |
+//! | `outcome` | what became of bursts, to be compared |
 //! | `limits` | what one vnet may occupy, and that others do not notice |
 //! | `loopback` | packets of a vnet to itself |
 //! | `receivers` | which interface has a port and VLAN |
@@ -30,6 +32,7 @@ mod arp;
 mod captures;
 mod cases;
 mod coverage;
+mod crossing;
 mod epair;
 mod fast_path;
 mod forward;
@@ -42,6 +45,7 @@ mod live;
 mod loopback;
 mod moves;
 mod options;
+mod outcome;
 mod peers;
 mod probes;
 mod receivers;

@@ -11,7 +11,11 @@ use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_c
 pub(super) const GROUP: usize = 8;
 
 /// What the first pass read of the packets of a chunk, a column each. What belongs to an exception means nothing.
+#[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Columns {
+    /// Sources, as in the header.
+    pub(super) src: [u32; CHUNK],
     /// Destinations, host byte order.
     pub(super) dst: [u32; CHUNK],
     /// The header's word of TTL, protocol and checksum as it will be after one hop, little-endian.
@@ -20,9 +24,10 @@ pub(super) struct Columns {
     pub(super) pkt_len: [u32; CHUNK],
 }
 
-impl Columns {
-    pub(super) fn new() -> Self {
-        Self { dst: [0; CHUNK], ttl: [0; CHUNK], pkt_len: [0; CHUNK] }
+impl Default for Columns {
+    fn default() -> Self {
+        let column = [0; CHUNK];
+        Self { src: column, dst: column, ttl: column, pkt_len: column }
     }
 }
 
@@ -67,6 +72,36 @@ pub(super) fn check<const OFFLOAD: bool>(
     exceptions
 }
 
+/// The same for packets that another vnet's fast path has checked, and whose columns are at hand: what does not depend on the
+/// vnet is known to be right.
+#[inline(never)]
+pub(super) fn check_again(rules: &Rules<'_>, columns: &mut Columns, count: usize) -> u64 {
+    let ordinary = Ordinary::on(rules.ifp, rules);
+    let mut exceptions = 0;
+    for start in (0..count).step_by(GROUP) {
+        exceptions |= check_group_again(&ordinary, columns, start) << start;
+    }
+    columns.ttl.iter_mut().for_each(|ttl| *ttl = decrement_ttl(*ttl));
+    exceptions & (u64::MAX >> (CHUNK - count))
+}
+
+#[cfg(target_feature = "avx2")]
+use super::check_avx2::check_group_again;
+
+#[cfg(not(target_feature = "avx2"))]
+use check_each_again as check_group_again;
+
+/// Of a group, which packets are not ordinary for this vnet.
+#[cfg(any(test, not(target_feature = "avx2")))]
+pub(super) fn check_each_again(ordinary: &Ordinary<'_>, columns: &Columns, start: usize) -> u64 {
+    (start..start + GROUP).fold(0, |exceptions, at| {
+        let negative = ordinary.longest.wrapping_sub(columns.pkt_len[at] as i32)
+            | ((columns.ttl[at] & 0xff) as i32 - 2);
+        let is_ordinary = negative >= 0 && ordinary.not_sources.may_hold(columns.src[at]) == 0;
+        exceptions | u64::from(!is_ordinary) << (at - start)
+    })
+}
+
 #[cfg(target_feature = "avx2")]
 #[inline(always)]
 fn check_group<const OFFLOAD: bool>(
@@ -99,6 +134,7 @@ pub(super) fn check_each<const OFFLOAD: bool>(
             continue;
         };
         let at = start + bit;
+        columns.src[at] = load32(h, 26);
         columns.dst[at] = load32(h, 30).swap_bytes();
         columns.ttl[at] = decrement_ttl(load32(h, 22));
         columns.pkt_len[at] = mbuf.pkt_len();

@@ -25,6 +25,28 @@ pub(super) fn check_group<const OFFLOAD: bool>(
     unsafe { check_lanes::<OFFLOAD>(ordinary, group, columns, start) }
 }
 
+/// The bits of the packets that are not ordinary for this vnet, of those that another one has checked.
+#[inline(always)]
+pub(super) fn check_group_again(ordinary: &Ordinary<'_>, columns: &Columns, start: usize) -> u64 {
+    // SAFETY: this file is part of builds whose target has AVX2.
+    unsafe { check_lanes_again(ordinary, columns, start) }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn check_lanes_again(ordinary: &Ordinary<'_>, columns: &Columns, start: usize) -> u64 {
+    let all = |n: i32| _mm256_set1_epi32(n);
+    let ttl = _mm256_and_si256(load(&columns.ttl, start), all(0xff));
+    let mut negative = _mm256_sub_epi32(ttl, all(2));
+    for not_negative in [
+        _mm256_sub_epi32(all(ordinary.longest), load(&columns.pkt_len, start)),
+        not_sources(ordinary.not_sources, load(&columns.src, start)),
+    ] {
+        negative = _mm256_or_si256(negative, not_negative);
+    }
+    u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(negative)) as u8)
+}
+
 /// What of a frame's first 16 bytes is compared: the destination, the source's group bit, EtherType, version and length
 /// of the IPv4 header.
 const LINK_MASK: [u8; 16] = [255, 255, 255, 255, 255, 255, 1, 0, 0, 0, 0, 0, 255, 255, 255, 0];
@@ -86,6 +108,7 @@ fn check_lanes<const OFFLOAD: bool>(
         exceptions |= link_exceptions(ordinary.mac, group);
     }
 
+    store(&mut columns.src, start, src)?;
     store(&mut columns.dst, start, dst_host)?;
     store(&mut columns.ttl, start, decrement_ttl(third))?;
     store(&mut columns.pkt_len, start, pkt_len)?;
@@ -257,6 +280,17 @@ fn decrement_ttl(words: __m256i) -> __m256i {
     _mm256_blend_epi16::<0b1010_1010>(_mm256_sub_epi32(words, one), checksum)
 }
 
+/// Reads eight lanes of a column; zeros beyond its end.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load<const N: usize>(column: &[u32; N], start: usize) -> __m256i {
+    let lanes = column.get(start..).and_then(|rest| rest.first_chunk::<GROUP>());
+    // SAFETY: eight words; the load may be unaligned.
+    lanes.map_or(_mm256_setzero_si256(), |lanes| unsafe {
+        _mm256_loadu_si256(lanes.as_ptr().cast())
+    })
+}
+
 /// Writes eight lanes of a column; `None` beyond its end.
 #[target_feature(enable = "avx2")]
 #[inline]
@@ -330,7 +364,7 @@ mod tests {
             let mac = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
             let longest = MTU + ETHER_HDR_LEN as i32;
             let ordinary = Ordinary { mac, longest, not_sources: &not_sources };
-            let (mut lanes, mut each) = (Columns::new(), Columns::new());
+            let (mut lanes, mut each) = (Columns::default(), Columns::default());
             let exceptions = check_each::<false>(&ordinary, group, &mut each, 8);
             let Some(found) = check_group::<false>(&ordinary, group, &mut lanes, 8) else {
                 prop_assert!(frames.iter().any(|frame| frame.len() < HEADERS));
@@ -339,6 +373,7 @@ mod tests {
             prop_assert_eq!(found, exceptions);
             for lane in (0..GROUP).filter(|lane| exceptions >> lane & 1 == 0) {
                 let at = 8 + lane;
+                prop_assert_eq!(lanes.src[at], each.src[at]);
                 prop_assert_eq!(lanes.dst[at], each.dst[at]);
                 prop_assert_eq!(lanes.ttl[at], each.ttl[at]);
                 prop_assert_eq!(lanes.pkt_len[at], each.pkt_len[at]);

@@ -2,27 +2,27 @@
 
 use pmd::Mbuf;
 
+use super::booking::{Booking, Count};
 use super::check::{Columns, GROUP};
-use super::{CHUNK, HEADERS, Ports, Rules, Tally, exception};
+use super::crossing::{Crossing, write_headers};
+use super::{CHUNK, HEADERS, Rules, exception};
 use crate::inet::datapath::flow::flow_of;
 use crate::inet::{AdjacencyState, FastHop, NextHopKind};
 use crate::net::datapath::write_link_header;
 use crate::wire::{ETHER_HDR_LEN, decrement_ttl};
-use crate::worker::Cx;
 
 /// Rewrites the packets of `chunk` that are no exceptions so far; the bits of the exceptions after it.
 #[inline(never)]
 pub(super) fn rewrite(
-    cx: &Cx<'_>,
     rules: &Rules<'_>,
     chunk: &mut [Mbuf],
     columns: &Columns,
     hops: &[u16; CHUNK],
+    before: Option<&Crossing>,
     exceptions: u64,
-    tally: &mut Tally,
+    booking: Booking<'_>,
 ) -> u64 {
-    let booking = Booking { cx, tally, egress: u32::MAX, count: Count::default() };
-    let mut pass = Pass { rules, columns, hops, exceptions, booking };
+    let mut pass = Pass { rules, columns, hops, before, exceptions, booking };
     let (groups, rest) = chunk.as_chunks_mut::<GROUP>();
     let mut start = 0;
     for group in groups {
@@ -43,19 +43,13 @@ struct Pass<'a> {
     rules: &'a Rules<'a>,
     columns: &'a Columns,
     hops: &'a [u16; CHUNK],
+    /// How the packets came here, if they have no headers of their own yet.
+    before: Option<&'a Crossing>,
     exceptions: u64,
     booking: Booking<'a>,
 }
 
-impl<'a> Pass<'a> {
-    /// The hop at a FIB index, unless packets to it need a second look: those that leave where they came in might want a
-    /// redirect.
-    #[inline(always)]
-    fn fast(&self, hop: u16) -> Option<&'a FastHop> {
-        let fast = self.rules.forwarding.fast_hops().get(usize::from(hop))?;
-        (!self.rules.redirects || fast.slot != self.rules.ifp.slot).then_some(fast)
-    }
-
+impl Pass<'_> {
     /// Rewrites a group with one next hop for all, as in most groups of most bursts: what concerns the hop is done once.
     /// False, and nothing done, when the group is not like that.
     #[inline(always)]
@@ -67,7 +61,7 @@ impl<'a> Pass<'a> {
         ) else {
             return false;
         };
-        let Some(fast) = self.fast(hops[0]) else { return false };
+        let Some(fast) = self.rules.fast(hops[0]) else { return false };
         let longest = lengths.iter().fold(0, |longest, len| longest.max(*len));
         if *hops != [hops[0]; GROUP] || longest > fast.longest {
             return false;
@@ -82,10 +76,13 @@ impl<'a> Pass<'a> {
     /// Rewrites packets to different hops, and those that need a second look.
     #[inline(never)]
     fn one_by_one(&mut self, packets: &mut [Mbuf], start: usize) {
+        if let Some(before) = self.before {
+            before.settle(packets);
+        }
         for (bit, mbuf) in packets.iter_mut().enumerate() {
             let at = start + bit;
             let (hop, pkt_len) = (self.hops[at], mbuf.pkt_len());
-            let egress = match self.fast(hop) {
+            let egress = match self.rules.fast(hop) {
                 Some(fast) if pkt_len <= fast.longest => {
                     rewrite_fast(fast, mbuf, self.columns.ttl[at]);
                     fast.egress
@@ -110,63 +107,12 @@ fn of_group<T>(column: &[T; CHUNK], start: usize) -> Option<&[T; GROUP]> {
     column.get(start..)?.first_chunk()
 }
 
-/// The packets in a row that leave through one interface, so that it is looked at once.
-struct Booking<'a> {
-    cx: &'a Cx<'a>,
-    tally: &'a mut Tally,
-    egress: u32,
-    count: Count,
-}
-
-/// Of at most 64 packets.
-#[derive(Clone, Copy, Default)]
-struct Count {
-    packets: u32,
-    bytes: u32,
-}
-
-impl Booking<'_> {
-    #[inline(always)]
-    fn add(&mut self, egress: u32, count: Count) {
-        if egress != self.egress {
-            self.close();
-            (self.egress, self.count) = (egress, Count::default());
-        }
-        self.count.packets += count.packets;
-        self.count.bytes += count.bytes;
-    }
-
-    #[inline(never)]
-    fn close(&mut self) {
-        let forwarding = self.cx.forwarding;
-        let Some(egress) = forwarding.and_then(|forwarding| forwarding.egress(self.egress)) else {
-            return;
-        };
-        let (packets, bytes) = (u64::from(self.count.packets), u64::from(self.count.bytes));
-        // Without a transmit queue they are dropped, not sent.
-        if self.cx.out.has(egress.port) {
-            let counters = egress.counters(self.cx.reader);
-            counters.opackets.add(packets);
-            counters.obytes.add(bytes);
-        }
-        self.tally.forwarded += packets;
-        self.tally.received_bytes += bytes;
-        self.tally.ports = match self.tally.ports {
-            Ports::None => Ports::One(egress.port),
-            Ports::One(port) if port == egress.port => self.tally.ports,
-            _ => Ports::Many,
-        };
-    }
-}
-
 /// A packet to a single gateway.
 #[inline(always)]
 fn rewrite_fast(hop: &FastHop, mbuf: &mut Mbuf, ttl: u32) {
     mbuf.set_port(hop.port);
     let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { return };
-    h[0..8].copy_from_slice(&hop.link_start);
-    h[6..14].copy_from_slice(&hop.link_end);
-    h[22..26].copy_from_slice(&ttl.to_le_bytes());
+    write_headers(h, [hop.link_start, hop.link_end], ttl);
 }
 
 /// Any packet: several paths, hosts of connected networks, VLAN tags. What it is booked on; `None` leaves the packet as it

@@ -1,0 +1,114 @@
+//! Bursts that cross an epair, from one vnet's fast path to the next one's.
+//!
+//! The first vnet has read and checked all headers, and the second one writes over all that the first would write. So a burst
+//! that goes to the other end of an epair as a whole is not touched: what was read of it stays in the columns, and its
+//! headers are those that it was received with. They are written by the vnet that it leaves from; or by whoever finds that a
+//! vnet has to look at its packets more closely, before it does.
+
+use pmd::{Burst, Mbuf, PortId};
+
+use super::check::Columns;
+use super::{HEADERS, load32};
+use crate::inet::FastHop;
+use crate::wire::{MacAddr, decrement_ttl};
+
+/// What a worker's fast path knows of the packets that it handled last.
+#[derive(Debug, Default)]
+pub struct Headers {
+    pub(super) columns: Columns,
+    /// Where they are, if they cross an epair.
+    pub(super) crossing: Option<Crossing>,
+}
+
+impl Headers {
+    /// The crossing that has not come to its end, if there is one. Whoever asks goes on with it: to the end, or by
+    /// [`Crossing::settle`].
+    #[inline(always)]
+    pub fn take_crossing(&mut self) -> Option<Crossing> {
+        self.crossing.take()
+    }
+
+    /// The same, if it leads to `port`.
+    #[inline(always)]
+    pub fn take_crossing_to(&mut self, port: PortId) -> Option<Crossing> {
+        self.crossing.take_if(|crossing| crossing.port == port)
+    }
+}
+
+/// A burst on its way, whose packets have other headers than it seems.
+#[derive(Debug)]
+#[must_use = "the frames have the headers that they were received with"]
+pub struct Crossing {
+    /// The link header that the last vnet sent them with: its first eight bytes, and its last eight.
+    link: [[u8; 8]; 2],
+    /// The end that receives them.
+    port: PortId,
+    /// How many there are.
+    packets: u16,
+    /// How many vnets they passed, each of which lowers the TTL.
+    routers: u16,
+}
+
+impl Crossing {
+    /// Of `packets` that leave through `hop`, by now with the headers of the crossing `before`.
+    pub(super) fn new(hop: &FastHop, packets: usize, before: Option<&Self>) -> Self {
+        Self {
+            link: [hop.link_start, hop.link_end],
+            port: hop.port,
+            packets: packets as u16,
+            routers: before.map_or(0, |before| before.routers) + 1,
+        }
+    }
+
+    /// The end that receives.
+    #[inline(always)]
+    pub fn port(&self) -> PortId {
+        self.port
+    }
+
+    /// The crossing of `frames`, which waited at the end. It goes on with them if they are its own alone; if others followed,
+    /// all have headers afterwards.
+    #[inline(always)]
+    pub fn alone_in(self, frames: &mut Burst) -> Option<Self> {
+        if frames.len() == usize::from(self.packets) {
+            return Some(self);
+        }
+        self.settle_first(frames);
+        None
+    }
+
+    /// Writes the headers of those of `frames` that are its own: the first ones.
+    #[cold]
+    pub fn settle_first(&self, frames: &mut Burst) {
+        let own = frames.iter_mut().take(usize::from(self.packets));
+        own.for_each(|mbuf| self.settle_one(mbuf));
+    }
+
+    /// Whether the link header is one that `mac` receives from a single station.
+    #[inline(always)]
+    pub(super) fn leads_to(&self, mac: MacAddr) -> bool {
+        let [[a, b, c, d, e, f, source, _], _] = self.link;
+        [a, b, c, d, e, f] == mac.0 && source & 1 == 0
+    }
+
+    /// Writes the headers.
+    #[cold]
+    pub fn settle(&self, frames: &mut [Mbuf]) {
+        frames.iter_mut().for_each(|mbuf| self.settle_one(mbuf));
+    }
+
+    fn settle_one(&self, mbuf: &mut Mbuf) {
+        // It had headers when the first vnet read them.
+        let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { return };
+        let ttl = (0..self.routers).fold(load32(h, 22), |ttl, _| decrement_ttl(ttl));
+        write_headers(h, self.link, ttl);
+    }
+}
+
+/// What forwarding changes of a packet: link header, TTL and checksum.
+#[inline(always)]
+pub(super) fn write_headers(h: &mut [u8; HEADERS], [start, end]: [[u8; 8]; 2], ttl: u32) {
+    h[0..8].copy_from_slice(&start);
+    h[6..14].copy_from_slice(&end);
+    h[22..26].copy_from_slice(&ttl.to_le_bytes());
+}
