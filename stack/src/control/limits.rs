@@ -1,11 +1,13 @@
 //! What a vnet may occupy, and what it does: checked before it grows, and refused by name.
 
 use vnet::VnetRef;
+use vnet::sysctl::{SysctlError, Value};
 
 use super::Stack;
 use crate::drops::DropReason;
 use crate::inet::control::{
-    ArpLimits, GatewayPath, HeldPacket, Hop, InetControl, NeighborKey, RouteChange, arp_limits,
+    ArpLimits, GatewayPath, HeldPacket, Hop, InetControl, NeighborKey, NeighborState, RouteChange,
+    arp_limits,
 };
 use crate::inet::{Adjacency, vnet_inet};
 use crate::net::{IfCounters, Ifnet, Limit, held_limit, mbuf_limit, vnet_net};
@@ -77,6 +79,42 @@ impl Stack {
             return Err(self.refuse(vnet, LimitReached { limit: Limit::Routes, most }));
         }
         self.check_memory(vnet, bytes)
+    }
+
+    /// Whether the sysctl of a limit may get this value: not one below what the vnet was given, or the running configuration
+    /// would be one that no start accepts. Neighbours that it found do not count: they are not part of it.
+    pub(super) fn check_new_limit(
+        &self,
+        vnet: &VnetRef,
+        sysctl: &str,
+        most: &Value,
+    ) -> Result<(), SysctlError> {
+        let limit = Limit::ALL.iter().find(|limit| limit.sysctl() == sysctl);
+        let (Some(limit), Some(most)) = (limit, most.as_number()) else { return Ok(()) };
+        let given = match limit {
+            Limit::HeldPackets | Limit::Mbufs => return Ok(()),
+            Limit::Interfaces => self.sizes_of(vnet).0 as u64,
+            Limit::Routes => self.sizes_of(vnet).1 as u64,
+            Limit::Neighbors => self
+                .with_inet(vnet, |inet| {
+                    inet.arp
+                        .iter()
+                        .filter(|(_, state)| matches!(state, NeighborState::Static(_)))
+                        .count()
+                })
+                .unwrap_or_default() as u64,
+            Limit::Memory => {
+                self.with_inet(vnet, |inet| self.memory(vnet, inet)).unwrap_or_default()
+            }
+        };
+        if i128::from(given) > most {
+            let what = limit.what();
+            let cause = format!(
+                "the vnet has {given} {what}: delete some first, or give a number from {given}"
+            );
+            return Err(SysctlError::Refused { name: limit.sysctl(), cause });
+        }
+        Ok(())
     }
 
     fn check_memory(&self, vnet: &VnetRef, more: usize) -> Result<(), LimitReached> {

@@ -26,13 +26,15 @@ impl Stack {
         oids.iter().map(|oid| tree.get_oid(control, Some(vnet), oid)).collect()
     }
 
-    /// Changes a sysctl of a vnet that is in service, which tunables and read-only ones refuse; the value before.
+    /// Changes a sysctl of a vnet that is in service, which tunables and read-only ones refuse, and limits that are below what
+    /// the vnet has; the value before.
     pub fn write_sysctl(
         &mut self,
         vnet: &VnetRef,
         name: &str,
         value: Value,
     ) -> Result<Value, SysctlError> {
+        self.check_new_limit(vnet, name, &value)?;
         self.vnets.registry().sysctl().set(&mut self.control, Some(vnet), name, value)
     }
 

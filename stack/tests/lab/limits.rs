@@ -107,6 +107,35 @@ fn a_limit_below_what_there_is_takes_nothing_away() {
     lab.end();
 }
 
+/// Whoever lowers a limit below what there is would have a vnet that no start makes from what `config show` prints.
+#[test]
+fn a_limit_is_not_lowered_below_what_there_is() {
+    let mut lab = crossroads();
+    let vnet = lab.vnet(RED);
+    let set = |lab: &mut Lab, limit: Limit, most: u64| {
+        let value = Value::S64(i64::try_from(most).unwrap());
+        lab.control(|stack| stack.write_sysctl(&vnet, limit.sysctl(), value))
+    };
+    for limit in [Limit::Interfaces, Limit::Routes, Limit::Memory, Limit::Neighbors] {
+        let LimitUse { used, .. } = usage(&mut lab, limit);
+        let error = set(&mut lab, limit, used - 1).unwrap_err().to_string();
+        for word in [limit.sysctl(), &format!("{used} {}", limit.what()), "delete some first"] {
+            assert!(error.contains(word), "{error}");
+        }
+        let _before = set(&mut lab, limit, used).unwrap();
+    }
+    // A neighbour that introduced itself is nobody's wish.
+    let _before = set(&mut lab, Limit::Neighbors, 1000).unwrap();
+    let _before = set(&mut lab, Limit::Memory, 1 << 30).unwrap();
+    let before = usage(&mut lab, Limit::Neighbors).used;
+    let asks = Arp::request(mac(8), Ipv4Addr::new(10, 0, 0, 8), OWN[0]).frame(BROADCAST, None);
+    let _answer = lab.send(0, &[asks]);
+    assert_eq!(usage(&mut lab, Limit::Neighbors).used, before + 1);
+    let _before = set(&mut lab, Limit::Neighbors, before).unwrap();
+    drop(vnet);
+    lab.end();
+}
+
 #[test]
 fn as_many_interfaces_as_there_may_be() {
     let mut lab = crossroads();
