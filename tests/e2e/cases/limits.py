@@ -32,6 +32,9 @@ def limits_refuse_by_name_and_are_shown(lab: Lab):
     text = ask(lab, "vnet", "show", "red")
     that("6/6 routes, 2 refused (net.vnet.maxroutes)\n" in text, text)
     that("net.vnet.routes: 6\n" in ask(lab, "-v", "red", "sysctl", "net.vnet"), "usage")
+    # Not below what there is, so that a start accepts what runs.
+    message = refused(lab, "-v", "red", "sysctl", "net.vnet.maxroutes=5")
+    that("the vnet has 6 routes" in message and "delete some first" in message, message)
     # Memory, checked before it grows: a route is about 64 bytes.
     ask(lab, "-v", "red", "sysctl", "net.vnet.maxmemory=4096", "net.vnet.maxroutes=1000000")
     that(limits["memory"]["used"] < 4096, f"{limits['memory']}")
