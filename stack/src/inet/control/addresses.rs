@@ -160,6 +160,12 @@ impl InetControl {
         self.addresses[self.places(slot)].iter().map(|address| address.net).collect()
     }
 
+    /// The network of the interface that `addr` is on, the longest if there are several.
+    pub(super) fn network_of(&self, slot: IfSlot, addr: Ipv4Addr) -> Option<Ipv4Net> {
+        let networks = self.addresses[self.places(slot)].iter().map(|address| address.net);
+        networks.filter(|net| net.contains(&addr)).max_by_key(Ipv4Net::prefix_len)
+    }
+
     /// The interface whose network holds `addr`, the longest if there are several.
     #[must_use]
     pub fn connected(&self, addr: Ipv4Addr) -> Option<Address> {

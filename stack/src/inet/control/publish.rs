@@ -25,8 +25,12 @@ impl InetControl {
     /// What workers shall read from now on.
     #[must_use]
     pub(crate) fn forwarding(&self) -> Forwarding {
-        let mut builder =
-            Builder { control: self, adjacencies: Vec::new(), of_interface: HashMap::new() };
+        let mut builder = Builder {
+            control: self,
+            interfaces: self.interfaces.iter().map(|ifp| (ifp.slot, ifp)).collect(),
+            adjacencies: Vec::new(),
+            of_interface: HashMap::new(),
+        };
         let next_hops = self
             .hops
             .iter()
@@ -68,11 +72,13 @@ impl InetControl {
 
 struct Builder<'a> {
     control: &'a InetControl,
+    /// By slot: a vnet may have thousands, and each is asked for several times.
+    interfaces: HashMap<IfSlot, &'a Arc<Ifnet>>,
     adjacencies: Vec<Adjacency>,
     of_interface: HashMap<IfSlot, u32>,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     fn next_hop(&mut self, hop: &Hop) -> NextHop {
         let (kind, slot) = match hop {
             Hop::Blackhole => return NextHop { kind: NextHopKind::Blackhole, count: 0, first: 0 },
@@ -116,11 +122,15 @@ impl Builder<'_> {
         at
     }
 
+    fn find(&self, slot: IfSlot) -> Option<&'a Arc<Ifnet>> {
+        self.interfaces.get(&slot).copied()
+    }
+
     fn interface(&mut self, slot: IfSlot) -> Option<u32> {
         if let Some(at) = self.of_interface.get(&slot) {
             return Some(*at);
         }
-        let ifp = self.control.interface(slot)?;
+        let ifp = self.find(slot)?;
         let adjacency = adjacency(
             ifp,
             MacAddr::BROADCAST,
@@ -134,11 +144,11 @@ impl Builder<'_> {
     }
 
     fn neighbor(&mut self, key: NeighborKey) -> Option<u32> {
-        let ifp = self.control.interface(key.slot)?;
+        let ifp = self.find(key.slot)?;
         let mac = self.control.arp.get(key).and_then(super::NeighborState::mac);
         let state =
             if mac.is_some() { AdjacencyState::Resolved } else { AdjacencyState::Unresolved };
-        let network = self.control.connected(key.addr).map(|address| address.net);
+        let network = self.control.network_of(key.slot, key.addr);
         let adjacency = adjacency(ifp, mac.unwrap_or(MacAddr::ZERO), state, key.addr, network);
         let mark = self.control.arp.use_mark(key);
         let unasked = mark.filter(|mark| !mark.load(Ordering::Relaxed)).cloned();
