@@ -27,11 +27,12 @@ def command(*arguments: str, timeout_s: float = 30.0, cwd=ROOT) -> subprocess.Co
     return subprocess.run(line, capture_output=True, text=True, timeout=timeout_s, cwd=cwd, preexec_fn=die_with_parent)
 
 
-def bench(*arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess:
-    """Runs curvnet-bench to its end."""
+def bench(*arguments: str, timeout_s: float = 60.0, namespace: str | None = None) -> subprocess.CompletedProcess:
+    """Runs curvnet-bench to its end, in a namespace if one is named."""
     if not BENCH.exists():
         raise AssertionError(f"{BENCH} is missing: make build, or name another with CURVNET_BENCH=")
-    line = [str(BENCH), *map(str, arguments)]
+    there = ["ip", "netns", "exec", namespace] if namespace else []
+    line = [*there, str(BENCH), *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, timeout=timeout_s, preexec_fn=die_with_parent)
 
 
