@@ -158,6 +158,12 @@ impl Mbuf {
             .then(|| field!(self.0, CV_MBUF_VLAN_TCI, u16))
     }
 
+    /// As if the NIC had taken this tag out of the frame.
+    pub(crate) fn set_rx_vlan_stripped(&mut self, tci: u16) {
+        self.set_ol_flags(self.ol_flags() | ffi::CV_RX_VLAN_STRIPPED);
+        field!(self.0, CV_MBUF_VLAN_TCI, u16, tci);
+    }
+
     /// The RSS hash if the NIC computed one.
     #[inline(always)]
     #[must_use]

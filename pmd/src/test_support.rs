@@ -59,6 +59,11 @@ pub fn packet(bytes: &[u8]) -> Mbuf {
     pool().from_bytes(bytes).unwrap_or_else(|| panic!("the test pool is empty"))
 }
 
+/// Has the packet look as if its port had taken an 802.1Q tag off (`RTE_MBUF_F_RX_VLAN_STRIPPED`).
+pub fn strip_vlan(packet: &mut Mbuf, tci: u16) {
+    packet.set_rx_vlan_stripped(tci);
+}
+
 /// A packet from the shared pool with one segment for each slice.
 ///
 /// # Panics

@@ -38,8 +38,8 @@
 /// the configuration of a new vnet may set though it is read-only afterwards. The range holds `i128`s.
 ///
 /// The macro makes a Rust module with `MODULE` (a [`ModuleDef`](crate::ModuleDef)), `Base` with a method for each
-/// variable, `init(vnet)` and `cur(reader)` which return a base (`INIT_VNET_*`). Paths in the declaration are those of
-/// the place where it stands, from one module further in.
+/// variable, `init(vnet)` and `cur(reader)` which return a base (`INIT_VNET_*`), and `Bound`, a handle to a vnet that has
+/// the base at hand. Paths in the declaration are those of the place where it stands, from one module further in.
 #[macro_export]
 macro_rules! module {
     ($(#[doc = $doc:literal])* $module_vis:vis mod $module:ident {
@@ -111,8 +111,7 @@ macro_rules! module {
                 }
             )*)?
 
-            /// A handle to a vnet, and the module's variables in it: for whoever needs them often, they are found once.
-            #[derive(Clone)]
+            /// The module's variables in a vnet, found once for whoever needs them often. A handle to the vnet, too.
             pub struct Bound {
                 base: Base<'static>,
                 vnet: $crate::VnetRef,
@@ -125,12 +124,6 @@ macro_rules! module {
                     // given away than a borrow of the handle.
                     let kept: &'static $crate::Vnet = unsafe { &*::core::ptr::from_ref(&*vnet) };
                     Self { base: init(kept), vnet }
-                }
-
-                /// The vnet.
-                #[inline(always)]
-                pub fn vnet(&self) -> &$crate::VnetRef {
-                    &self.vnet
                 }
 
                 /// The module's variables in it.

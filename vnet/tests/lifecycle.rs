@@ -61,6 +61,27 @@ fn attach_in_order_and_die_in_order() {
 }
 
 #[test]
+fn a_bound_handle_is_a_handle_and_has_the_variables_at_hand() {
+    let mut lab = Lab::new(1);
+    let red = lab.create("red");
+    let bound = net::net::Bound::new(red.clone());
+    assert!(std::ptr::eq(bound.base().number(), net::net::init(&red).number()));
+    assert!(format!("{bound:?}").contains("red"), "{bound:?}");
+    if !MANY {
+        return;
+    }
+    lab.vnets.destroy(&mut lab.control, red.id()).unwrap();
+    drop(red);
+    lab.reclaim();
+    lab.reclaim();
+    assert_eq!((lab.vnets.dying(), bound.base().number().get()), (1, 7), "it holds the vnet");
+    drop(bound);
+    lab.reclaim();
+    lab.reclaim();
+    assert_eq!(lab.vnets.dying(), 0);
+}
+
+#[test]
 fn weak_handles_count() {
     if !MANY {
         return;

@@ -32,7 +32,7 @@ pub struct Cx<'a> {
     /// Frames on their way out.
     pub out: &'a mut Output,
     /// What the fast path read of the packets that it handled last.
-    pub headers: &'a mut Headers,
+    pub(crate) headers: &'a mut Headers,
     /// Packets of the vnet to itself, handled at the end of the iteration.
     pub loopback: &'a mut Vec<(IfSlot, Mbuf)>,
     /// To the control thread.

@@ -314,7 +314,7 @@ fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst, crossing: O
         return;
     }
     if let Some(other) = state.headers.take_crossing() {
-        settle(state, &other);
+        write_headers_of(&other, state);
     }
     if !state.near.contains(&ifp.slot) {
         prefetch(ifp);
@@ -335,7 +335,7 @@ fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst, crossing: O
         let packets = burst.len();
         bytes = cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, ifp, burst, crossing));
     } else if let Some(crossing) = crossing {
-        crossing.settle(burst.as_mut_slice());
+        crossing.write_to(burst.as_mut_slice());
     }
     if !burst.is_empty() {
         bytes += exceptions(&mut cx, ifp, burst);
@@ -377,8 +377,8 @@ fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
 /// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.
 #[inline(always)]
 fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
-    // `INIT_VNET_*` with the interface's vnet, as much of FreeBSD has it: curvnet was stored a moment ago, and to load it
-    // again the core would wait for the store.
+    // `INIT_VNET_*` with the interface's vnet, as much of FreeBSD has it, and found when the interface was made: curvnet was
+    // stored a moment ago, and to load it again the core would wait for the store.
     let inet = ifp.inet();
     Cx {
         reader: &env.reader,
@@ -416,9 +416,6 @@ fn cross_epairs(env: &Env, state: &mut State) {
 }
 
 /// What `ifp` was sent by the other end.
-///
-/// The frames keep what a port said of them, which is asked only where a port says it; nothing was asked of a port, as no
-/// epair offers anything.
 fn cross_epair(
     env: &Env,
     state: &mut State,
@@ -435,11 +432,11 @@ fn cross_epair(
     }
 }
 
-/// Gives the frames of a crossing their headers where they wait, because the columns go to another burst.
+/// Writes the headers of a crossing where its frames wait, because the columns go to another burst.
 #[cold]
-fn settle(state: &mut State, crossing: &Crossing) {
-    if let Some(queue) = state.out.epairs().waiting(crossing.port()) {
-        crossing.settle_first(queue.frames());
+fn write_headers_of(crossing: &Crossing, state: &mut State) {
+    if let Some(queue) = state.out.epairs().find(crossing.port()) {
+        crossing.write_to_first(queue.frames());
     }
 }
 

@@ -71,7 +71,7 @@ impl Epairs {
     }
 
     /// The queue of an end that frames wait for.
-    pub(super) fn waiting(&mut self, port: PortId) -> Option<&mut TxPort> {
+    pub(super) fn find(&mut self, port: PortId) -> Option<&mut TxPort> {
         self.waiting.iter_mut().find(|queue| queue.port() == port).map(|queue| &mut **queue)
     }
 

@@ -301,8 +301,10 @@ impl Output {
         &mut self.epairs
     }
 
-    /// Takes the frames that wait for `port`, one after the other.
+    /// Takes the frames that wait for `port`, one after the other; not for an epair, whose frames may be without their
+    /// headers.
     pub fn frames(&mut self, port: PortId) -> impl Iterator<Item = Mbuf> + '_ {
+        debug_assert!(EpairEnd::of_port(port).is_none(), "{port:?} is an end of an epair");
         let frames = self.port(port).map(|tx| &mut tx.frames);
         frames.into_iter().flat_map(Burst::drain)
     }

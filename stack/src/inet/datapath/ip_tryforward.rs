@@ -3,7 +3,8 @@
 //!
 //! Three passes over up to 64 packets: check, look up, rewrite. All checks of a packet are folded into one condition,
 //! so the passes hold no branch that depends on more than "is this packet ordinary". What they refuse goes on to
-//! `ether_input` untouched and gets its drop reason or its ICMP error there; so this node drops nothing for what stands in a packet.
+//! `ether_input` untouched and gets its drop reason or its ICMP error there; so this node drops nothing for what stands in
+//! a packet.
 //! A burst that goes on to another vnet is spared what that one would do again ([`Crossing`]).
 
 mod booking;
@@ -18,7 +19,7 @@ use vnet::Reader;
 
 use booking::Booking;
 use check::{Columns, check, check_again};
-pub use crossing::{Crossing, Headers};
+pub(crate) use crossing::{Crossing, Headers};
 use rewrite::rewrite;
 
 use crate::drops::DropReason;
@@ -35,8 +36,8 @@ const WORDS: usize = MAX_BURST / CHUNK;
 const HEADERS: usize = ETHER_HDR_LEN + IP_HDR_LEN;
 
 /// Forwards what it can of `burst`, received on `ifp`; the rest stays, in order. Returns the bytes of the packets it
-/// took, as they were received. A burst that came by a `crossing` gets its headers here at the latest.
-pub fn ip_tryforward(
+/// took, as they were received. A burst that came by a `crossing` gets its headers here, unless it goes on by another.
+pub(crate) fn ip_tryforward(
     cx: &mut Cx<'_>,
     ifp: &Ifnet,
     burst: &mut Burst,
@@ -48,7 +49,7 @@ pub fn ip_tryforward(
         if usable && crossing.leads_to(ifp.mac) {
             return Some(crossing);
         }
-        crossing.settle(burst.as_mut_slice());
+        crossing.write_to(burst.as_mut_slice());
         None
     });
     let Some(rules) = rules else { return 0 };

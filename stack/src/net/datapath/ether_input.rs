@@ -6,7 +6,7 @@ use zerocopy::FromBytes;
 use super::{pop_vlan_tag, vlan_id};
 use crate::drops::DropReason;
 use crate::inet::datapath::{arp_input, ip_input};
-use crate::net::Ifnet;
+use crate::net::{IfKind, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, EtherHeader, EtherType};
 use crate::worker::{Cx, Node};
 
@@ -37,6 +37,10 @@ fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<EtherType, Drop
     let in_one_piece = mbuf.data().len() >= HEADER_BYTES || mbuf.nb_segs() == 1;
     if !in_one_piece && !mbuf.linearize() {
         return Err(DropReason::MbufLayout);
+    }
+    if matches!(ifp.kind, IfKind::Epair(_)) {
+        // A frame as it would come from a cable: what a port said of it ended with the vnet that has the port.
+        mbuf.set_ol_flags(0);
     }
     if ifp.vlan().is_none() {
         untag(mbuf)?;

@@ -27,8 +27,8 @@ impl<'a> Booking<'a> {
         Self { rules, out, tally, egress: u32::MAX, count: Count::default() }
     }
 
-    /// Sends a whole burst to the other end of an epair without a look at it, if that can be: all packets have one next hop,
-    /// and nothing waits at the end for the burst to be told from.
+    /// Sends a whole burst to the other end of an epair as it is, if that can be: all packets have one next hop, and the
+    /// end's queue is empty, so that it will hold this burst and nothing else.
     #[inline(always)]
     pub(super) fn cross(
         &mut self,
@@ -38,7 +38,8 @@ impl<'a> Booking<'a> {
     ) -> bool {
         let first = hops.first().copied().unwrap_or_default();
         let Some(hop) = self.rules.fast(first) else { return false };
-        if !self.tally.may_cross || !self.out.can_cross(hop.port) {
+        let Some(egress) = self.rules.forwarding.egress(hop.egress) else { return false };
+        if !self.tally.may_cross || !self.out.can_cross(egress.port) {
             return false;
         }
         let lengths = &columns.pkt_len[..hops.len()];

@@ -72,8 +72,8 @@ pub(super) fn check<const OFFLOAD: bool>(
     exceptions
 }
 
-/// The same for packets that another vnet's fast path has checked, and whose columns are at hand: what does not depend on the
-/// vnet is known to be right.
+/// The same for packets that another vnet's fast path has checked, and whose columns are at hand: what does not depend on
+/// the vnet is known to be right. Their TTL will be that after one hop more.
 #[inline(never)]
 pub(super) fn check_again(rules: &Rules<'_>, columns: &mut Columns, count: usize) -> u64 {
     let ordinary = Ordinary::on(rules.ifp, rules);

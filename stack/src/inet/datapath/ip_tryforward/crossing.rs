@@ -1,9 +1,9 @@
 //! Bursts that cross an epair, from one vnet's fast path to the next one's.
 //!
-//! The first vnet has read and checked all headers, and the second one writes over all that the first would write. So a burst
-//! that goes to the other end of an epair as a whole is not touched: what was read of it stays in the columns, and its
-//! headers are those that it was received with. They are written by the vnet that it leaves from; or by whoever finds that a
-//! vnet has to look at its packets more closely, before it does.
+//! The first vnet has read and checked all headers, and the second one writes over all that the first would write. So a
+//! burst that goes to the other end of an epair as a whole is not touched: what was read of it stays in the columns, and
+//! its headers are those that it was received with. New ones are written by the vnet that it leaves from; or, before a vnet
+//! looks at its packets more closely, by whoever finds that it has to.
 
 use pmd::{Burst, Mbuf, PortId};
 
@@ -14,7 +14,7 @@ use crate::wire::{MacAddr, decrement_ttl};
 
 /// What a worker's fast path knows of the packets that it handled last.
 #[derive(Debug, Default)]
-pub struct Headers {
+pub(crate) struct Headers {
     pub(super) columns: Columns,
     /// Where they are, if they cross an epair.
     pub(super) crossing: Option<Crossing>,
@@ -22,24 +22,24 @@ pub struct Headers {
 
 impl Headers {
     /// The crossing that has not come to its end, if there is one. Whoever asks goes on with it: to the end, or by
-    /// [`Crossing::settle`].
+    /// [`Crossing::write_to_first`].
     #[inline(always)]
-    pub fn take_crossing(&mut self) -> Option<Crossing> {
+    pub(crate) fn take_crossing(&mut self) -> Option<Crossing> {
         self.crossing.take()
     }
 
     /// The same, if it leads to `port`.
     #[inline(always)]
-    pub fn take_crossing_to(&mut self, port: PortId) -> Option<Crossing> {
+    pub(crate) fn take_crossing_to(&mut self, port: PortId) -> Option<Crossing> {
         self.crossing.take_if(|crossing| crossing.port == port)
     }
 }
 
-/// A burst on its way, whose packets have other headers than it seems.
+/// A burst on its way, whose packets have yet to get the headers that the last vnet sent them with.
 #[derive(Debug)]
-#[must_use = "the frames have the headers that they were received with"]
-pub struct Crossing {
-    /// The link header that the last vnet sent them with: its first eight bytes, and its last eight.
+#[must_use = "the frames still have the headers that they were received with"]
+pub(crate) struct Crossing {
+    /// The link header: its first eight bytes, and its last eight.
     link: [[u8; 8]; 2],
     /// The end that receives them.
     port: PortId,
@@ -62,26 +62,26 @@ impl Crossing {
 
     /// The end that receives.
     #[inline(always)]
-    pub fn port(&self) -> PortId {
+    pub(crate) fn port(&self) -> PortId {
         self.port
     }
 
     /// The crossing of `frames`, which waited at the end. It goes on with them if they are its own alone; if others followed,
     /// all have headers afterwards.
     #[inline(always)]
-    pub fn alone_in(self, frames: &mut Burst) -> Option<Self> {
+    pub(crate) fn alone_in(self, frames: &mut Burst) -> Option<Self> {
         if frames.len() == usize::from(self.packets) {
             return Some(self);
         }
-        self.settle_first(frames);
+        self.write_to_first(frames);
         None
     }
 
     /// Writes the headers of those of `frames` that are its own: the first ones.
     #[cold]
-    pub fn settle_first(&self, frames: &mut Burst) {
+    pub(crate) fn write_to_first(&self, frames: &mut Burst) {
         let own = frames.iter_mut().take(usize::from(self.packets));
-        own.for_each(|mbuf| self.settle_one(mbuf));
+        own.for_each(|mbuf| self.write_to_one(mbuf));
     }
 
     /// Whether the link header is one that `mac` receives from a single station.
@@ -93,11 +93,11 @@ impl Crossing {
 
     /// Writes the headers.
     #[cold]
-    pub fn settle(&self, frames: &mut [Mbuf]) {
-        frames.iter_mut().for_each(|mbuf| self.settle_one(mbuf));
+    pub(crate) fn write_to(&self, frames: &mut [Mbuf]) {
+        frames.iter_mut().for_each(|mbuf| self.write_to_one(mbuf));
     }
 
-    fn settle_one(&self, mbuf: &mut Mbuf) {
+    fn write_to_one(&self, mbuf: &mut Mbuf) {
         // It had headers when the first vnet read them.
         let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { return };
         let ttl = (0..self.routers).fold(load32(h, 22), |ttl, _| decrement_ttl(ttl));

@@ -1,4 +1,4 @@
-//! Third pass of `ip_tryforward`: TTL, checksum and link header, and what has to be counted.
+//! Third pass of `ip_tryforward`: TTL, checksum and link header.
 
 use pmd::Mbuf;
 
@@ -77,7 +77,7 @@ impl Pass<'_> {
     #[inline(never)]
     fn one_by_one(&mut self, packets: &mut [Mbuf], start: usize) {
         if let Some(before) = self.before {
-            before.settle(packets);
+            before.write_to(packets);
         }
         for (bit, mbuf) in packets.iter_mut().enumerate() {
             let at = start + bit;
