@@ -25,11 +25,13 @@ pub(crate) fn outcome(lab: &mut Lab, vnets: &[&str], sent: &[Sent]) -> Outcome {
     }
     let (mut drops, mut counters) = (BTreeMap::new(), BTreeMap::new());
     for name in vnets {
-        for (reason, packets) in lab.drops(name) {
-            *drops.entry(reason).or_default() += packets;
-        }
+        let vnet_drops = lab.drops(name);
         let vnet = lab.vnet(name);
         let mut note = |what: &str, value| counters.insert(format!("{name} {what}"), value);
+        for (reason, packets) in vnet_drops {
+            *drops.entry(reason).or_default() += packets;
+            let _new = note(&format!("dropped {reason}"), packets);
+        }
         for (what, value) in lab.stack().statistics_of(&vnet) {
             if what != "ips_fastforward" {
                 let _new = note(what, value);
