@@ -56,7 +56,8 @@ struct Egress {
 impl Ahead {
     /// Takes note of where the vnet and its variables are.
     pub(crate) fn set_vnet(&self, vnet: &Vnet) {
-        self.vnet.set(((&raw const *vnet).addr(), size_of::<Vnet>()));
+        // Of the vnet itself no more than whether it may be set as curvnet, which its first line tells.
+        self.vnet.set(((&raw const *vnet).addr(), CACHE_LINE));
         let first = (&raw const *vnet_inet::init(vnet).ipforwarding()).addr();
         self.variables.set((first, VARIABLES));
     }
