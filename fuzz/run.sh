@@ -34,7 +34,7 @@ flags=(
 )
 # Named, so that build scripts and macros do not get the flags.
 triple=$(rustc -vV | sed -n 's/^host: //p')
-RUSTFLAGS="${flags[*]}" CARGO_TARGET_DIR=$target cargo build --release --bins --target "$triple"
+RUSTFLAGS="${flags[*]}" CARGO_TARGET_DIR=$target cargo build --locked --release --bins --target "$triple"
 fuzzers=$target/$triple/release
 
 on_failure() {
