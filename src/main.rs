@@ -21,6 +21,8 @@ mod run;
 mod streams;
 mod summary;
 mod table;
+#[cfg(test)]
+mod testing;
 mod top;
 mod watchdog;
 mod workers;

@@ -1,22 +1,21 @@
 //! Whatever `curvnet check` accepts, a start can make.
 
-use std::alloc::System;
 use std::fmt::Write as _;
 
 use pmd::numa::Pools;
-use pmd::{SocketId, test_support};
+use pmd::test_support;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use stack::control::Stack;
 use stack::time::Nanos;
-use stack::worker::WorkerQueues;
+use vnet::Vnets;
 use vnet::sysctl::Value;
-use vnet::{Domain, Vnets};
 
 use crate::configuration;
 use crate::host;
 use crate::ports::Ports;
+use crate::testing;
 
 /// What a file says of a vnet: numbers that are close together, so that most files have something in common with
 /// themselves, and about half of them are refused.
@@ -133,11 +132,7 @@ fn text(wish: &Wish) -> String {
 fn instance() -> (Stack, Ports, config::Host) {
     let eal = test_support::eal();
     let pools = Pools::create(&eal, &[], 2047, 64).expect("a pool");
-    let domain = Domain::new(1);
-    let control = domain.control().expect("the control thread's part");
-    let vnets = Vnets::new(Stack::modules().expect("modules"), &control, &System);
-    let pool = pools.get(SocketId::ANY).clone();
-    let stack = Stack::new(vnets, control, vec![WorkerQueues::default()], pool);
+    let stack = testing::stack(&pools);
     let online_cpus = [config::CpuId(0)].into();
     let host = config::Host { online_cpus, ..host::facts().expect("facts") };
     let config = config::parse("ports.toml", &ports(), &host).expect("a configuration");

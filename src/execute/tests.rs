@@ -1,17 +1,16 @@
 //! Requests against a vnet that is being destroyed, by a real client.
 
-use std::alloc::System;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
 use pmd::numa::Pools;
-use pmd::{SocketId, test_support};
+use pmd::test_support;
 use serde_json::Value;
-use stack::worker::WorkerQueues;
-use vnet::{Domain, Vnets};
+use vnet::Vnets;
 
 use super::*;
 use crate::control::{Server, Socket};
+use crate::testing;
 
 /// Commands about the process. All others are about a vnet.
 const OF_PROCESS: [&str; 15] = [
@@ -59,11 +58,7 @@ fn every_command_about_a_dying_vnet_is_refused_by_name() {
     }
     let eal = test_support::eal();
     let pools = Pools::create(&eal, &[], 1023, 64).expect("a pool");
-    let domain = Domain::new(1);
-    let control = domain.control().expect("the control thread's part");
-    let vnets = Vnets::new(Stack::modules().expect("modules"), &control, &System);
-    let pool = pools.get(SocketId::ANY).clone();
-    let mut stack = Stack::new(vnets, control, vec![WorkerQueues::default()], pool);
+    let mut stack = testing::stack(&pools);
     let config = config::parse("test.toml", "[[vnet]]\nname = 'red'\n", &one_cpu());
     let config = config.expect("good");
     let mut ports = Ports::open(&config, &eal, &pools).expect("no ports");
