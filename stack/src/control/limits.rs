@@ -91,20 +91,17 @@ impl Stack {
     ) -> Result<(), SysctlError> {
         let limit = Limit::ALL.iter().find(|limit| limit.sysctl() == sysctl);
         let (Some(limit), Some(most)) = (limit, most.as_number()) else { return Ok(()) };
+        let is_static = |state| matches!(state, NeighborState::Static(_));
         let given = match limit {
             Limit::HeldPackets | Limit::Mbufs => return Ok(()),
-            Limit::Interfaces => self.sizes_of(vnet).0 as u64,
-            Limit::Routes => self.sizes_of(vnet).1 as u64,
             Limit::Neighbors => self
                 .with_inet(vnet, |inet| {
-                    inet.arp
-                        .iter()
-                        .filter(|(_, state)| matches!(state, NeighborState::Static(_)))
-                        .count()
+                    inet.arp.iter().filter(|(_, state)| is_static(*state)).count()
                 })
                 .unwrap_or_default() as u64,
-            Limit::Memory => {
-                self.with_inet(vnet, |inet| self.memory(vnet, inet)).unwrap_or_default()
+            Limit::Interfaces | Limit::Routes | Limit::Memory => {
+                let all = self.limits_of(vnet);
+                all.iter().find(|usage| usage.limit == *limit).map_or(0, |usage| usage.used)
             }
         };
         if i128::from(given) > most {

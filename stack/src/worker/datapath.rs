@@ -19,7 +19,7 @@ use crate::inet::{ProbeNumber, vnet_inet};
 use crate::net::ahead::LINKS;
 use crate::net::bpf::{tap_received, tap_sent};
 use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
-use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux};
+use crate::net::{EpairEnd, IfSlot, Ifnet, Interfaces, PortDemux};
 use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 
@@ -435,8 +435,9 @@ fn cross_epair(
 /// Writes the headers of a crossing where its frames wait, because the columns go to another burst.
 #[cold]
 fn write_headers_of(crossing: &Crossing, state: &mut State) {
-    if let Some(queue) = state.out.epairs().find(crossing.port()) {
-        crossing.write_to_first(queue.frames());
+    let waiting = EpairEnd::of_port(crossing.port()).and_then(|end| state.out.epairs().find(end));
+    if let Some(queue) = waiting {
+        crossing.write_to(queue.frames().as_mut_slice());
     }
 }
 

@@ -47,32 +47,39 @@ impl Epairs {
     /// The queue of an end. Always one: frames that find no place in it are counted by it.
     #[inline]
     pub(super) fn queue(&mut self, end: EpairEnd) -> &mut TxPort {
-        let port = end.port();
-        let Some(number) = self.numbers.get_mut(end.place()) else { return &mut self.spill };
-        let mut at = usize::from(number.wrapping_sub(self.first));
-        // A number that is out of date leads nowhere, or to the queue of another end.
-        if self.waiting.get(at).is_none_or(|queue| queue.port() != port) {
-            let Some(mut queue) = self.free.pop_back() else { return &mut self.spill };
-            queue.set_port(port);
-            at = self.waiting.len();
-            *number = self.first.wrapping_add(at as u16);
+        let mut at = self.place(end);
+        if at.is_none()
+            && let Some(number) = self.numbers.get_mut(end.place())
+            && let Some(mut queue) = self.free.pop_back()
+        {
+            queue.set_port(end.port());
+            let last = self.waiting.len();
+            *number = self.first.wrapping_add(last as u16);
             self.waiting.push_back(queue);
+            at = Some(last);
         }
-        self.waiting.get_mut(at).unwrap_or(&mut self.spill)
+        at.and_then(|at| self.waiting.get_mut(at)).unwrap_or(&mut self.spill)
+    }
+
+    /// Where the queue of an end is, if frames wait for it.
+    #[inline]
+    fn place(&self, end: EpairEnd) -> Option<usize> {
+        let number = self.numbers.get(end.place())?;
+        let at = usize::from(number.wrapping_sub(self.first));
+        // A number that is out of date leads nowhere, or to the queue of another end.
+        self.waiting.get(at).is_some_and(|queue| queue.port() == end.port()).then_some(at)
     }
 
     /// Whether nothing waits for an end, and there is a queue for it.
     #[inline]
     pub(super) fn is_idle(&self, end: EpairEnd) -> bool {
-        let Some(number) = self.numbers.get(end.place()) else { return false };
-        let at = usize::from(number.wrapping_sub(self.first));
-        let waits = self.waiting.get(at).is_some_and(|queue| queue.port() == end.port());
-        !waits && !self.free.is_empty()
+        self.place(end).is_none() && !self.free.is_empty()
     }
 
     /// The queue of an end that frames wait for.
-    pub(super) fn find(&mut self, port: PortId) -> Option<&mut TxPort> {
-        self.waiting.iter_mut().find(|queue| queue.port() == port).map(|queue| &mut **queue)
+    pub(super) fn find(&mut self, end: EpairEnd) -> Option<&mut TxPort> {
+        let at = self.place(end)?;
+        self.waiting.get_mut(at).map(|queue| &mut **queue)
     }
 
     /// How many ends frames wait for.

@@ -22,7 +22,7 @@ pub(crate) struct Headers {
 
 impl Headers {
     /// The crossing that has not come to its end, if there is one. Whoever asks goes on with it: to the end, or by
-    /// [`Crossing::write_to_first`].
+    /// [`Crossing::write_to`].
     #[inline(always)]
     pub(crate) fn take_crossing(&mut self) -> Option<Crossing> {
         self.crossing.take()
@@ -73,15 +73,8 @@ impl Crossing {
         if frames.len() == usize::from(self.packets) {
             return Some(self);
         }
-        self.write_to_first(frames);
+        self.write_to(frames.as_mut_slice());
         None
-    }
-
-    /// Writes the headers of those of `frames` that are its own: the first ones.
-    #[cold]
-    pub(crate) fn write_to_first(&self, frames: &mut Burst) {
-        let own = frames.iter_mut().take(usize::from(self.packets));
-        own.for_each(|mbuf| self.write_to_one(mbuf));
     }
 
     /// Whether the link header is one that `mac` receives from a single station.
@@ -91,17 +84,16 @@ impl Crossing {
         [a, b, c, d, e, f] == mac.0 && source & 1 == 0
     }
 
-    /// Writes the headers.
+    /// Writes the headers of its packets, or of some of them; what follows them in a queue is none of its own.
     #[cold]
+    #[inline(never)]
     pub(crate) fn write_to(&self, frames: &mut [Mbuf]) {
-        frames.iter_mut().for_each(|mbuf| self.write_to_one(mbuf));
-    }
-
-    fn write_to_one(&self, mbuf: &mut Mbuf) {
-        // It had headers when the first vnet read them.
-        let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { return };
-        let ttl = (0..self.routers).fold(load32(h, 22), |ttl, _| decrement_ttl(ttl));
-        write_headers(h, self.link, ttl);
+        for mbuf in frames.iter_mut().take(usize::from(self.packets)) {
+            // It had headers when the first vnet read them.
+            let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { continue };
+            let ttl = (0..self.routers).fold(load32(h, 22), |ttl, _| decrement_ttl(ttl));
+            write_headers(h, self.link, ttl);
+        }
     }
 }
 
