@@ -22,11 +22,15 @@ pub struct AddressFilter {
 
 impl Default for AddressFilter {
     fn default() -> Self {
-        Self { slots: [0; SLOTS / WORD], sketches: [[0; SKETCH_SLOTS / WORD]; 2] }
+        Self::EMPTY
     }
 }
 
 impl AddressFilter {
+    /// Holds nothing.
+    pub(in crate::inet) const EMPTY: Self =
+        Self { slots: [0; SLOTS / WORD], sketches: [[0; SKETCH_SLOTS / WORD]; 2] };
+
     /// An address's slot is the upper bits of its product with this number. It is odd, so two addresses that differ in one
     /// byte only, as those of a small network do, never meet.
     pub(in crate::inet) const MULTIPLIER: u32 = 0x9e37_79b1;
@@ -61,6 +65,19 @@ impl AddressFilter {
             let slot = (loaded.wrapping_mul(Self::MULTIPLIER) >> shift) as usize % SKETCH_SLOTS;
             sketch[slot / WORD] |= 1 << (slot % WORD);
         }
+    }
+
+    /// Whether the set may hold the address; `loaded` as in [`Self::may_hold`]. Looks at the sketches first, which a burst has read
+    /// anyway.
+    #[inline(always)]
+    #[must_use]
+    pub fn holds(&self, loaded: u32) -> bool {
+        let product = loaded.wrapping_mul(Self::MULTIPLIER);
+        let [first, second] = [0, 1].map(|sketch| {
+            let slot = (product >> Self::SKETCH_SHIFTS[sketch]) as usize % SKETCH_SLOTS;
+            self.sketches[sketch][slot / WORD] >> (slot % WORD) & 1
+        });
+        first & second == 1 && self.may_hold(loaded) == 1
     }
 
     /// 1 when the set may hold the address, else 0; `loaded` is the address as a little-endian load of a header's bytes

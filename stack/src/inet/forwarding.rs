@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hashbrown::HashMap;
 use pmd::PortId;
@@ -59,51 +60,52 @@ impl NextHop {
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(32))]
 pub struct FastHop {
-    /// The link header's first eight bytes.
-    pub link_start: [u8; 8],
-    /// Its last eight; they overlap the first by two.
-    pub link_end: [u8; 8],
-    /// The longest frame that can leave this way without a second look; 0 when the hop needs one: it is not a single
-    /// resolved gateway on an untagged link.
+    /// The link header's first 16 bytes: addresses, and the EtherType or the 802.1Q tag. An EtherType behind a tag is not among
+    /// them: the frame has it already.
+    pub link: [u8; 16],
+    /// The longest frame that can leave this way, tag not counted, bytes; 0 when the packet needs a second look: the hop is
+    /// no single gateway, or not resolved.
     pub longest: u32,
-    /// What it is booked on; see [`Forwarding::egress`].
+    /// Number of the interface whose counters the packet is added to; see [`Forwarding::egress`].
     pub egress: u32,
     /// The egress interface's slot: a packet that leaves where it came in may want a redirect.
     pub slot: IfSlot,
     /// The port.
     pub port: PortId,
+    /// Bytes of the whole link header.
+    pub link_len: u8,
+    /// Whether the neighbour's table entry has to be marked as used; see [`Adjacency::unasked`].
+    pub unasked: bool,
 }
+
+const _: () = assert!(size_of::<FastHop>() == 32);
 
 impl FastHop {
     /// Needs a second look, whatever the packet.
     pub const NONE: FastHop = FastHop {
-        link_start: [0; 8],
-        link_end: [0; 8],
+        link: [0; 16],
         longest: 0,
         egress: 0,
         slot: IfSlot(u32::MAX),
         port: PortId(0),
+        link_len: 0,
+        unasked: false,
     };
 
-    fn new(hop: NextHop, adjacencies: &[Adjacency], egress_of: &[u32]) -> Self {
-        let single = hop.kind == NextHopKind::Gateway && hop.count == 1;
-        let adjacency = adjacencies.get(hop.first as usize).filter(|adjacency| {
-            single
-                && adjacency.state == AdjacencyState::Resolved
-                && usize::from(adjacency.link_len) == ETHER_HDR_LEN
-        });
-        let Some(Adjacency { link: [link @ .., _, _, _, _], mtu, slot, port, .. }) = adjacency
-        else {
+    /// Of an adjacency whose counters are those of `egress`.
+    fn new(adjacency: &Adjacency, egress: u32) -> Self {
+        if adjacency.state != AdjacencyState::Resolved {
             return Self::NONE;
-        };
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = *link;
+        }
+        let [link @ .., _, _] = adjacency.link;
         Self {
-            link_start: [a, b, c, d, e, f, g, h],
-            link_end: [g, h, i, j, k, l, m, n],
-            longest: u32::from(*mtu) + ETHER_HDR_LEN as u32,
-            egress: egress_of.get(hop.first as usize).copied().unwrap_or(u32::MAX),
-            slot: *slot,
-            port: *port,
+            link,
+            longest: u32::from(adjacency.mtu) + ETHER_HDR_LEN as u32,
+            egress,
+            slot: adjacency.slot,
+            port: adjacency.port,
+            link_len: adjacency.link_len,
+            unasked: adjacency.unasked.is_some(),
         }
     }
 }
@@ -151,6 +153,17 @@ pub struct Adjacency {
 }
 
 impl Adjacency {
+    /// Notes that a packet goes to this neighbour.
+    #[inline(always)]
+    pub fn mark_used(&self) {
+        // Written once: a line that several workers read stays with all of them.
+        if let Some(unasked) = &self.unasked
+            && !unasked.load(Ordering::Relaxed)
+        {
+            unasked.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// The link header.
     #[inline(always)]
     #[must_use]
@@ -210,23 +223,25 @@ impl Egress {
         block_of(&self.counters, reader)
     }
 
-    /// Where the counters of the first worker are.
+    /// Where the counters of the first worker are; for prefetching.
     pub(crate) fn first_counters(&self) -> usize {
         Arc::as_ptr(&self.counters).addr()
     }
 }
 
-/// The interfaces of adjacencies, each once; and by adjacency, which of them.
-fn egresses(adjacencies: &[Adjacency]) -> (Box<[Egress]>, Box<[u32]>) {
+/// The interfaces of adjacencies, each once; and the adjacencies as the fast path wants them.
+fn egresses(adjacencies: &[Adjacency]) -> (Box<[Egress]>, Box<[FastHop]>) {
     let (mut egresses, mut places) = (Vec::new(), HashMap::new());
-    let egress_of = adjacencies.iter().map(|Adjacency { slot, ifp, port, .. }| {
-        *places.entry(*slot).or_insert_with(|| {
-            egresses.push(Egress { port: *port, counters: ifp.counter_blocks() });
+    let fast = adjacencies.iter().map(|adjacency| {
+        let egress = *places.entry(adjacency.slot).or_insert_with(|| {
+            let counters = adjacency.ifp.counter_blocks();
+            egresses.push(Egress { port: adjacency.port, counters });
             egresses.len() as u32 - 1
-        })
+        });
+        FastHop::new(adjacency, egress)
     });
-    let egress_of = egress_of.collect();
-    (egresses.into(), egress_of)
+    let fast = fast.collect();
+    (egresses.into(), fast)
 }
 
 /// What one vnet's workers read.
@@ -241,8 +256,8 @@ pub struct Forwarding {
     not_sources: AddressFilter,
     next_hops: Box<[NextHop]>,
     adjacencies: Box<[Adjacency]>,
-    /// By adjacency, which of the egresses.
-    egress_of: Box<[u32]>,
+    /// By adjacency.
+    fast_adjacencies: Box<[FastHop]>,
     neighbors: HashMap<(IfSlot, u32), u32>,
     flow_key: u64,
     loopback: Option<IfSlot>,
@@ -280,15 +295,19 @@ impl Forwarding {
             loopback,
             not_sources,
         } = parts;
-        let (egresses, egress_of) = egresses(&adjacencies);
-        let fast_hop = |hop: &NextHop| FastHop::new(*hop, &adjacencies, &egress_of);
+        let (egresses, fast_adjacencies) = egresses(&adjacencies);
+        let fast_hop = |hop: &NextHop| {
+            let single = hop.kind == NextHopKind::Gateway && hop.count == 1;
+            let adjacency = fast_adjacencies.get(hop.first as usize).filter(|_| single);
+            adjacency.copied().unwrap_or(FastHop::NONE)
+        };
         Self {
             fib,
             fast_hops: next_hops.iter().map(fast_hop).collect(),
             next_hops: next_hops.into(),
             adjacencies: adjacencies.into(),
             egresses,
-            egress_of,
+            fast_adjacencies,
             neighbors,
             flow_key,
             loopback,
@@ -337,12 +356,11 @@ impl Forwarding {
         self.adjacencies.get(at as usize)
     }
 
-    /// Where the adjacency at `place` leaves: the number of an interface, so that packets to many neighbours on one link
-    /// are counted together.
+    /// The adjacency at a place, for the fast path.
     #[inline(always)]
     #[must_use]
-    pub fn egress_of(&self, place: u32) -> u32 {
-        self.egress_of.get(place as usize).copied().unwrap_or(u32::MAX)
+    pub fn fast_adjacency(&self, at: u32) -> Option<&FastHop> {
+        self.fast_adjacencies.get(at as usize)
     }
 
     /// The interface of a number.

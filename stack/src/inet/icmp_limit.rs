@@ -49,11 +49,14 @@ impl IcmpLimit {
         if word >> SENT_BITS >= now.seconds() { word & ((1 << SENT_BITS) - 1) } else { 0 }
     }
 
-    /// Whether a message of `class` would be sent now.
+    /// How many messages of `class` may be sent now, at most.
     #[inline]
-    pub fn has_budget(&self, class: IcmpClass, limit: i32, now: Nanos) -> bool {
+    pub fn budget(&self, class: IcmpClass, limit: i32, now: Nanos) -> u32 {
+        if limit == 0 {
+            return u32::MAX;
+        }
         let word = self.windows[class as usize].load(Ordering::Relaxed);
-        limit == 0 || Self::sent(word, now) < u64::from(limit.unsigned_abs())
+        limit.unsigned_abs().saturating_sub(Self::sent(word, now) as u32)
     }
 
     /// Takes one message of `class` from this second's budget of `limit`; 0 is no limit.
@@ -84,11 +87,9 @@ mod tests {
             let now = Nanos::from_seconds(second);
             let sent = (0..1000).filter(|_| limit.take(IcmpClass::Unreach, 200, now)).count();
             assert_eq!(sent, 200);
-            assert!(!limit.has_budget(IcmpClass::Unreach, 200, now));
-            assert!(
-                limit.has_budget(IcmpClass::Echo, 200, now),
-                "another class has its own budget"
-            );
+            assert_eq!(limit.budget(IcmpClass::Unreach, 200, now), 0);
+            let echo = limit.budget(IcmpClass::Echo, 200, now);
+            assert_eq!(echo, 200, "another class has its own budget");
         }
         assert!((0..1000).all(|_| limit.take(IcmpClass::Echo, 0, Nanos(0))), "0 is no limit");
     }
@@ -100,7 +101,7 @@ mod tests {
         assert!(limit.take(IcmpClass::Echo, 200, last));
         assert!((0..199).all(|_| limit.take(IcmpClass::Echo, 200, next)));
         assert!(limit.take(IcmpClass::Echo, 200, last), "the last one of the window of both");
-        assert!(!limit.has_budget(IcmpClass::Echo, 200, last));
+        assert_eq!(limit.budget(IcmpClass::Echo, 200, last), 0);
         assert!(!limit.take(IcmpClass::Echo, 200, next), "and no new window");
     }
 }

@@ -208,6 +208,12 @@ impl Ifnet {
         self.ahead.set_forwarding(forwarding, Arc::as_ptr(&self.counters).addr());
     }
 
+    /// Asks for the interface itself.
+    #[inline(always)]
+    pub(crate) fn prefetch_first(&self) {
+        prefetch(self);
+    }
+
     /// Asks for what a burst from here will read, counters included.
     #[inline(always)]
     pub(crate) fn prefetch(&self, reader: &Reader, out: &Output) {

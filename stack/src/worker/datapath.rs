@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pmd::{Burst, Mbuf, MbufPool, PortId, prefetch};
+use pmd::{Burst, MAX_BURST, Mbuf, MbufPool, PortId};
 use vnet::{Reader, curvnet};
 
 use super::cx::Cx;
@@ -11,9 +11,11 @@ use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 use super::orders::{Direction, PortChange};
 use super::output::{Output, TxPort};
 use super::queues::{Handover, Inject, QUEUE_PACKETS, WorkerQueues};
+use super::runs::{Run, Runs, Sorter};
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{
-    Crossing, Headers, IcmpError, IpOrigin, icmp_error, ip_input, ip_output, ip_tryforward,
+    Crossing, Headers, IcmpError, IpOrigin, Vector, check_burst, icmp_error, ip_input, ip_output,
+    ip_tryforward, ip_tryforward_some,
 };
 use crate::inet::{ProbeNumber, vnet_inet};
 use crate::net::ahead::LINKS;
@@ -27,6 +29,10 @@ use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 pub const LOOPBACK_PACKETS: usize = 128;
 /// Ports whose vnets stay in a core's caches while it takes turns.
 const FEW_PORTS: usize = 8;
+/// Runs of a burst whose vnets a core has in its caches by the time that their turn comes, without being asked.
+const FEW_RUNS: usize = 4;
+/// Runs between the one that is processed and the one whose vnet is prefetched.
+const AHEAD: usize = 6;
 /// Packets taken from the inject queue in one iteration.
 const INJECT_PACKETS: usize = 64;
 /// Frames taken from other workers in one iteration: several full bursts, as each of them may hand over what it polled.
@@ -64,6 +70,7 @@ struct Env {
 struct State {
     out: Output,
     headers: Headers,
+    sorter: Sorter,
     loopback: Vec<(IfSlot, Mbuf)>,
     /// Takes turns with `loopback`: neither ever grows.
     looping: Vec<(IfSlot, Mbuf)>,
@@ -102,6 +109,7 @@ impl Datapath {
             state: State {
                 out,
                 headers: Headers::default(),
+                sorter: Sorter::default(),
                 loopback,
                 looping,
                 now: Nanos(0),
@@ -195,11 +203,18 @@ impl Datapath {
         let Self { env, state, .. } = self;
         match env.interfaces.port(&env.reader, port) {
             Some(PortDemux { untagged: Some(ifp), vlans: None }) => {
-                run(env, state, ifp, burst, None);
+                process(env, state, ifp, false, burst, None);
             }
-            Some(demux) => env.nodes.run(Node::Demux, burst.len(), state.timed, || {
-                receive_tagged(env, state, demux, burst)
-            }),
+            Some(demux) => {
+                let mut runs = Runs::new();
+                env.nodes.run(Node::Demux, burst.len(), state.timed, || {
+                    state.sorter.sort(&env.reader, demux, &env.drops, burst, &mut runs);
+                });
+                match runs.alone(burst.len()) {
+                    Some((ifp, tagged)) => process(env, state, ifp, tagged, burst, None),
+                    None => process_runs(env, state, &runs, burst),
+                }
+            }
             None => {
                 env.drops.received.add(DropReason::NoInterface, burst.len() as u64);
                 burst.clear();
@@ -268,63 +283,30 @@ impl Datapath {
     }
 }
 
-/// Splits a burst of a port with VLANs into runs of frames of one interface.
-fn receive_tagged(env: &Env, state: &mut State, demux: &PortDemux, burst: &mut Burst) {
-    let mut batch = Burst::new();
-    let mut current: Option<(Option<u16>, &Ifnet)> = None;
-    for mut mbuf in burst.drain() {
-        // A tag that begins in one segment and ends in another cannot be read.
-        let split = mbuf.data().len() < ETHER_HDR_LEN + VLAN_TAG_LEN && mbuf.nb_segs() > 1;
-        if split && !mbuf.linearize() {
-            env.drops.received.add(DropReason::MbufLayout, 1);
-            drop(mbuf);
-            continue;
-        }
-        let vlan = vlan_id(&mbuf).filter(|vlan| *vlan != 0);
-        if current.is_none_or(|(last, _)| last != vlan) {
-            if let Some((_, ifp)) = current.take() {
-                run(env, state, ifp, &mut batch, None);
-            }
-            let ifp = match vlan {
-                None => demux.untagged.as_deref(),
-                Some(vlan) => demux.vlans.as_deref().and_then(|vlans| vlans.get(&env.reader, vlan)),
-            };
-            let Some(ifp) = ifp else {
-                let reason =
-                    if vlan.is_some() { DropReason::VlanUnknown } else { DropReason::NoInterface };
-                env.drops.received.add(reason, 1);
-                drop(mbuf);
-                continue;
-            };
-            current = Some((vlan, ifp));
-        }
-        pop_vlan_tag(&mut mbuf);
-        // Both bursts have the same capacity, so there is room.
-        let _fits: Result<(), Mbuf> = batch.push(mbuf);
-    }
-    if let Some((_, ifp)) = current {
-        run(env, state, ifp, &mut batch, None);
-    }
-}
-
-/// Processes a run of frames of one interface inside its vnet; by a `crossing`, or with headers of their own.
+/// Processes a burst of one interface inside its vnet; by a `crossing`, or with headers of their own.
 #[inline]
-fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst, crossing: Option<Crossing>) {
+fn process(
+    env: &Env,
+    state: &mut State,
+    ifp: &Ifnet,
+    tagged: bool,
+    burst: &mut Burst,
+    crossing: Option<Crossing>,
+) {
     if burst.is_empty() {
         return;
     }
-    if let Some(other) = state.headers.take_crossing() {
-        write_headers_of(&other, state);
-    }
+    end_crossing(state);
     if !state.near.contains(&ifp.slot) {
-        prefetch(ifp);
+        ifp.prefetch_first();
         ifp.prefetch(&env.reader, &state.out);
     }
     state.near[0] = ifp.slot;
+    let packets = burst.len();
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(cx.reader);
-    counters.ipackets.add(burst.len() as u64);
+    counters.ipackets.add(packets as u64);
     if cx.timed
         && let Some(histograms) = cx.nodes.histograms()
     {
@@ -332,15 +314,116 @@ fn run(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst, crossing: O
     }
     let mut bytes = 0;
     if env.fast_path && ifp.is_fast() {
-        let packets = burst.len();
-        bytes = cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, ifp, burst, crossing));
+        bytes = cx.node(Node::IpTryForward, packets, |cx| {
+            let mut vector = Vector::new(packets, !tagged);
+            let frames = burst.as_mut_slice();
+            let bytes = ip_tryforward(cx, frames, tagged, &mut vector, crossing);
+            cx.headers.crossing = vector.transmit(burst, cx.out);
+            bytes
+        });
     } else if let Some(crossing) = crossing {
         crossing.write_to(burst.as_mut_slice());
     }
     if !burst.is_empty() {
+        if tagged {
+            burst.iter_mut().for_each(pop_vlan_tag);
+        }
         bytes += exceptions(&mut cx, ifp, burst);
     }
     counters.ibytes.add(bytes);
+}
+
+/// Processes a burst of several interfaces: first the fast path of each run inside its vnet, then all that is ready leaves, then
+/// what is left takes the other nodes, again run by run.
+fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) {
+    end_crossing(state);
+    state.near = [IfSlot(u32::MAX); 2];
+    let packets = burst.len();
+    let mut vector = Vector::new(packets, false);
+    env.nodes.run(Node::IpTryForward, packets, state.timed, || {
+        fast_path(env, state, runs, burst, &mut vector);
+        let _none: Option<Crossing> = vector.transmit(burst, &mut state.out);
+    });
+    if !burst.is_empty() {
+        slow_path(env, state, runs, &vector, burst);
+    }
+}
+
+/// The fast path of all runs. The vnets of the next ones are on their way to the caches while one is processed.
+#[inline]
+fn fast_path(
+    env: &Env,
+    state: &mut State,
+    runs: &Runs<'_>,
+    burst: &mut Burst,
+    vector: &mut Vector,
+) {
+    let Runs { runs: list, tagged, .. } = runs;
+    let ahead = if list.len() > FEW_RUNS { AHEAD } else { usize::MAX };
+    for run in list.iter().take(AHEAD).filter(|_| ahead == AHEAD) {
+        run.ifp.prefetch(&env.reader, &state.out);
+    }
+    let Some(first) = list.first() else { return };
+    let frames = burst.as_mut_slice();
+    let (mac, offload) = (first.ifp.mac, first.ifp.has_rx_checksum());
+    let checked = check_burst(frames, tagged, mac, offload, &mut state.headers.columns);
+    for (number, run) in list.iter().enumerate() {
+        if let Some(next) = number.checked_add(ahead).and_then(|next| list.get(next)) {
+            next.ifp.prefetch(&env.reader, &state.out);
+        }
+        let Run { ifp, .. } = run;
+        let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
+        let mut cx = cx_of(env, state, ifp);
+        let counters = ifp.counters(cx.reader);
+        counters.ipackets.add(run.len() as u64);
+        if cx.timed
+            && let Some(histograms) = cx.nodes.histograms()
+        {
+            probe(&cx, histograms);
+        }
+        if env.fast_path && ifp.is_fast() {
+            let places = runs.places(run);
+            let bytes = ip_tryforward_some(&mut cx, frames, places, tagged, &checked, vector);
+            counters.ibytes.add(bytes);
+        }
+    }
+}
+
+/// Takes what the fast path left through the other nodes, run by run.
+fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, burst: &mut Burst) {
+    let mut left = [const { None }; MAX_BURST];
+    let mut places = (0..MAX_BURST).filter(|at| !vector.is_ready(*at));
+    for mbuf in burst.drain() {
+        if let Some(place) = places.next().and_then(|at| left.get_mut(at)) {
+            *place = Some(mbuf);
+        }
+    }
+    for run in &runs.runs {
+        let mut of_run = Burst::new();
+        for place in runs.places(run) {
+            let Some(mut mbuf) = left[usize::from(*place)].take() else { continue };
+            if run.ifp.vlan().is_some() || vlan_id(&mbuf) == Some(0) {
+                pop_vlan_tag(&mut mbuf);
+            }
+            // Both bursts have the same capacity, so there is room.
+            let _fits: Result<(), Mbuf> = of_run.push(mbuf);
+        }
+        if of_run.is_empty() {
+            continue;
+        }
+        let _curvnet = curvnet::set(&env.reader, &run.ifp.vnet);
+        let mut cx = cx_of(env, state, run.ifp);
+        let bytes = exceptions(&mut cx, run.ifp, &mut of_run);
+        run.ifp.counters(cx.reader).ibytes.add(bytes);
+    }
+}
+
+/// Writes the headers of a crossing that has not come to its end: the columns go to another burst.
+#[inline(always)]
+fn end_crossing(state: &mut State) {
+    if let Some(other) = state.headers.take_crossing() {
+        write_headers_of(&other, state);
+    }
 }
 
 /// Times reads of a variable of the vnet, each through curvnet, the module's base and the variable, as code outside of
@@ -426,7 +509,9 @@ fn cross_epair(
     let (frames, refused) = queue.take_epair();
     let crossing = crossing.and_then(|crossing| crossing.alone_in(frames));
     let packets = frames.len();
-    env.nodes.run(Node::Epair, packets, state.timed, || run(env, state, ifp, frames, crossing));
+    env.nodes.run(Node::Epair, packets, state.timed, || {
+        process(env, state, ifp, false, frames, crossing);
+    });
     if refused > 0 {
         refuse(env, state, ifp, refused);
     }

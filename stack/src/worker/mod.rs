@@ -9,6 +9,7 @@ mod orders;
 mod output;
 mod poll;
 mod queues;
+mod runs;
 
 pub use crate::drops::PortDrops;
 pub use cx::Cx;

@@ -1,10 +1,13 @@
-//! Node `ip_tryforward`: forwards the packets of a vector that need no exception, and leaves the others (FreeBSD:
+//! Node `ip_tryforward`: forwards the packets of a run that need no exception, and leaves the others (FreeBSD:
 //! netinet/ip_fastfwd.c).
 //!
 //! Three passes over up to 64 packets: check, look up, rewrite. All checks of a packet are folded into one condition,
 //! so the passes hold no branch that depends on more than "is this packet ordinary". What they refuse goes on to
 //! `ether_input` untouched and gets its drop reason or its ICMP error there; so this node drops nothing for what stands in
 //! a packet.
+//!
+//! A burst of many interfaces is handled run by run ([`mixed`]). The packets that are ready stay where they are until all runs
+//! have had their turn, and leave together ([`Vector`]).
 //! A burst that goes on to another vnet is spared what that one would do again ([`Crossing`]).
 
 mod booking;
@@ -12,126 +15,127 @@ mod check;
 #[cfg(target_feature = "avx2")]
 mod check_avx2;
 mod crossing;
+mod mixed;
 mod rewrite;
+mod vector;
 
-use pmd::{Burst, MAX_BURST, Mbuf, PortId, prefetch};
+use pmd::{Mbuf, prefetch};
 use vnet::Reader;
 
 use booking::Booking;
 use check::{Columns, check, check_again};
 pub(crate) use crossing::{Crossing, Headers};
+pub(crate) use mixed::{check_burst, ip_tryforward_some};
 use rewrite::rewrite;
+pub(crate) use vector::Vector;
 
-use crate::drops::DropReason;
 use crate::inet::{FastHop, Forwarding, IcmpClass, NO_HOP};
 use crate::net::Ifnet;
-use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN};
+use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, VLAN_TAG_LEN};
 use crate::worker::{Cx, Output};
 
 /// Packets that one round of the passes handles: one bit each in a word.
 const CHUNK: usize = 64;
-/// Words of a mask over a whole burst.
-const WORDS: usize = MAX_BURST / CHUNK;
 /// What the passes read of a frame.
 const HEADERS: usize = ETHER_HDR_LEN + IP_HDR_LEN;
 
-/// Forwards what it can of `burst`, received on `ifp`; the rest stays, in order. Returns the bytes of the packets it
-/// took, as they were received. A burst that came by a `crossing` gets its headers here, unless it goes on by another.
+/// Makes ready what it can of `frames`, a burst that was received on the interface of `cx`. If they are `tagged`, each has the
+/// 802.1Q tag of the interface. Returns the bytes of the packets that are ready, as they were received. A burst that came by a
+/// `crossing` gets its headers here, unless it goes on by another.
 pub(crate) fn ip_tryforward(
     cx: &mut Cx<'_>,
-    ifp: &Ifnet,
-    burst: &mut Burst,
+    frames: &mut [Mbuf],
+    tagged: bool,
+    vector: &mut Vector,
     crossing: Option<Crossing>,
 ) -> u64 {
-    let rules = rules(cx, ifp);
+    let rules = rules(cx, tagged);
     let usable = rules.is_some();
     let crossing = crossing.and_then(|crossing| {
-        if usable && crossing.leads_to(ifp.mac) {
+        if usable && crossing.leads_to(cx.ingress.mac) {
             return Some(crossing);
         }
-        crossing.write_to(burst.as_mut_slice());
+        crossing.write_to(frames);
         None
     });
-    let Some(rules) = rules else { return 0 };
-    let mut mask = [0u64; WORDS];
-    let mut tally = Tally { may_cross: burst.len() <= CHUNK, ..Tally::default() };
-    for (chunk, word) in burst.as_mut_slice().chunks_mut(CHUNK).zip(&mut mask) {
+    let Some(mut rules) = rules else { return 0 };
+    let before = vector.counts();
+    for (number, chunk) in frames.chunks_mut(CHUNK).enumerate() {
         let columns = &mut cx.headers.columns;
-        *word = forward_chunk(&rules, cx.out, columns, crossing.as_ref(), chunk, &mut tally);
+        let ready = forward_chunk(&mut rules, cx.out, columns, crossing.as_ref(), chunk, vector);
+        vector.mark(number, ready);
     }
-    transmit(cx, burst, mask, &tally);
-    cx.headers.crossing = tally.crossing;
-    tally.received_bytes
+    let (packets, bytes) = vector.since(before);
+    let stat = cx.ipstat();
+    stat.ips_total.add(packets);
+    stat.ips_forward.add(packets);
+    stat.ips_fastforward.add(packets);
+    bytes
 }
 
-/// What holds for all packets of a vector; none when all need a closer look.
+/// What holds for all packets of a run; none when all need a closer look.
 #[inline(always)]
-fn rules<'a>(cx: &Cx<'a>, ifp: &'a Ifnet) -> Option<Rules<'a>> {
+fn rules<'a>(cx: &Cx<'a>, tagged: bool) -> Option<Rules<'a>> {
     let forwarding = cx.forwarding?;
     prefetch(cx.ipstat());
     // Validation of sources needs a second lookup per packet: the other path has it.
     if cx.inet.ipforwarding().get() == 0 || cx.inet.ip_sav().get() != 0 {
         return None;
     }
-    let redirects = cx.inet.ipsendredirects().get() != 0
-        && cx.inet.icmp_limit().has_budget(IcmpClass::Redirect, cx.inet.icmplim().get(), cx.now);
-    Some(Rules { reader: cx.reader, forwarding, ifp, redirects })
+    let redirects = if cx.inet.ipsendredirects().get() == 0 {
+        0
+    } else {
+        cx.inet.icmp_limit().budget(IcmpClass::Redirect, cx.inet.icmplim().get(), cx.now)
+    };
+    Some(Rules { reader: cx.reader, forwarding, ifp: cx.ingress, tagged, redirects })
 }
 
-/// What holds for all packets of the vector.
+/// What holds for all packets of the run.
 struct Rules<'a> {
     reader: &'a Reader,
     forwarding: &'a Forwarding,
     ifp: &'a Ifnet,
-    /// Whether a packet that goes out where it came in should be looked at by the other path.
-    redirects: bool,
+    /// Whether the frames have an 802.1Q tag.
+    tagged: bool,
+    /// Redirects that may be sent now: so many packets that go out where they came in may be left to the other path.
+    redirects: u32,
 }
 
-impl<'a> Rules<'a> {
-    /// The hop at a FIB index, unless packets to it need a second look: those that leave where they came in might want a
-    /// redirect.
+impl Rules<'_> {
+    /// Bytes of the link header that the packets have.
     #[inline(always)]
-    fn fast(&self, hop: u16) -> Option<&'a FastHop> {
-        let fast = self.forwarding.fast_hops().get(usize::from(hop))?;
-        (!self.redirects || fast.slot != self.ifp.slot).then_some(fast)
+    fn link_len(&self) -> usize {
+        if self.tagged { ETHER_HDR_LEN + VLAN_TAG_LEN } else { ETHER_HDR_LEN }
+    }
+
+    /// Whether packets to this hop need no look at the single packet but its length: their link header has the length that it
+    /// had, and none of them might want a redirect.
+    #[inline(always)]
+    fn is_plain(&self, hop: &FastHop) -> bool {
+        (usize::from(hop.link_len) == self.link_len())
+            & ((self.redirects == 0) | (hop.slot != self.ifp.slot))
     }
 }
 
-/// What the vector amounts to.
-#[derive(Default)]
-struct Tally {
-    forwarded: u64,
-    received_bytes: u64,
-    ports: Ports,
-    /// Whether it is one chunk, of which all columns are kept.
-    may_cross: bool,
-    crossing: Option<Crossing>,
-}
-
-/// Which ports the vector leaves through.
-#[derive(Clone, Copy, Default, PartialEq)]
-enum Ports {
-    #[default]
-    None,
-    One(PortId),
-    Many,
-}
-
 /// Runs the three passes over one chunk; the bits of the packets that are ready to leave.
+#[inline(always)]
 fn forward_chunk(
-    rules: &Rules<'_>,
+    rules: &mut Rules<'_>,
     out: &Output,
     columns: &mut Columns,
     before: Option<&Crossing>,
     chunk: &mut [Mbuf],
-    tally: &mut Tally,
+    vector: &mut Vector,
 ) -> u64 {
+    const TAG: usize = VLAN_TAG_LEN;
     let mut hops = [0u16; CHUNK];
     let count = chunk.len().min(CHUNK);
-    let exceptions = match before {
-        Some(_) => check_again(rules, columns, count),
-        None if rules.ifp.has_rx_checksum() => check::<true>(rules, chunk, columns),
-        None => check::<false>(rules, chunk, columns),
+    let exceptions = match (before, rules.ifp.has_rx_checksum(), rules.tagged) {
+        (Some(_), ..) => check_again(rules, columns, count),
+        (None, false, false) => check::<false, 0>(rules, chunk, columns),
+        (None, false, true) => check::<false, TAG>(rules, chunk, columns),
+        (None, true, false) => check::<true, 0>(rules, chunk, columns),
+        (None, true, true) => check::<true, TAG>(rules, chunk, columns),
     };
     rules.forwarding.fib().lookup_bulk(&columns.dst[..count], &mut hops[..count]);
     let mut left = exceptions;
@@ -139,11 +143,11 @@ fn forward_chunk(
         hops[left.trailing_zeros() as usize] = NO_HOP;
         left &= left - 1;
     }
-    let mut booking = Booking::new(rules, out, tally);
+    let mut booking = Booking::new(rules, out, vector);
     let exceptions = if booking.cross(columns, &hops[..count], before) {
         0
     } else {
-        rewrite(rules, chunk, columns, &hops, before, exceptions, booking)
+        rewrite(chunk, columns, &hops, before, exceptions, booking)
     };
     !exceptions & (u64::MAX >> (CHUNK - count))
 }
@@ -166,34 +170,4 @@ fn load32(h: &[u8; HEADERS], at: usize) -> u32 {
 #[inline(never)]
 fn exception(exceptions: u64, bit: usize) -> u64 {
     exceptions | 1 << bit
-}
-
-/// Moves the ready packets to their ports.
-#[inline]
-fn transmit(cx: &mut Cx<'_>, burst: &mut Burst, mask: [u64; WORDS], tally: &Tally) {
-    let stat = cx.ipstat();
-    stat.ips_total.add(tally.forwarded);
-    stat.ips_forward.add(tally.forwarded);
-    stat.ips_fastforward.add(tally.forwarded);
-    match tally.ports {
-        Ports::None => {}
-        Ports::One(port) => match cx.out.port(port) {
-            Some(tx) => tx.extract(burst, &mask, tally.forwarded as usize),
-            None => distribute(cx, burst, mask),
-        },
-        Ports::Many => distribute(cx, burst, mask),
-    }
-}
-
-/// Moves the ready packets to the ports that the third pass wrote into their descriptors.
-#[cold]
-fn distribute(cx: &mut Cx<'_>, burst: &mut Burst, mask: [u64; WORDS]) {
-    let mut leaving = Burst::new();
-    let _moved: usize = burst.extract(&mask, &mut leaving);
-    for mbuf in leaving.drain() {
-        match cx.out.port(mbuf.port()) {
-            Some(tx) => tx.push(mbuf),
-            None => cx.drop(DropReason::InterfaceGone, mbuf),
-        }
-    }
 }

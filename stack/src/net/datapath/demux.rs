@@ -6,18 +6,21 @@ use crate::wire::{ETHER_HDR_LEN, EtherType, VLAN_TAG_LEN};
 
 const TAGGED: [u8; 2] = EtherType::VLAN.0.to_be_bytes();
 
+/// The tag control information of the frame's tag, if it has one.
+#[inline(always)]
+pub fn vlan_tag(mbuf: &Mbuf) -> Option<u16> {
+    let header = mbuf.data().first_chunk::<{ ETHER_HDR_LEN + VLAN_TAG_LEN }>()?;
+    (header[12..14] == TAGGED).then(|| u16::from_be_bytes([header[14], header[15]]))
+}
+
 /// The frame's VLAN id: from its tag, or from the descriptor when the port took the tag off. `None` is untagged;
 /// id 0 is a priority tag and counts as untagged (IEEE 802.1Q 6.9.1).
 #[inline]
 pub fn vlan_id(mbuf: &Mbuf) -> Option<u16> {
-    if let Some(tci) = mbuf.rx_vlan_stripped() {
-        return Some(tci & 0x0fff);
-    }
-    let header = mbuf.data().first_chunk::<{ ETHER_HDR_LEN + VLAN_TAG_LEN }>()?;
-    (header[12..14] == TAGGED).then(|| u16::from_be_bytes([header[14], header[15]]) & 0x0fff)
+    mbuf.rx_vlan_stripped().or_else(|| vlan_tag(mbuf)).map(|tci| tci & 0x0fff)
 }
 
-/// Takes the tag that [`vlan_id`] told off, so that what follows sees a plain Ethernet header. Does nothing to an untagged
+/// Takes the tag that [`vlan_id`] found, so that the nodes behind see a plain Ethernet header. Does nothing to an untagged
 /// frame, nor to one whose tag the port took off: a tag that it still has is an inner one (IEEE 802.1ad).
 #[inline]
 pub fn pop_vlan_tag(mbuf: &mut Mbuf) {

@@ -1,7 +1,5 @@
 //! Node `ether_output`: the link header, the interface's counters, and the port (FreeBSD: net/if_ethersubr.c).
 
-use std::sync::atomic::Ordering;
-
 use pmd::{Mbuf, Offloads};
 
 use crate::drops::DropReason;
@@ -45,14 +43,8 @@ fn offload_ip_checksum(adjacency: &Adjacency, mbuf: &mut Mbuf) {
 }
 
 /// Writes the adjacency's link header over the packet's Ethernet header. False when there is no room for the tag.
-#[inline(always)]
-pub fn write_link_header(adjacency: &Adjacency, mbuf: &mut Mbuf) -> bool {
-    // Written once: a line that several workers read stays with all of them.
-    if let Some(unasked) = &adjacency.unasked
-        && !unasked.load(Ordering::Relaxed)
-    {
-        unasked.store(true, Ordering::Relaxed);
-    }
+fn write_link_header(adjacency: &Adjacency, mbuf: &mut Mbuf) -> bool {
+    adjacency.mark_used();
     let link = adjacency.link_header();
     if link.len() > ETHER_HDR_LEN && mbuf.prepend((link.len() - ETHER_HDR_LEN) as u16).is_none() {
         return false;

@@ -4,6 +4,6 @@ mod demux;
 mod ether_input;
 mod ether_output;
 
-pub use demux::{pop_vlan_tag, vlan_id};
+pub use demux::{pop_vlan_tag, vlan_id, vlan_tag};
 pub use ether_input::ether_input;
-pub use ether_output::{ether_output, write_link_header};
+pub use ether_output::ether_output;

@@ -1,6 +1,6 @@
 //! First pass of `ip_tryforward`: which packets are not ordinary, where all want to go, and what their TTL will be.
 
-use pmd::Mbuf;
+use pmd::{MAX_BURST, Mbuf};
 
 use super::{CHUNK, HEADERS, Rules, exception, load32, load64};
 use crate::inet::AddressFilter;
@@ -10,23 +10,24 @@ use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_c
 /// Packets that are checked side by side.
 pub(super) const GROUP: usize = 8;
 
-/// What the first pass read of the packets of a chunk, a column each. What belongs to an exception means nothing.
+/// What the first pass read of the packets of a burst, or of a chunk of one, a column each. What belongs to an exception means
+/// nothing.
 #[derive(Debug)]
 #[repr(C, align(64))]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     /// Sources, as in the header.
-    pub(super) src: [u32; CHUNK],
+    pub(super) src: [u32; MAX_BURST],
     /// Destinations, host byte order.
-    pub(super) dst: [u32; CHUNK],
+    pub(super) dst: [u32; MAX_BURST],
     /// The header's word of TTL, protocol and checksum as it will be after one hop, little-endian.
-    pub(super) ttl: [u32; CHUNK],
-    /// Bytes of the packet.
-    pub(super) pkt_len: [u32; CHUNK],
+    pub(super) ttl: [u32; MAX_BURST],
+    /// Bytes of the frame, tag not counted.
+    pub(super) pkt_len: [u32; MAX_BURST],
 }
 
 impl Default for Columns {
     fn default() -> Self {
-        let column = [0; CHUNK];
+        let column = [0; MAX_BURST];
         Self { src: column, dst: column, ttl: column, pkt_len: column }
     }
 }
@@ -35,7 +36,7 @@ impl Default for Columns {
 pub(super) struct Ordinary<'a> {
     /// The interface's address, the lower 48 bits.
     pub(super) mac: u64,
-    /// The longest frame.
+    /// The longest frame, tag not counted.
     pub(super) longest: i32,
     /// Sources that need a second look.
     pub(super) not_sources: &'a AddressFilter,
@@ -52,9 +53,9 @@ impl<'a> Ordinary<'a> {
 }
 
 /// The bits of the packets that are not ordinary. With `OFFLOAD` the port has verified the header's checksum; a packet
-/// that it does not call good is an exception, and is summed there.
+/// that it does not call good is an exception, and is summed there. `TAG` is how many bytes of 802.1Q tag the frames have.
 #[inline(never)]
-pub(super) fn check<const OFFLOAD: bool>(
+pub(super) fn check<const OFFLOAD: bool, const TAG: usize>(
     rules: &Rules<'_>,
     chunk: &[Mbuf],
     columns: &mut Columns,
@@ -63,11 +64,11 @@ pub(super) fn check<const OFFLOAD: bool>(
     let (groups, rest) = chunk.as_chunks::<GROUP>();
     let (mut exceptions, mut start) = (0u64, 0);
     for group in groups {
-        exceptions |= check_group::<OFFLOAD>(&ordinary, group, columns, start) << start;
+        exceptions |= check_group::<OFFLOAD, TAG>(&ordinary, group, columns, start) << start;
         start += GROUP;
     }
     if !rest.is_empty() {
-        exceptions |= check_each::<OFFLOAD>(&ordinary, rest, columns, start) << start;
+        exceptions |= check_each::<OFFLOAD, TAG>(&ordinary, rest, columns, start) << start;
     }
     exceptions
 }
@@ -81,7 +82,7 @@ pub(super) fn check_again(rules: &Rules<'_>, columns: &mut Columns, count: usize
     for start in (0..count).step_by(GROUP) {
         exceptions |= check_group_again(&ordinary, columns, start) << start;
     }
-    columns.ttl.iter_mut().for_each(|ttl| *ttl = decrement_ttl(*ttl));
+    columns.ttl[..CHUNK].iter_mut().for_each(|ttl| *ttl = decrement_ttl(*ttl));
     exceptions & (u64::MAX >> (CHUNK - count))
 }
 
@@ -102,26 +103,26 @@ pub(super) fn check_each_again(ordinary: &Ordinary<'_>, columns: &Columns, start
     })
 }
 
+/// The bits of the packets of a group that are not ordinary.
 #[cfg(target_feature = "avx2")]
 #[inline(always)]
-fn check_group<const OFFLOAD: bool>(
+pub(super) fn check_group<const OFFLOAD: bool, const TAG: usize>(
     ordinary: &Ordinary<'_>,
     group: &[Mbuf; GROUP],
     columns: &mut Columns,
     start: usize,
 ) -> u64 {
-    super::check_avx2::check_group::<OFFLOAD>(ordinary, group, columns, start)
-        .unwrap_or_else(|| check_each::<OFFLOAD>(ordinary, group, columns, start))
+    super::check_avx2::check_group::<OFFLOAD, TAG>(ordinary, group, columns, start)
+        .unwrap_or_else(|| check_each::<OFFLOAD, TAG>(ordinary, group, columns, start))
 }
 
 #[cfg(not(target_feature = "avx2"))]
-use check_each as check_group;
+pub(super) use check_each as check_group;
 
-/// One packet after the other: the rest of a burst, groups with a frame that is too short to have headers, and CPUs
+/// One packet after the other: the rest of a run, groups with a frame that is too short to have headers, and CPUs
 /// without the instructions for more.
-#[cold]
 #[inline(never)]
-pub(super) fn check_each<const OFFLOAD: bool>(
+pub(super) fn check_each<const OFFLOAD: bool, const TAG: usize>(
     ordinary: &Ordinary<'_>,
     packets: &[Mbuf],
     columns: &mut Columns,
@@ -129,7 +130,7 @@ pub(super) fn check_each<const OFFLOAD: bool>(
 ) -> u64 {
     let mut exceptions = 0;
     for (bit, mbuf) in packets.iter().enumerate() {
-        let Some(h) = mbuf.data().first_chunk::<HEADERS>() else {
+        let Some((front, h)) = headers::<TAG>(mbuf.data()) else {
             exceptions = exception(exceptions, bit);
             continue;
         };
@@ -137,29 +138,50 @@ pub(super) fn check_each<const OFFLOAD: bool>(
         columns.src[at] = load32(h, 26);
         columns.dst[at] = load32(h, 30).swap_bytes();
         columns.ttl[at] = decrement_ttl(load32(h, 22));
-        columns.pkt_len[at] = mbuf.pkt_len();
-        if !is_ordinary::<OFFLOAD>(ordinary, mbuf, h) {
+        columns.pkt_len[at] = mbuf.pkt_len().wrapping_sub(TAG as u32);
+        if !is_ordinary::<OFFLOAD, TAG>(ordinary, mbuf, front, h) {
             exceptions = exception(exceptions, bit);
         }
     }
     exceptions
 }
 
-/// Whether an address of the link header says no to the fast path: not for us, from a group, or not IPv4.
+/// The headers of a frame with `TAG` bytes of tag, so cut that the IPv4 header and the EtherType in front of it stand where they
+/// stand without a tag; and the first four bytes of the frame.
 #[inline(always)]
-pub(super) fn link_difference(mac: u64, h: &[u8; HEADERS]) -> u64 {
+pub(super) fn headers<const TAG: usize>(frame: &[u8]) -> Option<(u32, &[u8; HEADERS])> {
+    let h = frame.get(TAG..)?.first_chunk()?;
+    let front = frame.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    Some((front, h))
+}
+
+/// Whether something of the link header says no to the fast path: not for us, from a group, or not IPv4. Which VLAN a tag names
+/// was looked at before.
+#[inline(always)]
+pub(super) fn link_difference<const TAG: usize>(mac: u64, front: u32, h: &[u8; HEADERS]) -> u64 {
     /// Bytes 6 to 13, rotated by two: the EtherType, and above it the group bit of the source.
     const LINK_MASK: u64 = 0x1_ffff;
     const LINK: u64 = u64::from_le_bytes([0x08, 0x00, 0, 0, 0, 0, 0, 0]);
-    ((load64(h, 0) ^ mac) << 16) | ((load64(h, 6).rotate_left(16) & LINK_MASK) ^ LINK)
+    /// The same with a tag, of bytes 0 to 7 of the cut header: the destination's last two bytes and the source's group bit.
+    const TAGGED_MASK: u64 = 0x1_ffff;
+    /// And of bytes 8 to 15: the EtherType of the tag, and behind the tag that of IPv4.
+    const TYPES_MASK: u64 = 0xffff_0000_ffff;
+    const TYPES: u64 = u64::from_le_bytes([0x81, 0x00, 0, 0, 0x08, 0x00, 0, 0]);
+    if TAG == 0 {
+        return ((load64(h, 0) ^ mac) << 16) | ((load64(h, 6).rotate_left(16) & LINK_MASK) ^ LINK);
+    }
+    u64::from(front ^ mac as u32)
+        | ((load64(h, 0) ^ (mac >> 32)) & TAGGED_MASK)
+        | ((load64(h, 8) & TYPES_MASK) ^ TYPES)
 }
 
-/// The headers are read in five loads. What would make a packet extraordinary is gathered: differences that should be
+/// The headers are read in a few loads. What would make a packet extraordinary is gathered: differences that should be
 /// zero are OR-ed, and so are numbers that should not be negative.
 #[inline(always)]
-fn is_ordinary<const OFFLOAD: bool>(
+fn is_ordinary<const OFFLOAD: bool, const TAG: usize>(
     ordinary: &Ordinary<'_>,
     mbuf: &Mbuf,
+    front: u32,
     h: &[u8; HEADERS],
 ) -> bool {
     /// Version 4 and five words of header.
@@ -167,9 +189,9 @@ fn is_ordinary<const OFFLOAD: bool>(
     let first = load64(h, 14);
     let second = load64(h, 22);
     let last = load32(h, 30);
-    let pkt_len = mbuf.pkt_len() as i32;
+    let pkt_len = (mbuf.pkt_len() as i32).wrapping_sub(TAG as i32);
     let total_len = (u32::from((first >> 16) as u16).swap_bytes() >> 16) as i32;
-    let differences = link_difference(ordinary.mac, h)
+    let differences = link_difference::<TAG>(ordinary.mac, front, h)
         | ((first ^ VERSION_IHL) & 0xff)
         // Every destination that is not martian and not a group would also be a fit source.
         | u64::from(MARTIAN[(second >> 32) as u8 as usize] | MARTIAN[last as u8 as usize])

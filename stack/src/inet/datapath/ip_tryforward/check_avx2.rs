@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use pmd::Mbuf;
 
-use super::check::{Columns, GROUP, Ordinary, link_difference};
+use super::check::{Columns, GROUP, Ordinary, headers, link_difference};
 use super::{HEADERS, load32};
 use crate::inet::AddressFilter;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN};
@@ -15,14 +15,14 @@ use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN};
 /// The bits of the packets that are not ordinary. `None` when a frame is too short to have headers: then nothing was
 /// decided.
 #[inline(always)]
-pub(super) fn check_group<const OFFLOAD: bool>(
+pub(super) fn check_group<const OFFLOAD: bool, const TAG: usize>(
     ordinary: &Ordinary<'_>,
     group: &[Mbuf; GROUP],
     columns: &mut Columns,
     start: usize,
 ) -> Option<u64> {
     // SAFETY: this file is part of builds whose target has AVX2.
-    unsafe { check_lanes::<OFFLOAD>(ordinary, group, columns, start) }
+    unsafe { check_lanes::<OFFLOAD, TAG>(ordinary, group, columns, start) }
 }
 
 /// The bits of the packets that are not ordinary for this vnet, of those that another one has checked.
@@ -47,34 +47,40 @@ fn check_lanes_again(ordinary: &Ordinary<'_>, columns: &Columns, start: usize) -
     u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(negative)) as u8)
 }
 
-/// What of a frame's first 16 bytes is compared: the destination, the source's group bit, EtherType, version and length
-/// of the IPv4 header.
+/// Which bits of a cut header's first 16 bytes (see `check::headers`) are compared: the destination, the source's group bit,
+/// EtherType, version and length of the IPv4 header.
 const LINK_MASK: [u8; 16] = [255, 255, 255, 255, 255, 255, 1, 0, 0, 0, 0, 0, 255, 255, 255, 0];
+/// The same of a frame with a tag: the destination's last two bytes, the source's group bit, both EtherTypes, and the
+/// IPv4 header's version and length.
+const TAGGED_MASK: [u8; 16] = [255, 255, 1, 0, 0, 0, 0, 0, 255, 255, 0, 0, 255, 255, 255, 0];
 
 /// For `_mm256_shuffle_epi8`: nothing, a zero byte.
 const NONE: i8 = -1;
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn check_lanes<const OFFLOAD: bool>(
+fn check_lanes<const OFFLOAD: bool, const TAG: usize>(
     ordinary: &Ordinary<'_>,
     group: &[Mbuf; GROUP],
     columns: &mut Columns,
     start: usize,
 ) -> Option<u64> {
     let all = |n: i32| _mm256_set1_epi32(n);
-    let link = link_of(ordinary.mac);
-    let mut differences = _mm_setzero_si128();
+    let link = link_of::<TAG>(ordinary.mac);
+    let (mut differences, mut front_differences) = (_mm_setzero_si128(), 0);
     let mut rows = [_mm_setzero_si128(); GROUP];
     let (mut first, mut lengths) = ([0i32; GROUP], [0i32; GROUP]);
     let mut sums_unknown = 0;
     for lane in 0..GROUP {
         let mbuf = &group[lane];
-        let h = mbuf.data().first_chunk::<HEADERS>()?;
+        let (front, h) = headers::<TAG>(mbuf.data())?;
+        if TAG > 0 {
+            front_differences |= front ^ ordinary.mac as u32;
+        }
         differences = _mm_or_si128(differences, _mm_xor_si128(load128::<0>(h), link));
         first[lane] = load32(h, 14) as i32;
         rows[lane] = load128::<18>(h);
-        lengths[lane] = mbuf.pkt_len() as i32;
+        lengths[lane] = (mbuf.pkt_len() as i32).wrapping_sub(TAG as i32);
         if OFFLOAD {
             sums_unknown |= u64::from(!mbuf.rx_ip_cksum_good()) << lane;
         }
@@ -104,8 +110,9 @@ fn check_lanes<const OFFLOAD: bool>(
     }
     let mut exceptions = u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(negative)) as u8);
     exceptions |= sums_unknown;
-    if _mm_testz_si128(differences, bytes(LINK_MASK)) == 0 {
-        exceptions |= link_exceptions(ordinary.mac, group);
+    let mask = if TAG == 0 { LINK_MASK } else { TAGGED_MASK };
+    if _mm_testz_si128(differences, bytes(mask)) == 0 || front_differences != 0 {
+        exceptions |= link_exceptions::<TAG>(ordinary.mac, group);
     }
 
     store(&mut columns.src, start, src)?;
@@ -118,24 +125,26 @@ fn check_lanes<const OFFLOAD: bool>(
 /// Which of the packets are not ordinary for what stands before the addresses.
 #[cold]
 #[inline(never)]
-fn link_exceptions(mac: u64, group: &[Mbuf; GROUP]) -> u64 {
+fn link_exceptions<const TAG: usize>(mac: u64, group: &[Mbuf; GROUP]) -> u64 {
     const VERSION_IHL: u8 = 0x45;
     let mut exceptions = 0;
     for (lane, mbuf) in group.iter().enumerate() {
-        let ordinary = mbuf
-            .data()
-            .first_chunk::<HEADERS>()
-            .is_some_and(|h| link_difference(mac, h) == 0 && h[ETHER_HDR_LEN] == VERSION_IHL);
+        let ordinary = headers::<TAG>(mbuf.data()).is_some_and(|(front, h)| {
+            link_difference::<TAG>(mac, front, h) == 0 && h[ETHER_HDR_LEN] == VERSION_IHL
+        });
         exceptions |= u64::from(!ordinary) << lane;
     }
     exceptions
 }
 
-/// What an ordinary frame's first 16 bytes are, where [`LINK_MASK`] looks.
+/// The first 16 bytes of an ordinary frame's cut header, where the mask looks.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn link_of(mac: u64) -> __m128i {
+fn link_of<const TAG: usize>(mac: u64) -> __m128i {
     let [a, b, c, d, e, f, ..] = mac.to_le_bytes();
+    if TAG > 0 {
+        return bytes([e, f, 0, 0, 0, 0, 0, 0, 0x81, 0x00, 0, 0, 0x08, 0x00, 0x45, 0]);
+    }
     bytes([a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0x08, 0x00, 0x45, 0])
 }
 
@@ -396,29 +405,51 @@ mod tests {
 
         #[test]
         fn lanes_decide_as_packets_do(frames in prop::collection::vec(frame(), GROUP)) {
-            let pool = test_support::pool();
-            let group: Vec<Mbuf> =
-                frames.iter().filter_map(|frame| pool.from_bytes(frame)).collect();
-            let group = <&[Mbuf; GROUP]>::try_from(group.as_slice()).expect("eight mbufs");
-            let not_sources = not_sources();
-            let [a, b, c, d, e, f] = MAC;
-            let mac = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
-            let longest = MTU + ETHER_HDR_LEN as i32;
-            let ordinary = Ordinary { mac, longest, not_sources: &not_sources };
-            let (mut lanes, mut each) = (Columns::default(), Columns::default());
-            let exceptions = check_each::<false>(&ordinary, group, &mut each, 8);
-            let Some(found) = check_group::<false>(&ordinary, group, &mut lanes, 8) else {
-                prop_assert!(frames.iter().any(|frame| frame.len() < HEADERS));
-                return Ok(());
-            };
-            prop_assert_eq!(found, exceptions);
-            for lane in (0..GROUP).filter(|lane| exceptions >> lane & 1 == 0) {
-                let at = 8 + lane;
-                prop_assert_eq!(lanes.src[at], each.src[at]);
-                prop_assert_eq!(lanes.dst[at], each.dst[at]);
-                prop_assert_eq!(lanes.ttl[at], each.ttl[at]);
-                prop_assert_eq!(lanes.pkt_len[at], each.pkt_len[at]);
-            }
+            compare::<0>(&frames)?;
         }
+
+        #[test]
+        fn lanes_decide_as_packets_with_tags_do(
+            frames in prop::collection::vec(frame(), GROUP),
+            tci in any::<u16>(),
+            flips in prop::collection::vec(prop::option::weighted(0.05, (0usize..20, 0u32..8)), GROUP),
+        ) {
+            let tagged = frames.into_iter().zip(flips).map(|(mut frame, flip)| {
+                let [high, low] = tci.to_be_bytes();
+                let at = frame.len().min(12);
+                frame.splice(at..at, [0x81, 0x00, high, low]);
+                if let Some((at, bit)) = flip && let Some(byte) = frame.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+                frame
+            });
+            compare::<4>(&tagged.collect::<Vec<_>>())?;
+        }
+    }
+
+    fn compare<const TAG: usize>(frames: &[Vec<u8>]) -> Result<(), TestCaseError> {
+        let pool = test_support::pool();
+        let group: Vec<Mbuf> = frames.iter().filter_map(|frame| pool.from_bytes(frame)).collect();
+        let group = <&[Mbuf; GROUP]>::try_from(group.as_slice()).expect("eight mbufs");
+        let not_sources = not_sources();
+        let [a, b, c, d, e, f] = MAC;
+        let mac = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        let longest = MTU + ETHER_HDR_LEN as i32;
+        let ordinary = Ordinary { mac, longest, not_sources: &not_sources };
+        let (mut lanes, mut each) = (Columns::default(), Columns::default());
+        let exceptions = check_each::<false, TAG>(&ordinary, group, &mut each, 8);
+        let Some(found) = check_group::<false, TAG>(&ordinary, group, &mut lanes, 8) else {
+            prop_assert!(frames.iter().any(|frame| frame.len() < HEADERS + TAG));
+            return Ok(());
+        };
+        prop_assert_eq!(found, exceptions);
+        for lane in (0..GROUP).filter(|lane| exceptions >> lane & 1 == 0) {
+            let at = 8 + lane;
+            prop_assert_eq!(lanes.src[at], each.src[at]);
+            prop_assert_eq!(lanes.dst[at], each.dst[at]);
+            prop_assert_eq!(lanes.ttl[at], each.ttl[at]);
+            prop_assert_eq!(lanes.pkt_len[at], each.pkt_len[at]);
+        }
+        Ok(())
     }
 }

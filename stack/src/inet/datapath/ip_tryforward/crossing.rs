@@ -15,9 +15,9 @@ use crate::wire::{MacAddr, decrement_ttl};
 /// What a worker's fast path knows of the packets that it handled last.
 #[derive(Debug, Default)]
 pub(crate) struct Headers {
-    pub(super) columns: Columns,
+    pub(crate) columns: Columns,
     /// Where they are, if they cross an epair.
-    pub(super) crossing: Option<Crossing>,
+    pub(crate) crossing: Option<Crossing>,
 }
 
 impl Headers {
@@ -39,8 +39,8 @@ impl Headers {
 #[derive(Debug)]
 #[must_use = "the frames still have the headers that they were received with"]
 pub(crate) struct Crossing {
-    /// The link header: its first eight bytes, and its last eight.
-    link: [[u8; 8]; 2],
+    /// The link header, as in [`FastHop::link`].
+    link: [u8; 16],
     /// The end that receives them.
     port: PortId,
     /// How many there are.
@@ -53,7 +53,7 @@ impl Crossing {
     /// Of `packets` that leave through `hop`, by now with the headers of the crossing `before`.
     pub(super) fn new(hop: &FastHop, packets: usize, before: Option<&Self>) -> Self {
         Self {
-            link: [hop.link_start, hop.link_end],
+            link: hop.link,
             port: hop.port,
             packets: packets as u16,
             routers: before.map_or(0, |before| before.routers) + 1,
@@ -80,7 +80,7 @@ impl Crossing {
     /// Whether the link header is one that `mac` receives from a single station.
     #[inline(always)]
     pub(super) fn leads_to(&self, mac: MacAddr) -> bool {
-        let [[a, b, c, d, e, f, source, _], _] = self.link;
+        let [a, b, c, d, e, f, source, ..] = self.link;
         [a, b, c, d, e, f] == mac.0 && source & 1 == 0
     }
 
@@ -92,15 +92,15 @@ impl Crossing {
             // It had headers when the first vnet read them.
             let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { continue };
             let ttl = (0..self.routers).fold(load32(h, 22), |ttl, _| decrement_ttl(ttl));
-            write_headers(h, self.link, ttl);
+            write_headers(h, &self.link, ttl);
         }
     }
 }
 
-/// What forwarding changes of a packet: link header, TTL and checksum.
+/// Writes the parts of a packet that forwarding changes: untagged link header, TTL and checksum.
 #[inline(always)]
-pub(super) fn write_headers(h: &mut [u8; HEADERS], [start, end]: [[u8; 8]; 2], ttl: u32) {
-    h[0..8].copy_from_slice(&start);
-    h[6..14].copy_from_slice(&end);
+pub(super) fn write_headers(h: &mut [u8; HEADERS], link: &[u8; 16], ttl: u32) {
+    let [link @ .., _, _] = link;
+    h[..14].copy_from_slice(link);
     h[22..26].copy_from_slice(&ttl.to_le_bytes());
 }

@@ -6,23 +6,38 @@ use super::booking::{Booking, Count};
 use super::check::{Columns, GROUP};
 use super::crossing::{Crossing, write_headers};
 use super::{CHUNK, HEADERS, Rules, exception};
-use crate::inet::datapath::flow::flow_of;
-use crate::inet::{AdjacencyState, FastHop, NextHopKind};
-use crate::net::datapath::write_link_header;
-use crate::wire::{ETHER_HDR_LEN, decrement_ttl};
+use crate::inet::datapath::flow::flow_behind;
+use crate::inet::{FastHop, NextHopKind};
+use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
 /// Rewrites the packets of `chunk` that are no exceptions so far; the bits of the exceptions after it.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn rewrite(
-    rules: &Rules<'_>,
     chunk: &mut [Mbuf],
     columns: &Columns,
     hops: &[u16; CHUNK],
     before: Option<&Crossing>,
     exceptions: u64,
-    booking: Booking<'_>,
+    booking: Booking<'_, '_>,
 ) -> u64 {
-    let mut pass = Pass { rules, columns, hops, before, exceptions, booking };
+    if booking.rules.tagged {
+        rewrite_all::<VLAN_TAG_LEN>(chunk, columns, hops, before, exceptions, booking)
+    } else {
+        rewrite_all::<0>(chunk, columns, hops, before, exceptions, booking)
+    }
+}
+
+/// The same for frames with `TAG` bytes of 802.1Q tag.
+#[inline(never)]
+fn rewrite_all<const TAG: usize>(
+    chunk: &mut [Mbuf],
+    columns: &Columns,
+    hops: &[u16; CHUNK],
+    before: Option<&Crossing>,
+    exceptions: u64,
+    booking: Booking<'_, '_>,
+) -> u64 {
+    let mut pass = Pass::<TAG> { columns, hops, before, exceptions, booking };
     let (groups, rest) = chunk.as_chunks_mut::<GROUP>();
     let mut start = 0;
     for group in groups {
@@ -39,19 +54,18 @@ pub(super) fn rewrite(
 }
 
 /// What the pass reads and what it has come to.
-struct Pass<'a> {
-    rules: &'a Rules<'a>,
+struct Pass<'a, 'b, 'r, const TAG: usize> {
     columns: &'a Columns,
     hops: &'a [u16; CHUNK],
     /// How the packets came here, if they have no headers of their own yet.
     before: Option<&'a Crossing>,
     exceptions: u64,
-    booking: Booking<'a>,
+    booking: Booking<'b, 'r>,
 }
 
-impl Pass<'_> {
-    /// Rewrites a group with one next hop for all, as in most groups of most bursts: what concerns the hop is done once.
-    /// False, and nothing done, when the group is not like that.
+impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
+    /// Rewrites a group with one next hop for all: what concerns the hop is done once. False, and nothing done, when the group
+    /// is not like that.
     #[inline(always)]
     fn together(&mut self, group: &mut [Mbuf; GROUP], start: usize) -> bool {
         let (Some(hops), Some(lengths), Some(ttls)) = (
@@ -61,85 +75,142 @@ impl Pass<'_> {
         ) else {
             return false;
         };
-        let Some(fast) = self.rules.fast(hops[0]) else { return false };
+        let forwarding = self.booking.rules.forwarding;
+        let Some(hop) = forwarding.fast_hops().get(usize::from(hops[0])) else { return false };
         let longest = lengths.iter().fold(0, |longest, len| longest.max(*len));
-        if *hops != [hops[0]; GROUP] || longest > fast.longest {
+        let one_hop = *hops == [hops[0]; GROUP];
+        if !one_hop || longest > hop.longest || !self.booking.rules.is_plain(hop) {
             return false;
         }
         for (mbuf, ttl) in group.iter_mut().zip(ttls) {
-            rewrite_fast(fast, mbuf, *ttl);
+            rewrite_plain::<TAG>(hop, mbuf, *ttl);
         }
-        self.booking.add(fast.egress, Count { packets: GROUP as u32, bytes: lengths.iter().sum() });
+        self.booking.add(hop, Count { packets: GROUP as u32, bytes: lengths.iter().sum() });
         true
     }
 
     /// Rewrites packets to different hops, and those that need a second look.
-    #[inline(never)]
+    #[inline(always)]
     fn one_by_one(&mut self, packets: &mut [Mbuf], start: usize) {
         if let Some(before) = self.before {
             before.write_to(packets);
         }
-        for (bit, mbuf) in packets.iter_mut().enumerate() {
-            let at = start + bit;
-            let (hop, pkt_len) = (self.hops[at], mbuf.pkt_len());
-            let egress = match self.rules.fast(hop) {
-                Some(fast) if pkt_len <= fast.longest => {
-                    rewrite_fast(fast, mbuf, self.columns.ttl[at]);
-                    fast.egress
-                }
-                _ if self.exceptions >> at & 1 == 1 => continue,
-                _ => match rewrite_any(self.rules, mbuf, self.columns.dst[at], hop) {
-                    Some(egress) => egress,
-                    None => {
-                        self.exceptions = exception(self.exceptions, at);
-                        continue;
-                    }
-                },
-            };
-            self.booking.add(egress, Count { packets: 1, bytes: pkt_len });
+        for (mbuf, at) in packets.iter_mut().zip(start..CHUNK) {
+            let (number, bytes) = (self.hops[at], self.columns.pkt_len[at]);
+            if self.exceptions >> at & 1 == 1 {
+                continue;
+            }
+            match rewrite_one(self.booking.rules, mbuf, self.columns, at, number) {
+                Some(hop) => self.booking.add(hop, Count { packets: 1, bytes }),
+                None => self.exceptions = exception(self.exceptions, at),
+            }
         }
     }
 }
 
-/// A group's part of a column.
+/// Rewrites one packet, at place `at` of the columns, to the hop of this number; the hop that it takes. `None` leaves the packet
+/// as it was received.
 #[inline(always)]
-fn of_group<T>(column: &[T; CHUNK], start: usize) -> Option<&[T; GROUP]> {
-    column.get(start..)?.first_chunk()
+pub(super) fn rewrite_one<'r>(
+    rules: &mut Rules<'r>,
+    mbuf: &mut Mbuf,
+    columns: &Columns,
+    at: usize,
+    number: u16,
+) -> Option<&'r FastHop> {
+    match rules.forwarding.fast_hops().get(usize::from(number)) {
+        Some(hop) if columns.pkt_len[at] <= hop.longest && rules.is_plain(hop) => {
+            if rules.tagged {
+                rewrite_plain::<VLAN_TAG_LEN>(hop, mbuf, columns.ttl[at]);
+            } else {
+                rewrite_plain::<0>(hop, mbuf, columns.ttl[at]);
+            }
+            Some(hop)
+        }
+        _ => rewrite_any(rules, mbuf, columns, at, number),
+    }
 }
 
-/// A packet to a single gateway.
-#[inline(always)]
-fn rewrite_fast(hop: &FastHop, mbuf: &mut Mbuf, ttl: u32) {
-    mbuf.set_port(hop.port);
-    let Some(h) = mbuf.data_mut().first_chunk_mut::<HEADERS>() else { return };
-    write_headers(h, [hop.link_start, hop.link_end], ttl);
-}
-
-/// Any packet: several paths, hosts of connected networks, VLAN tags. What it is booked on; `None` leaves the packet as it
-/// was received.
+/// Rewrites any packet: one with several paths, to a host of a connected network, to a link with a header of another length,
+/// back to where it came from.
 #[inline(never)]
-fn rewrite_any(rules: &Rules<'_>, mbuf: &mut Mbuf, dst: u32, hop: u16) -> Option<u32> {
-    let hop = rules.forwarding.next_hop(hop);
+fn rewrite_any<'r>(
+    rules: &mut Rules<'r>,
+    mbuf: &mut Mbuf,
+    columns: &Columns,
+    at: usize,
+    number: u16,
+) -> Option<&'r FastHop> {
+    let hop = rules.forwarding.next_hop(number);
     if !matches!(hop.kind, NextHopKind::Gateway | NextHopKind::Connected) {
         return None;
     }
-    let place = rules.forwarding.select(hop, dst, || flow_of(mbuf))?;
-    let adjacency = rules.forwarding.adjacency(place)?;
-    let fits = mbuf.pkt_len() <= u32::from(adjacency.mtu) + ETHER_HDR_LEN as u32;
-    let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
-    let src = u32::from_be_bytes([h[26], h[27], h[28], h[29]]);
-    let redirect = rules.redirects && adjacency.wants_redirect(rules.ifp.slot, src);
-    if adjacency.state != AdjacencyState::Resolved || !fits || redirect {
+    let link_len = rules.link_len();
+    let flow = || flow_behind(mbuf, link_len);
+    let place = rules.forwarding.select(hop, columns.dst[at], flow)?;
+    let fast = rules.forwarding.fast_adjacency(place)?;
+    if columns.pkt_len[at] > fast.longest || wants_redirect(rules, fast, place, columns.src[at]) {
         return None;
     }
-    let before = [h[22], h[23], h[24], h[25]];
-    h[22..26].copy_from_slice(&decrement_ttl(u32::from_le_bytes(before)).to_le_bytes());
-    if write_link_header(adjacency, mbuf) {
-        mbuf.set_port(adjacency.port);
-        return Some(rules.forwarding.egress_of(place));
+    if usize::from(fast.link_len) != link_len && !resize_link(mbuf, rules.tagged) {
+        return None;
     }
-    // No room for a VLAN tag: put the TTL back, for the other path to find the packet as it was received.
-    let h = mbuf.data_mut().first_chunk_mut::<HEADERS>()?;
-    h[22..26].copy_from_slice(&before);
-    None
+    if fast.unasked {
+        rules.forwarding.adjacency(place)?.mark_used();
+    }
+    if usize::from(fast.link_len) > ETHER_HDR_LEN {
+        rewrite_plain::<VLAN_TAG_LEN>(fast, mbuf, columns.ttl[at]);
+    } else {
+        rewrite_plain::<0>(fast, mbuf, columns.ttl[at]);
+    }
+    Some(fast)
+}
+
+/// Whether a packet should be looked at by the other path, because its sender should have sent it to the next hop itself
+/// (see [`crate::inet::Adjacency::wants_redirect`]), and may be told so now.
+#[inline(always)]
+fn wants_redirect(rules: &mut Rules<'_>, fast: &FastHop, place: u32, src: u32) -> bool {
+    if rules.redirects == 0 || fast.slot != rules.ifp.slot {
+        return false;
+    }
+    let src = src.swap_bytes();
+    let wants = rules
+        .forwarding
+        .adjacency(place)
+        .is_some_and(|adjacency| adjacency.wants_redirect(rules.ifp.slot, src));
+    rules.redirects -= u32::from(wants);
+    wants
+}
+
+/// Puts a tag's length in front of a frame that has none, or takes it off one that has; the EtherType and all behind it stay where
+/// they are. False, and nothing done, when there is no room.
+#[inline(always)]
+fn resize_link(mbuf: &mut Mbuf, tagged: bool) -> bool {
+    let len = VLAN_TAG_LEN as u16;
+    if tagged { mbuf.adj(len) } else { mbuf.prepend(len).is_some() }
+}
+
+/// A group's part of a column.
+#[inline(always)]
+fn of_group<T, const N: usize>(column: &[T; N], start: usize) -> Option<&[T; GROUP]> {
+    column.get(start..)?.first_chunk()
+}
+
+/// A packet whose link header keeps its length.
+#[inline(always)]
+fn rewrite_plain<const TAG: usize>(hop: &FastHop, mbuf: &mut Mbuf, ttl: u32) {
+    mbuf.set_port(hop.port);
+    let frame = mbuf.data_mut();
+    if TAG == 0 {
+        let Some(h) = frame.first_chunk_mut::<HEADERS>() else { return };
+        write_headers(h, &hop.link, ttl);
+        return;
+    }
+    // The EtherType behind the tag is there already.
+    let Some(link) = frame.first_chunk_mut::<16>() else { return };
+    *link = hop.link;
+    let Some(word) = frame.get_mut(TAG + 22..).and_then(|rest| rest.first_chunk_mut::<4>()) else {
+        return;
+    };
+    *word = ttl.to_le_bytes();
 }

@@ -1,0 +1,114 @@
+//! The packets of one burst that are ready to leave, over all its runs.
+
+use pmd::{Burst, Mask, PortId};
+
+use super::CHUNK;
+use super::crossing::Crossing;
+use crate::worker::Output;
+
+/// Which packets of a burst are ready, and where they go.
+#[derive(Debug)]
+pub(crate) struct Vector {
+    ready: Mask,
+    packets: u64,
+    bytes: u64,
+    ports: Ports,
+    /// Whether the burst is one run of one chunk, of which all columns are kept.
+    pub(super) may_cross: bool,
+    pub(super) crossing: Option<Crossing>,
+}
+
+/// Which ports the ready packets leave through.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Ports {
+    #[default]
+    None,
+    One(PortId),
+    Many,
+}
+
+impl Vector {
+    /// Nothing is ready. `may_cross`: all packets are of one untagged run.
+    #[inline(always)]
+    pub(crate) fn new(packets: usize, may_cross: bool) -> Self {
+        Self {
+            ready: Mask::default(),
+            packets: 0,
+            bytes: 0,
+            ports: Ports::None,
+            may_cross: may_cross && packets <= CHUNK,
+            crossing: None,
+        }
+    }
+
+    /// Packets and bytes so far.
+    #[inline(always)]
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.packets, self.bytes)
+    }
+
+    /// Packets and bytes more than these.
+    #[inline(always)]
+    pub(super) fn since(&self, (packets, bytes): (u64, u64)) -> (u64, u64) {
+        (self.packets - packets, self.bytes - bytes)
+    }
+
+    /// Adds packets that leave through `port`.
+    #[inline(always)]
+    pub(super) fn add(&mut self, port: PortId, packets: u64, bytes: u64) {
+        self.packets += packets;
+        self.bytes += bytes;
+        self.ports = match self.ports {
+            Ports::None => Ports::One(port),
+            Ports::One(one) if one == port => self.ports,
+            _ => Ports::Many,
+        };
+    }
+
+    /// Marks the packets of chunk `number`, a bit each, as ready.
+    #[inline(always)]
+    pub(super) fn mark(&mut self, number: usize, bits: u64) {
+        if let Some(word) = self.ready.get_mut(number) {
+            *word |= bits;
+        }
+    }
+
+    /// Marks one packet as ready.
+    #[inline(always)]
+    pub(super) fn mark_one(&mut self, at: usize) {
+        self.mark(at / CHUNK, 1 << (at % CHUNK));
+    }
+
+    /// Whether a packet is ready.
+    #[inline(always)]
+    pub(crate) fn is_ready(&self, at: usize) -> bool {
+        self.ready.get(at / CHUNK).is_some_and(|word| word >> (at % CHUNK) & 1 == 1)
+    }
+
+    /// Moves the ready packets of `burst` to their ports; the others stay, in order. Those whose port is gone are freed: they
+    /// were booked as dropped. The crossing that they leave by, if they do.
+    #[inline(always)]
+    pub(crate) fn transmit(&mut self, burst: &mut Burst, out: &mut Output) -> Option<Crossing> {
+        match self.ports {
+            Ports::None => {}
+            Ports::One(port) => match out.port(port) {
+                Some(tx) => tx.extract(burst, &self.ready, self.packets as usize),
+                None => distribute(burst, &self.ready, out),
+            },
+            Ports::Many => distribute(burst, &self.ready, out),
+        }
+        self.crossing.take()
+    }
+}
+
+/// Moves the ready packets to the ports that the third pass wrote into their descriptors.
+#[inline(never)]
+fn distribute(burst: &mut Burst, ready: &Mask, out: &mut Output) {
+    let mut leaving = Burst::new();
+    let _moved: usize = burst.extract(ready, &mut leaving);
+    for mbuf in leaving.drain() {
+        if let Some(tx) = out.port(mbuf.port()) {
+            tx.push(mbuf);
+        }
+    }
+}
