@@ -7,7 +7,7 @@ use vnet::VnetRef;
 
 use super::Stack;
 use crate::inet::vnet_inet;
-use crate::net::{IfCounterBlocks, IfCounters, IfKind, Ifnet, vnet_net};
+use crate::net::{IfBlock, IfCounterBlocks, IfKind, Ifnet, vnet_net};
 
 /// What became of a vnet's packets, summed over the workers. Exact while the workers are at a quiescent state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,10 +51,10 @@ pub struct FrameTotals {
 }
 
 impl FrameTotals {
-    fn add(&mut self, blocks: &[CachePadded<IfCounters>]) {
+    fn add(&mut self, blocks: &[CachePadded<IfBlock>]) {
         for block in blocks {
-            self.received += block.ipackets.get();
-            self.sent += block.opackets.get();
+            self.received += block.counters.ipackets.get();
+            self.sent += block.counters.opackets.get();
         }
     }
 }
@@ -167,11 +167,27 @@ impl Stack {
         self.vnets.iter().map(|vnet| (vnet.name().to_owned(), self.books_of(vnet))).collect()
     }
 
+    /// Packets that a vnet's fast path forwarded.
+    fn fastforwarded_by(&self, vnet: &VnetRef) -> u64 {
+        vnet_net::init(vnet).interfaces().with(&self.control, |list| {
+            list.as_ref().map_or(0, |list| {
+                let now: u64 = list.list.iter().map(|ifp| ifp.fastforwarded()).sum();
+                now + list.departed_fastforwarded
+            })
+        })
+    }
+
     /// `ipstat`, `icmpstat` and `arpstat` of one vnet.
     #[must_use]
     pub fn statistics_of(&self, vnet: &VnetRef) -> Statistics {
         let (inet, reader) = (vnet_inet::init(vnet), self.control.reader());
         let mut all = crate::inet::IpStat::sum(inet.ipstat().iter(reader));
+        let fastforwarded = self.fastforwarded_by(vnet);
+        for (name, value) in &mut all {
+            if matches!(*name, "ips_total" | "ips_forward" | "ips_fastforward") {
+                *value += fastforwarded;
+            }
+        }
         all.extend(crate::inet::IcmpStat::sum(inet.icmpstat().iter(reader)));
         all.extend(crate::inet::ArpStat::sum(inet.arpstat().iter(reader)));
         all

@@ -79,6 +79,7 @@ impl Stack {
                 list.list.retain(|other| other.slot != slot);
                 list.departed_received += received.unwrap_or(0);
                 list.departed_sent += sent.unwrap_or(0);
+                list.departed_fastforwarded += ifp.fastforwarded();
             }
         });
         self.withdraw(ifp);

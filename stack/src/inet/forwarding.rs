@@ -13,7 +13,7 @@ use vnet::Reader;
 
 use super::AddressFilter;
 use super::control::UseMark;
-use super::route::Fib;
+use super::route::{Fib, NearFib};
 use crate::net::{IfCounterBlocks, IfCounters, IfSlot, Ifnet, block_of};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
@@ -201,10 +201,10 @@ pub struct Resolved<'a> {
     pub next_hop: u32,
 }
 
-/// Bytes of a [`Forwarding`] that every burst reads: where its tables are, and the sketches of the filter.
-const FIRST: usize = 128;
+/// Bytes of a [`Forwarding`] that every burst reads, four cache lines: all that a vnet with few routes and one gateway needs.
+pub const FORWARDING_FIRST: usize = 256;
 
-/// Next hops that are asked for before a burst is processed.
+/// Next hops that are prefetched.
 const FIRST_HOPS: usize = 8;
 
 /// An interface that packets leave through: its port, and what the fast path books, without the interface itself.
@@ -220,7 +220,7 @@ impl Egress {
     #[inline(always)]
     #[must_use]
     pub fn counters(&self, reader: &Reader) -> &IfCounters {
-        block_of(&self.counters, reader)
+        &block_of(&self.counters, reader).counters
     }
 
     /// Where the counters of the first worker are; for prefetching.
@@ -248,13 +248,22 @@ fn egresses(adjacencies: &[Adjacency]) -> (Box<[Egress]>, Box<[FastHop]>) {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Forwarding {
-    // The fast path reads the first two cache lines: these three fields, and the sketches that a filter begins with.
+    // The fast path reads the first four cache lines: where the tables are; ...
     fib: Arc<Fib>,
     fast_hops: Box<[FastHop]>,
     /// The interfaces of the adjacencies, each once.
     egresses: Box<[Egress]>,
-    not_sources: AddressFilter,
     next_hops: Box<[NextHop]>,
+    /// FIB index of `gateway`; [`NO_HOP`] is none.
+    gateway_index: u16,
+    /// Whether `near` is the whole FIB.
+    is_near: bool,
+    // ... the FIB, if it is small; ...
+    near: NearFib,
+    // ... a copy of the first hop that is a single gateway; ...
+    gateway: FastHop,
+    // ... and the sketches that a filter begins with.
+    not_sources: AddressFilter,
     adjacencies: Box<[Adjacency]>,
     /// By adjacency.
     fast_adjacencies: Box<[FastHop]>,
@@ -262,6 +271,8 @@ pub struct Forwarding {
     flow_key: u64,
     loopback: Option<IfSlot>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Forwarding, not_sources) + 64 == FORWARDING_FIRST);
 
 /// What a [`Forwarding`] is made of.
 #[derive(Debug)]
@@ -301,9 +312,16 @@ impl Forwarding {
             let adjacency = fast_adjacencies.get(hop.first as usize).filter(|_| single);
             adjacency.copied().unwrap_or(FastHop::NONE)
         };
+        let fast_hops: Box<[FastHop]> = next_hops.iter().map(fast_hop).collect();
+        let near = fib.near();
+        let gateway = fast_hops.iter().position(|hop| hop.longest > 0);
         Self {
             fib,
-            fast_hops: next_hops.iter().map(fast_hop).collect(),
+            gateway_index: gateway.and_then(|at| u16::try_from(at).ok()).unwrap_or(NO_HOP),
+            gateway: gateway.map_or(FastHop::NONE, |at| fast_hops[at]),
+            is_near: near.is_some(),
+            near: near.unwrap_or(NearFib::NONE),
+            fast_hops,
             next_hops: next_hops.into(),
             adjacencies: adjacencies.into(),
             egresses,
@@ -333,6 +351,23 @@ impl Forwarding {
     #[must_use]
     pub fn fib(&self) -> &Fib {
         &self.fib
+    }
+
+    /// The longest-prefix match of one destination (host byte order).
+    #[inline(always)]
+    #[must_use]
+    pub fn lookup(&self, dst: u32) -> u16 {
+        if self.is_near { self.near.lookup(dst).0 } else { self.fib.lookup(dst).0 }
+    }
+
+    /// The next hop at a FIB index, for a single packet of the fast path.
+    #[inline(always)]
+    #[must_use]
+    pub fn fast_hop(&self, index: u16) -> Option<&FastHop> {
+        if index == self.gateway_index {
+            return Some(&self.gateway);
+        }
+        self.fast_hops.get(usize::from(index))
     }
 
     /// The next hop at a FIB index; "no route" for an index that is not there.
@@ -370,26 +405,21 @@ impl Forwarding {
         self.egresses.get(number as usize)
     }
 
-    /// What a burst of this vnet reads first, as address and bytes: where the tables are, and of the tables the beginning,
-    /// which is all of the tables of a small vnet: the large ones are few.
-    pub(crate) fn regions(&self) -> [(usize, usize); Self::REGIONS] {
+    /// Parts of the tables that a burst reads besides the first cache lines, as address and bytes: the beginnings. None if the
+    /// first lines are all.
+    pub(crate) fn tables(&self) -> [(usize, usize); 3] {
         fn of<T: ?Sized>(value: &T, bytes: usize) -> (usize, usize) {
             ((&raw const *value).cast::<u8>().addr(), bytes.min(size_of_val(value)))
         }
-        let (hops, egresses) =
-            (size_of::<FastHop>() * FIRST_HOPS, size_of::<Egress>() * Self::FIRST_EGRESSES);
-        [
-            of(self, FIRST),
-            of(&*self.fib, usize::MAX),
-            of(&*self.fast_hops, hops),
-            of(&*self.egresses, egresses),
-        ]
+        let egresses = size_of::<Egress>() * Self::FIRST_EGRESSES;
+        if self.is_near && self.gateway_index != NO_HOP {
+            return [(0, 0), (0, 0), of(&*self.egresses, egresses)];
+        }
+        let hops = size_of::<FastHop>() * FIRST_HOPS;
+        [of(&*self.fib, usize::MAX), of(&*self.fast_hops, hops), of(&*self.egresses, egresses)]
     }
 
-    /// How many there are.
-    pub(crate) const REGIONS: usize = 4;
-
-    /// Interfaces that packets leave through and that are asked for as well: most vnets have no more.
+    /// Interfaces that packets leave through and that are prefetched as well: most vnets have no more.
     pub(crate) const FIRST_EGRESSES: usize = 4;
 
     /// The interfaces of the adjacencies, each once.
@@ -429,7 +459,7 @@ impl Forwarding {
     /// Whether packets to `addr` would leave through the interface in `slot`, on any of their paths.
     #[must_use]
     pub fn leads_through(&self, addr: u32, slot: IfSlot) -> bool {
-        let hop = self.next_hop(self.fib.lookup(addr).0);
+        let hop = self.next_hop(self.lookup(addr));
         let mut paths = (0..u32::from(hop.count)).map(|path| self.adjacency(hop.first + path));
         paths.any(|adjacency| adjacency.is_some_and(|adjacency| adjacency.slot == slot))
     }
@@ -437,7 +467,7 @@ impl Forwarding {
     /// Looks a destination up and follows it to its adjacency.
     #[must_use]
     pub fn resolve(&self, dst: u32, flow: impl FnOnce() -> u64) -> Resolved<'_> {
-        let hop = self.next_hop(self.fib.lookup(dst).0);
+        let hop = self.next_hop(self.lookup(dst));
         let adjacency = match hop.kind {
             NextHopKind::None | NextHopKind::Blackhole | NextHopKind::Reject => None,
             _ => self.select(hop, dst, flow).and_then(|place| self.adjacency(place)),

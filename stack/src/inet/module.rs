@@ -9,27 +9,33 @@ vnet::module! {
         attach: crate::inet::control::attach,
         detach: crate::inet::control::detach,
         vars {
+            // The fast path reads the first variables, in one cache line.
+            /// Routes and adjacencies that workers read.
+            pub forwarding: vnet::Published<crate::inet::Forwarding>;
             /// Forward packets between interfaces.
             pub ipforwarding: vnet::SysctlInt = 0,
                 sysctl("net.inet.ip.forwarding", RW, 0..=1, "Enable IP forwarding between interfaces");
             /// Send redirects.
             pub ipsendredirects: vnet::SysctlInt = 1,
                 sysctl("net.inet.ip.redirect", RW, 0..=1, "Enable sending IP redirects");
+            /// Drop packets whose source is not reached through the receiving interface.
+            pub ip_sav: vnet::SysctlInt = 0,
+                sysctl("net.inet.ip.source_address_validation", RW, 0..=1, "Drop incoming packets whose source address is not routed through the receiving interface");
+            /// ICMP messages a second, per class; 0 is no limit.
+            pub icmplim: vnet::SysctlInt = 200,
+                sysctl("net.inet.icmp.icmplim", RW, 0..=1_000_000, "Maximum number of ICMP responses per second");
+            /// IPv4 counters.
+            pub ipstat: vnet::PerWorker<crate::inet::IpStat>;
+
             /// Time to live of our own packets.
             pub ip_defttl: vnet::SysctlInt = 64,
                 sysctl("net.inet.ip.ttl", RW, 1..=255, "Maximum TTL on IP packets");
             /// Options: 0 ignore, 1 process, 2 refuse packets that carry any.
             pub ip_doopts: vnet::SysctlInt = 1,
                 sysctl("net.inet.ip.process_options", RW, 0..=2, "Enable IP options processing ([LS]SRR, RR, TS)");
-            /// Drop packets whose source is not reached through the receiving interface.
-            pub ip_sav: vnet::SysctlInt = 0,
-                sysctl("net.inet.ip.source_address_validation", RW, 0..=1, "Drop incoming packets whose source address is not routed through the receiving interface");
             /// Strong end system: take packets only on the interface that has the destination address.
             pub ip_strong_es: vnet::SysctlInt = 0,
                 sysctl("net.inet.ip.rfc1122_strong_es", RW, 0..=1, "Packet's IP destination address must match address on arrival interface");
-            /// ICMP messages a second, per class; 0 is no limit.
-            pub icmplim: vnet::SysctlInt = 200,
-                sysctl("net.inet.icmp.icmplim", RW, 0..=1_000_000, "Maximum number of ICMP responses per second");
             /// Answer echo requests to broadcast and multicast addresses.
             pub icmpbmcastecho: vnet::SysctlInt = 0,
                 sysctl("net.inet.icmp.bmcastecho", RW, 0..=1, "Reply to multicast ICMP Echo Request and Timestamp packets");
@@ -55,14 +61,10 @@ vnet::module! {
             pub log_arp_movements: vnet::SysctlInt = 1,
                 sysctl("net.link.ether.inet.log_arp_movements", RW, 0..=1, "Log ARP replies from MACs different than the one in the cache");
 
-            /// Routes and adjacencies that workers read.
-            pub forwarding: vnet::Published<crate::inet::Forwarding>;
             /// Budget of ICMP messages.
             pub icmp_limit: crate::inet::IcmpLimit;
             /// Probes whose answers somebody waits for; none before the first.
             pub probes: vnet::Published<std::sync::Arc<crate::inet::Probes>>;
-            /// IPv4 counters.
-            pub ipstat: vnet::PerWorker<crate::inet::IpStat>;
             /// ICMP counters.
             pub icmpstat: vnet::PerWorker<crate::inet::IcmpStat>;
             /// ARP counters.

@@ -1,29 +1,31 @@
-//! What the first burst of a vnet in a while will read, asked for all at once.
+//! Prefetches the cache lines that a vnet's next run will read.
 //!
-//! With thousands of vnets in turn, nothing of the next one is in the caches. The way from an interface to what its
-//! packets need is a chain: the vnet, its container, what is published there, the tables, and the books of where packets
-//! leave. Each link would be a miss that waits for the one before. So an interface knows where all of that is, and a
-//! worker asks for it together; with many ports in turn, it does so before the packets come.
+//! With many vnets in turn, nothing of the next one is in the caches. The way from an interface to what its packets need is a
+//! chain: the vnet, its variables, what is published there, the tables, and the counters of where packets leave. Each
+//! link would be a miss that waits for the one before. So an interface knows where all of that is, in the cache line behind its
+//! own, and a worker asks for it together: some runs ahead of the one that it processes, or, with many ports in turn, before the
+//! packets come.
 
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
-use pmd::{CACHE_LINE, PortId, prefetch, prefetch_at};
+use pmd::{CACHE_LINE, PortId, prefetch_at};
 use vnet::{Reader, Vnet};
 
 use super::{IfCounters, IfSlot, Interfaces};
-use crate::inet::{Forwarding, vnet_inet};
+use crate::inet::{FORWARDING_FIRST, Forwarding, vnet_inet};
 use crate::worker::Output;
-
-/// Bytes of a vnet's IPv4 variables, from the first one that the fast path reads to the last.
-const VARIABLES: usize = 192;
 
 /// Addresses of what the interface's vnet has. They are asked for and never followed: one that is out of date costs a
 /// few cycles.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub(crate) struct Ahead {
-    vnet: Region,
-    variables: Region,
-    forwarding: [Region; Forwarding::REGIONS],
+    /// The variables that the fast path reads, one line.
+    variables: AtomicUsize,
+    /// What is published for the vnet, the first [`FORWARDING_FIRST`] bytes.
+    forwarding: AtomicUsize,
+    /// Tables beside it.
+    tables: [Region; 3],
     egresses: [Egress; Forwarding::FIRST_EGRESSES],
 }
 
@@ -41,7 +43,9 @@ impl Region {
     #[inline(always)]
     fn prefetch(&self) {
         let region = self.0.load(Ordering::Relaxed);
-        prefetch_at(region / CACHE_LINE * CACHE_LINE, region % CACHE_LINE * CACHE_LINE);
+        if region != 0 {
+            prefetch_at(region / CACHE_LINE * CACHE_LINE, region % CACHE_LINE * CACHE_LINE);
+        }
     }
 }
 
@@ -54,21 +58,22 @@ struct Egress {
 }
 
 impl Ahead {
-    /// Takes note of where the vnet and its variables are.
+    /// Takes note of where the vnet's variables are.
     pub(crate) fn set_vnet(&self, vnet: &Vnet) {
-        // Of the vnet itself no more than whether it may be set as curvnet, which its first line tells.
-        self.vnet.set(((&raw const *vnet).addr(), CACHE_LINE));
-        let first = (&raw const *vnet_inet::init(vnet).ipforwarding()).addr();
-        self.variables.set((first, VARIABLES));
+        let first = (&raw const *vnet_inet::init(vnet).forwarding()).addr();
+        self.variables.store(first, Ordering::Relaxed);
     }
 
     /// Takes note of what was published for the vnet of the interface whose own counters are at `counters`.
     pub(crate) fn set_forwarding(&self, forwarding: &Forwarding, counters: usize) {
-        for (region, new) in self.forwarding.iter().zip(forwarding.regions()) {
+        self.forwarding.store((&raw const *forwarding).addr(), Ordering::Relaxed);
+        // Packets that leave where they came in need no more than the counters of the interface.
+        let mut ways = forwarding.egresses().iter().filter(|way| way.first_counters() != counters);
+        let [fib, hops, egresses] = forwarding.tables();
+        let egresses = if forwarding.egresses().len() > 1 { egresses } else { (0, 0) };
+        for (region, new) in self.tables.iter().zip([fib, hops, egresses]) {
             region.set(new);
         }
-        // What leaves where it came in is rare.
-        let mut ways = forwarding.egresses().iter().filter(|way| way.first_counters() != counters);
         for egress in &self.egresses {
             let (counters, port) =
                 ways.next().map_or((0, 0), |way| (way.first_counters(), way.port.0));
@@ -78,11 +83,11 @@ impl Ahead {
     }
 
     /// Asks for it.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn prefetch(&self, reader: &Reader, out: &Output) {
-        self.vnet.prefetch();
-        self.variables.prefetch();
-        self.forwarding.iter().for_each(Region::prefetch);
+        prefetch_at(self.variables.load(Ordering::Relaxed), CACHE_LINE);
+        prefetch_at(self.forwarding.load(Ordering::Relaxed), FORWARDING_FIRST);
+        self.tables.iter().for_each(Region::prefetch);
         for egress in &self.egresses {
             let counters = egress.counters.load(Ordering::Relaxed);
             if counters == 0 {
@@ -111,12 +116,12 @@ impl Interfaces {
     ) -> Option<IfSlot> {
         let demux = self.port(reader, port)?;
         if turns == LINKS {
-            prefetch(demux);
+            pmd::prefetch(demux);
             return None;
         }
         let ifp = demux.untagged.as_deref()?;
         if turns > 1 {
-            prefetch(ifp);
+            ifp.prefetch_first();
             return None;
         }
         ifp.prefetch(reader, out);

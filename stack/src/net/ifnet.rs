@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use crossbeam::utils::CachePadded;
-use pmd::{Offloads, PortId, prefetch};
-use vnet::{Reader, VnetId, VnetRef};
+use pmd::{CACHE_LINE, Offloads, PortId, prefetch_at};
+use vnet::{Counter, Reader, VnetId, VnetRef};
 
 use super::EpairEnd;
 use super::ahead::Ahead;
@@ -91,23 +91,39 @@ counters! {
     }
 }
 
+/// Everything that one worker counts of one interface: a cache line.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct IfBlock {
+    pub(crate) counters: IfCounters,
+    /// Packets from here that a family's fast path forwarded. The family's statistics are the sum over the interfaces, so that
+    /// the fast path has one line to write to.
+    pub(crate) fastforward: Counter,
+}
+
 /// An interface's counters, by reader.
-pub(crate) type IfCounterBlocks = Arc<[CachePadded<IfCounters>]>;
+pub(crate) type IfCounterBlocks = Arc<[CachePadded<IfBlock>]>;
 
 /// The calling worker's block.
 #[inline]
-pub(crate) fn block_of<'a>(blocks: &'a IfCounterBlocks, reader: &Reader) -> &'a IfCounters {
+pub(crate) fn block_of<'a>(blocks: &'a IfCounterBlocks, reader: &Reader) -> &'a IfBlock {
     // A slot beyond the table cannot be: readers are numbered by the domain that the table was sized from. The
     // remainder costs nothing next to a panic path that kills every tenant.
     let last = blocks.len() - 1;
     &blocks[reader.slot().min(last)]
 }
 
+/// Bytes from the first worker's block of counters to the calling worker's: all are on cache lines of their own.
+#[inline(always)]
+fn counters_offset(reader: &Reader) -> usize {
+    reader.slot() * size_of::<CachePadded<IfBlock>>()
+}
+
 impl IfCounters {
     /// Where the calling worker's block is, if that of the first worker is at `first`.
     #[inline(always)]
     pub(crate) fn block_at(first: usize, reader: &Reader) -> usize {
-        first + reader.slot() * size_of::<CachePadded<Self>>()
+        first + counters_offset(reader)
     }
 }
 
@@ -119,38 +135,42 @@ const CAPTURED: u8 = 2;
 const MOVING: u8 = 4;
 
 /// An interface inside a vnet.
+// The fast path reads the first cache line, and asks for what the second one names.
+#[repr(C, align(64))]
 pub struct Ifnet {
-    /// Name, unique in the vnet.
-    pub name: String,
-    /// Index in the vnet.
-    pub index: IfIndex,
-    /// Place in the process-wide table.
-    pub slot: IfSlot,
-    /// What it sends to.
-    pub kind: IfKind,
-    /// Own MAC address.
-    pub mac: MacAddr,
     /// The vnet that owns it now.
     pub vnet: VnetRef,
-    /// The vnet that it was made in, and returns to when its owner dies.
-    pub home_vnet: VnetId,
-    mtu: AtomicU32,
+    /// The vnet's IPv4.
+    inet: vnet_inet::Bound,
+    /// By reader; shared with the books, which outlive the interface.
+    counters: IfCounterBlocks,
+    /// Own MAC address.
+    pub mac: MacAddr,
     /// [`UP`], [`CAPTURED`] and [`MOVING`]: in one word, so that one comparison tells whether a packet may take the fast path.
     /// Written by the control thread.
     state: AtomicU8,
     /// Whether the port tells of each packet whether its IPv4 header checksum is good.
     rx_checksum: AtomicBool,
+    mtu: AtomicU32,
+    /// Place in the process-wide table.
+    pub slot: IfSlot,
+    /// A run of packets from here reads these of the vnet.
+    pub(crate) ahead: Ahead,
     /// Whether the port fills in the IPv4 header checksum of what it is asked to.
     tx_checksum: AtomicBool,
     /// The interface's first address, as a source for ICMP errors; 0 while it has none.
     primary: AtomicU32,
-    /// The vnet's IPv4.
-    inet: vnet_inet::Bound,
-    /// What a burst from here will read of the vnet.
-    pub(crate) ahead: Ahead,
-    /// By reader; shared with who closes the books when the interface is gone.
-    counters: IfCounterBlocks,
+    /// Name, unique in the vnet.
+    pub name: String,
+    /// Index in the vnet.
+    pub index: IfIndex,
+    /// The port, VLAN or epair that it sends to.
+    pub kind: IfKind,
+    /// The vnet that it was made in, and returns to when its owner dies.
+    pub home_vnet: VnetId,
 }
+
+const _: () = assert!(std::mem::offset_of!(Ifnet, ahead) == 64);
 
 /// What an interface is made of.
 #[derive(Clone, Debug)]
@@ -208,16 +228,18 @@ impl Ifnet {
         self.ahead.set_forwarding(forwarding, Arc::as_ptr(&self.counters).addr());
     }
 
-    /// Asks for the interface itself.
+    /// Asks for the interface itself: the two cache lines that the fast path reads.
     #[inline(always)]
     pub(crate) fn prefetch_first(&self) {
-        prefetch(self);
+        prefetch_at((&raw const *self).addr(), 2 * CACHE_LINE);
     }
 
-    /// Asks for what a burst from here will read, counters included.
+    /// Asks for what a run from here will read, counters included.
     #[inline(always)]
     pub(crate) fn prefetch(&self, reader: &Reader, out: &Output) {
-        prefetch(self.counters(reader));
+        // Of the vnet itself no more than whether it may be set as curvnet, which its first line tells.
+        prefetch_at(Arc::as_ptr(&self.vnet).addr(), CACHE_LINE);
+        prefetch_at(Arc::as_ptr(&self.counters).addr() + counters_offset(reader), CACHE_LINE);
         self.ahead.prefetch(reader, out);
     }
 
@@ -310,7 +332,18 @@ impl Ifnet {
     /// The calling worker's counters.
     #[inline]
     pub fn counters(&self, reader: &Reader) -> &IfCounters {
+        &self.block(reader).counters
+    }
+
+    /// All that the calling worker counts.
+    #[inline(always)]
+    pub(crate) fn block(&self, reader: &Reader) -> &IfBlock {
         block_of(&self.counters, reader)
+    }
+
+    /// Packets that were received here and that the fast path forwarded, over all workers.
+    pub(crate) fn fastforwarded(&self) -> u64 {
+        self.counters.iter().map(|block| block.fastforward.get()).sum()
     }
 
     /// The counters themselves, which outlive the interface.
@@ -321,7 +354,7 @@ impl Ifnet {
     /// The counters summed over the workers.
     #[must_use]
     pub fn total(&self) -> Vec<(&'static str, u64)> {
-        IfCounters::sum(self.counters.iter().map(|block| &**block))
+        IfCounters::sum(self.counters.iter().map(|block| &block.counters))
     }
 
     /// The 802.1Q VLAN id of what it sends and receives, if that is tagged.

@@ -11,7 +11,7 @@ pub mod datapath;
 
 pub(crate) use epair::MAX_EPAIR_ENDS;
 pub use epair::{EpairEnd, MAX_EPAIRS};
-pub(crate) use ifnet::{IfCounterBlocks, block_of};
+pub(crate) use ifnet::{IfBlock, IfCounterBlocks, block_of};
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
 pub use interfaces::{Interfaces, PortDemux, Vlans};
 pub use limits::{Limit, Refusals, held_limit, mbuf_limit};
@@ -145,6 +145,8 @@ pub struct IfList {
     pub departed_received: u64,
     /// Packets that such interfaces sent.
     pub departed_sent: u64,
+    /// Packets that such interfaces received and the fast path forwarded.
+    pub departed_fastforwarded: u64,
 }
 
 impl IfList {

@@ -11,11 +11,11 @@ use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 use super::orders::{Direction, PortChange};
 use super::output::{Output, TxPort};
 use super::queues::{Handover, Inject, QUEUE_PACKETS, WorkerQueues};
-use super::runs::{Run, Runs, Sorter};
+use super::runs::{Runs, Sorter};
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{
-    Crossing, Headers, IcmpError, IpOrigin, Vector, check_burst, icmp_error, ip_input, ip_output,
-    ip_tryforward, ip_tryforward_some,
+    Crossing, Headers, IcmpError, IpOrigin, Mixed, Vector, icmp_error, ip_input, ip_output,
+    ip_tryforward,
 };
 use crate::inet::{ProbeNumber, vnet_inet};
 use crate::net::ahead::LINKS;
@@ -29,9 +29,8 @@ use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 pub const LOOPBACK_PACKETS: usize = 128;
 /// Ports whose vnets stay in a core's caches while it takes turns.
 const FEW_PORTS: usize = 8;
-/// Runs of a burst whose vnets a core has in its caches by the time that their turn comes, without being asked.
-const FEW_RUNS: usize = 4;
-/// Runs between the one that is processed and the one whose vnet is prefetched.
+/// Runs between the one that is processed and the one whose vnet is prefetched. The vnets of no more runs than that are in a
+/// core's caches without being asked for.
 const AHEAD: usize = 6;
 /// Packets taken from the inject queue in one iteration.
 const INJECT_PACKETS: usize = 64;
@@ -310,7 +309,7 @@ fn process(
     if cx.timed
         && let Some(histograms) = cx.nodes.histograms()
     {
-        probe(&cx, histograms);
+        probe(cx.reader, histograms);
     }
     let mut bytes = 0;
     if env.fast_path && ifp.is_fast() {
@@ -358,33 +357,31 @@ fn fast_path(
     burst: &mut Burst,
     vector: &mut Vector,
 ) {
-    let Runs { runs: list, tagged, .. } = runs;
-    let ahead = if list.len() > FEW_RUNS { AHEAD } else { usize::MAX };
-    for run in list.iter().take(AHEAD).filter(|_| ahead == AHEAD) {
-        run.ifp.prefetch(&env.reader, &state.out);
-    }
+    let Env { reader, nodes, .. } = env;
+    let State { out, headers, now, timed, .. } = state;
+    let list = runs.all();
     let Some(first) = list.first() else { return };
+    let ahead = if list.len() > AHEAD { AHEAD } else { list.len() };
+    list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
     let frames = burst.as_mut_slice();
-    let (mac, offload) = (first.ifp.mac, first.ifp.has_rx_checksum());
-    let checked = check_burst(frames, tagged, mac, offload, &mut state.headers.columns);
+    let mut mixed = Mixed::new(reader, out, frames, &runs.tagged, headers, vector, *now, first.ifp);
     for (number, run) in list.iter().enumerate() {
-        if let Some(next) = number.checked_add(ahead).and_then(|next| list.get(next)) {
-            next.ifp.prefetch(&env.reader, &state.out);
+        if let Some(next) = list.get(number + ahead) {
+            next.ifp.prefetch(reader, out);
         }
-        let Run { ifp, .. } = run;
-        let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
-        let mut cx = cx_of(env, state, ifp);
-        let counters = ifp.counters(cx.reader);
-        counters.ipackets.add(run.len() as u64);
-        if cx.timed
-            && let Some(histograms) = cx.nodes.histograms()
-        {
-            probe(&cx, histograms);
+        let ifp = run.ifp;
+        let _curvnet = curvnet::set(reader, &ifp.vnet);
+        ifp.counters(reader).ipackets.add(run.len() as u64);
+        if *timed && let Some(histograms) = nodes.histograms() {
+            probe(reader, histograms);
         }
-        if env.fast_path && ifp.is_fast() {
-            let places = runs.places(run);
-            let bytes = ip_tryforward_some(&mut cx, frames, places, tagged, &checked, vector);
-            counters.ibytes.add(bytes);
+        if !env.fast_path || !ifp.is_fast() {
+            continue;
+        }
+        // Runs of one packet come first, so a core foresees which way it goes.
+        match runs.places(run) {
+            [place] => mixed.forward_one(ifp, usize::from(*place)),
+            places => mixed.forward(ifp, places),
         }
     }
 }
@@ -398,7 +395,7 @@ fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, bur
             *place = Some(mbuf);
         }
     }
-    for run in &runs.runs {
+    for run in runs.all() {
         let mut of_run = Burst::new();
         for place in runs.places(run) {
             let Some(mut mbuf) = left[usize::from(*place)].take() else { continue };
@@ -429,11 +426,11 @@ fn end_crossing(state: &mut State) {
 /// Times reads of a variable of the vnet, each through curvnet, the module's base and the variable, as code outside of
 /// vectors does.
 #[cold]
-fn probe(cx: &Cx<'_>, histograms: &Histograms) {
+fn probe(reader: &Reader, histograms: &Histograms) {
     let begin = pmd::tsc::serialized();
     let middle = pmd::tsc::serialized();
     for _ in 0..PROBE_ACCESSES {
-        let _value = std::hint::black_box(vnet_inet::cur(cx.reader).ipforwarding().get());
+        let _value = std::hint::black_box(vnet_inet::cur(reader).ipforwarding().get());
     }
     let end = pmd::tsc::serialized();
     // Less what it costs to read the clock, which was measured just before.

@@ -33,7 +33,8 @@ impl Run<'_> {
 /// The runs of one burst, and what was found out of its frames on the way.
 #[derive(Debug)]
 pub(super) struct Runs<'a> {
-    pub(super) runs: ArrayVec<Run<'a>, MAX_BURST>,
+    /// Those of one frame first.
+    runs: ArrayVec<Run<'a>, MAX_BURST>,
     places: [u8; MAX_BURST],
     /// The frames that have the 802.1Q tag of their interface.
     pub(super) tagged: Mask,
@@ -44,6 +45,12 @@ impl<'a> Runs<'a> {
     #[inline(always)]
     pub(super) fn new() -> Self {
         Self { runs: ArrayVec::new(), places: [0; MAX_BURST], tagged: Mask::default() }
+    }
+
+    /// All runs, those of one frame first.
+    #[inline(always)]
+    pub(super) fn all(&self) -> &[Run<'a>] {
+        &self.runs
     }
 
     /// The interface of all `packets` of the burst, and whether all have its tag; none if that is not so simple.
@@ -74,7 +81,7 @@ const VLANS: usize = UNREADABLE as usize + 1;
 struct Group {
     vlan: u16,
     len: u16,
-    /// Where the next of its frames goes in the list of places.
+    /// Where the next of its frames goes in the list of places; in the end, behind all of them.
     next: u16,
 }
 
@@ -83,10 +90,14 @@ struct Group {
 pub(super) struct Sorter {
     /// By VLAN: the number of its group in this burst, plus one; 0 is none. All zero between two bursts.
     group_of: Box<[u16; VLANS]>,
+    /// The VLAN of each frame.
+    vlans: Box<[u16; MAX_BURST]>,
     /// The groups of a burst in the order of their first frames, and a place beyond the last.
     groups: Box<[Group; MAX_BURST + 1]>,
     /// The group of each frame.
     of_frame: Box<[u16; MAX_BURST]>,
+    /// The groups in the order in which they become runs.
+    order: Box<[u16; MAX_BURST]>,
 }
 
 impl Default for Sorter {
@@ -95,6 +106,8 @@ impl Default for Sorter {
             group_of: Box::new([0; VLANS]),
             groups: Box::new([Group::default(); MAX_BURST + 1]),
             of_frame: Box::new([0; MAX_BURST]),
+            vlans: Box::new([0; MAX_BURST]),
+            order: Box::new([0; MAX_BURST]),
         }
     }
 }
@@ -109,25 +122,30 @@ impl Sorter {
         burst: &mut Burst,
         runs: &mut Runs<'a>,
     ) {
-        let groups = self.group(burst, &mut runs.tagged);
+        let groups = if self.read_tags(burst, &mut runs.tagged) {
+            // As from a wire with one tenant.
+            let len = burst.len();
+            (0..len).zip(&mut runs.places).for_each(|(frame, place)| *place = frame as u8);
+            self.groups[0] = Group { vlan: self.vlans[0], len: len as u16, next: len as u16 };
+            self.of_frame[..len].fill(0);
+            usize::from(len > 0)
+        } else {
+            let groups = self.group(burst.len());
+            self.list_places(burst.len(), groups, &mut runs.places);
+            groups
+        };
         let mut unknown = 0;
-        let mut start = 0;
-        for group in &mut self.groups[..groups] {
-            self.group_of[usize::from(group.vlan)] = 0;
-            group.next = start;
-            match interface(reader, demux, group.vlan) {
+        self.put_singles_first(groups);
+        for number in &self.order[..groups] {
+            let Group { vlan, len, next } = self.groups[usize::from(*number)];
+            match interface(reader, demux, vlan) {
                 Some(ifp) => {
                     ifp.prefetch_first();
-                    runs.runs.push(Run { ifp, start, len: group.len });
+                    // Behind the last of its places.
+                    runs.runs.push(Run { ifp, start: next - len, len });
                 }
-                None => unknown += usize::from(group.len),
+                None => unknown += usize::from(len),
             }
-            start += group.len;
-        }
-        for (frame, group) in self.of_frame[..burst.len()].iter().enumerate() {
-            let group = &mut self.groups[usize::from(*group)];
-            runs.places[usize::from(group.next) % MAX_BURST] = frame as u8;
-            group.next += 1;
         }
         if unknown > 0 {
             self.discard(reader, demux, drops, burst, groups);
@@ -136,25 +154,64 @@ impl Sorter {
         }
     }
 
-    /// Puts each frame into the group of its VLAN; how many groups there are. Without a branch that depends on the VLANs: no wire
-    /// sends them in an order that a core could foresee.
+    /// Reads the VLAN of each frame; true when all are of the same.
     #[inline(always)]
-    fn group(&mut self, burst: &mut Burst, tagged: &mut Mask) -> usize {
-        let mut count = 0;
+    fn read_tags(&mut self, burst: &mut Burst, tagged: &mut Mask) -> bool {
+        let mut difference = 0;
         for (frame, mbuf) in burst.iter_mut().enumerate() {
             let (vlan, has_tag) = vlan_of(mbuf);
             tagged[frame / 64] |= u64::from(has_tag) << (frame % 64);
-            let known = self.group_of[usize::from(vlan)];
+            self.vlans[frame] = vlan;
+            difference |= vlan ^ self.vlans[0];
+        }
+        difference == 0
+    }
+
+    /// Puts each frame into the group of its VLAN; how many groups there are. Without a branch that depends on the VLANs: no wire
+    /// sends them in an order that a core could foresee.
+    #[inline(always)]
+    fn group(&mut self, frames: usize) -> usize {
+        let mut count = 0;
+        for (vlan, of_frame) in self.vlans[..frames].iter().zip(&mut *self.of_frame) {
+            let known = self.group_of[usize::from(*vlan)];
             let is_new = known == 0;
             let number = if is_new { count } else { known - 1 };
-            self.group_of[usize::from(vlan)] = number + 1;
+            self.group_of[usize::from(*vlan)] = number + 1;
             // Beyond the last group, unless it is new.
-            self.groups[usize::from(count)] = Group { vlan, len: 0, next: 0 };
+            self.groups[usize::from(count)] = Group { vlan: *vlan, len: 0, next: 0 };
             self.groups[usize::from(number)].len += 1;
-            self.of_frame[frame] = number;
+            *of_frame = number;
             count += u16::from(is_new);
         }
         usize::from(count)
+    }
+
+    /// Lists the places of each group's frames, one group behind the other. Clears the table of groups for the next burst.
+    #[inline(always)]
+    fn list_places(&mut self, frames: usize, groups: usize, places: &mut [u8; MAX_BURST]) {
+        let mut start = 0;
+        for group in &mut self.groups[..groups] {
+            self.group_of[usize::from(group.vlan)] = 0;
+            group.next = start;
+            start += group.len;
+        }
+        for (frame, group) in self.of_frame[..frames].iter().enumerate() {
+            let group = &mut self.groups[usize::from(*group)];
+            places[usize::from(group.next) % MAX_BURST] = frame as u8;
+            group.next += 1;
+        }
+    }
+
+    /// Orders the groups, those of one frame first; again without a branch that depends on them.
+    #[inline(always)]
+    fn put_singles_first(&mut self, groups: usize) {
+        let (mut singles, mut others) = (0, groups);
+        for (number, group) in self.groups[..groups].iter().enumerate() {
+            let is_single = group.len == 1;
+            others -= usize::from(!is_single);
+            self.order[if is_single { singles } else { others }] = number as u16;
+            singles += usize::from(is_single);
+        }
     }
 
     /// Ends the frames whose groups have no interface.

@@ -19,18 +19,19 @@ mod mixed;
 mod rewrite;
 mod vector;
 
-use pmd::{Mbuf, prefetch};
+use pmd::Mbuf;
 use vnet::Reader;
 
 use booking::Booking;
 use check::{Columns, check, check_again};
 pub(crate) use crossing::{Crossing, Headers};
-pub(crate) use mixed::{check_burst, ip_tryforward_some};
+pub(crate) use mixed::Mixed;
 use rewrite::rewrite;
 pub(crate) use vector::Vector;
 
 use crate::inet::{FastHop, Forwarding, IcmpClass, NO_HOP};
-use crate::net::Ifnet;
+use crate::net::{IfBlock, Ifnet};
+use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, VLAN_TAG_LEN};
 use crate::worker::{Cx, Output};
 
@@ -49,7 +50,7 @@ pub(crate) fn ip_tryforward(
     vector: &mut Vector,
     crossing: Option<Crossing>,
 ) -> u64 {
-    let rules = rules(cx, tagged);
+    let rules = rules(cx.reader, cx.ingress, cx.now, tagged);
     let usable = rules.is_some();
     let crossing = crossing.and_then(|crossing| {
         if usable && crossing.leads_to(cx.ingress.mac) {
@@ -66,28 +67,27 @@ pub(crate) fn ip_tryforward(
         vector.mark(number, ready);
     }
     let (packets, bytes) = vector.since(before);
-    let stat = cx.ipstat();
-    stat.ips_total.add(packets);
-    stat.ips_forward.add(packets);
-    stat.ips_fastforward.add(packets);
+    rules.block.fastforward.add(packets);
     bytes
 }
 
-/// What holds for all packets of a run; none when all need a closer look.
+/// What holds for all packets of a run that was received on `ifp`, whose vnet is curvnet; none when all need a closer look.
 #[inline(always)]
-fn rules<'a>(cx: &Cx<'a>, tagged: bool) -> Option<Rules<'a>> {
-    let forwarding = cx.forwarding?;
-    prefetch(cx.ipstat());
+fn rules<'a>(reader: &'a Reader, ifp: &'a Ifnet, now: Nanos, tagged: bool) -> Option<Rules<'a>> {
+    // `INIT_VNET_INET` with the interface's vnet, as much of FreeBSD has it, and found when the interface was made: curvnet was
+    // stored a moment ago, and to load it again the core would wait for the store.
+    let inet = ifp.inet();
+    let forwarding = inet.forwarding().load(reader)?;
     // Validation of sources needs a second lookup per packet: the other path has it.
-    if cx.inet.ipforwarding().get() == 0 || cx.inet.ip_sav().get() != 0 {
+    if inet.ipforwarding().get() == 0 || inet.ip_sav().get() != 0 {
         return None;
     }
-    let redirects = if cx.inet.ipsendredirects().get() == 0 {
+    let redirects = if inet.ipsendredirects().get() == 0 {
         0
     } else {
-        cx.inet.icmp_limit().budget(IcmpClass::Redirect, cx.inet.icmplim().get(), cx.now)
+        inet.icmp_limit().budget(IcmpClass::Redirect, inet.icmplim().get(), now)
     };
-    Some(Rules { reader: cx.reader, forwarding, ifp: cx.ingress, tagged, redirects })
+    Some(Rules { reader, forwarding, ifp, block: ifp.block(reader), tagged, redirects })
 }
 
 /// What holds for all packets of the run.
@@ -95,6 +95,8 @@ struct Rules<'a> {
     reader: &'a Reader,
     forwarding: &'a Forwarding,
     ifp: &'a Ifnet,
+    /// The worker's counters of the interface.
+    block: &'a IfBlock,
     /// Whether the frames have an 802.1Q tag.
     tagged: bool,
     /// Redirects that may be sent now: so many packets that go out where they came in may be left to the other path.

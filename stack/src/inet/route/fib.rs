@@ -32,6 +32,7 @@ pub(super) mod words;
 
 pub(super) use dxr::{NODE_BITS, ROOT_BITS, Tables};
 pub(super) use few::Few;
+use few::Near;
 
 /// The most ranges that the layout `few` can hold.
 pub const FEW_RANGES_MAX: usize = few::RANGES_MAX;
@@ -72,7 +73,34 @@ pub(super) enum Layout {
     Direct20(Tables),
 }
 
+/// A copy of a small [`Fib`] for lookups of single destinations: one cache line.
+#[derive(Clone, Copy, Debug)]
+pub struct NearFib(Near);
+
+impl NearFib {
+    /// No route.
+    pub const NONE: Self = Self(Near::NONE);
+
+    /// The next hop for `dst` (host byte order), as [`Fib::lookup`] finds it.
+    #[inline(always)]
+    #[must_use]
+    pub fn lookup(&self, dst: u32) -> NextHopIndex {
+        NextHopIndex(self.0.lookup(dst))
+    }
+}
+
 impl Fib {
+    /// A copy of the table, if it is small enough. The layout `few` never changes in place, so the copy is as good as the table.
+    #[must_use]
+    pub fn near(&self) -> Option<NearFib> {
+        match &self.0 {
+            Layout::Few(few) => few.near().map(NearFib),
+            Layout::Split(_) | Layout::Direct16(_) | Layout::Direct18(_) | Layout::Direct20(_) => {
+                None
+            }
+        }
+    }
+
     /// The next hop for `dst` (host byte order).
     #[inline]
     #[must_use]

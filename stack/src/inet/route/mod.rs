@@ -33,6 +33,6 @@ mod fib;
 mod fib_control;
 mod rib;
 
-pub use fib::{FEW_RANGES_MAX, Fib, NextHopIndex};
+pub use fib::{FEW_RANGES_MAX, Fib, NearFib, NextHopIndex};
 pub use fib_control::{FibControl, FibPolicy, FibUpdate, GraceToken};
 pub use rib::{Range, Ranges, Rib, RibError, RouteEntry, RouteFlags};

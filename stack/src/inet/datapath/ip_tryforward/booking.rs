@@ -13,7 +13,8 @@ pub(super) struct Booking<'a, 'r> {
     pub(super) rules: &'a mut Rules<'r>,
     out: &'a Output,
     pub(super) vector: &'a mut Vector,
-    egress: u32,
+    /// The hop that the packets in a row take; those of others on the same interface are among them.
+    hop: Option<&'r FastHop>,
     count: Count,
 }
 
@@ -28,7 +29,7 @@ impl<'a, 'r> Booking<'a, 'r> {
     /// Nothing yet.
     #[inline(always)]
     pub(super) fn new(rules: &'a mut Rules<'r>, out: &'a Output, vector: &'a mut Vector) -> Self {
-        Self { rules, out, vector, egress: u32::MAX, count: Count::default() }
+        Self { rules, out, vector, hop: None, count: Count::default() }
     }
 
     /// Sends a whole burst to the other end of an epair as it is, if that can be: all packets have one next hop, and the
@@ -61,10 +62,10 @@ impl<'a, 'r> Booking<'a, 'r> {
     }
 
     #[inline(always)]
-    pub(super) fn add(&mut self, hop: &FastHop, count: Count) {
-        if hop.egress != self.egress {
+    pub(super) fn add(&mut self, hop: &'r FastHop, count: Count) {
+        if self.hop.is_none_or(|before| before.egress != hop.egress) {
             self.close();
-            (self.egress, self.count) = (hop.egress, Count::default());
+            (self.hop, self.count) = (Some(hop), Count::default());
         }
         self.count.packets += count.packets;
         self.count.bytes += count.bytes;
@@ -72,22 +73,32 @@ impl<'a, 'r> Booking<'a, 'r> {
 
     #[inline(always)]
     pub(super) fn close(&mut self) {
-        let Some(egress) = self.rules.forwarding.egress(self.egress) else { return };
-        let (packets, bytes) = (u64::from(self.count.packets), u64::from(self.count.bytes));
-        if self.out.has(egress.port) {
-            let counters = egress.counters(self.rules.reader);
-            counters.opackets.add(packets);
-            counters.obytes.add(bytes);
-        } else {
-            self.drop(packets);
-        }
-        self.vector.add(egress.port, packets, bytes);
+        let Some(hop) = self.hop else { return };
+        book(self.rules, self.out, hop, self.count);
+        self.vector.add(hop.port, u64::from(self.count.packets), u64::from(self.count.bytes));
     }
+}
 
-    /// Books packets for a port without a transmit queue, where they will be freed.
-    #[cold]
-    fn drop(&self, packets: u64) {
-        let Rules { ifp, reader, .. } = *self.rules;
-        vnet_net::init(&ifp.vnet).drops().get(reader).add(DropReason::InterfaceGone, packets);
+/// Adds packets to the counters of the interface that they leave through.
+#[inline(always)]
+pub(super) fn book(rules: &Rules<'_>, out: &Output, hop: &FastHop, count: Count) {
+    let (packets, bytes) = (u64::from(count.packets), u64::from(count.bytes));
+    if !out.has(hop.port) {
+        return drop_booked(rules, packets);
     }
+    let counters = if hop.slot == rules.ifp.slot {
+        &rules.block.counters
+    } else {
+        let Some(egress) = rules.forwarding.egress(hop.egress) else { return };
+        egress.counters(rules.reader)
+    };
+    counters.opackets.add(packets);
+    counters.obytes.add(bytes);
+}
+
+/// Books packets for a port without a transmit queue, where they will be freed, as dropped.
+#[cold]
+fn drop_booked(rules: &Rules<'_>, packets: u64) {
+    let drops = vnet_net::init(&rules.ifp.vnet).drops().get(rules.reader);
+    drops.add(DropReason::InterfaceGone, packets);
 }

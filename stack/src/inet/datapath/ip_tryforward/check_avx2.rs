@@ -417,7 +417,7 @@ mod tests {
             let tagged = frames.into_iter().zip(flips).map(|(mut frame, flip)| {
                 let [high, low] = tci.to_be_bytes();
                 let at = frame.len().min(12);
-                frame.splice(at..at, [0x81, 0x00, high, low]);
+                drop(frame.splice(at..at, [0x81, 0x00, high, low]));
                 if let Some((at, bit)) = flip && let Some(byte) = frame.get_mut(at) {
                     *byte ^= 1 << bit;
                 }

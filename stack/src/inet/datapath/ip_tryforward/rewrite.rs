@@ -100,7 +100,8 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
             if self.exceptions >> at & 1 == 1 {
                 continue;
             }
-            match rewrite_one(self.booking.rules, mbuf, self.columns, at, number) {
+            let hop = self.booking.rules.forwarding.fast_hops().get(usize::from(number));
+            match rewrite_one(self.booking.rules, mbuf, self.columns, at, number, hop) {
                 Some(hop) => self.booking.add(hop, Count { packets: 1, bytes }),
                 None => self.exceptions = exception(self.exceptions, at),
             }
@@ -108,8 +109,8 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
     }
 }
 
-/// Rewrites one packet, at place `at` of the columns, to the hop of this number; the hop that it takes. `None` leaves the packet
-/// as it was received.
+/// Rewrites one packet, at place `at` of the columns, to the hop of this number, which the fast path knows as `hop`; the hop that it
+/// takes. `None` leaves the packet as it was received.
 #[inline(always)]
 pub(super) fn rewrite_one<'r>(
     rules: &mut Rules<'r>,
@@ -117,8 +118,9 @@ pub(super) fn rewrite_one<'r>(
     columns: &Columns,
     at: usize,
     number: u16,
+    hop: Option<&'r FastHop>,
 ) -> Option<&'r FastHop> {
-    match rules.forwarding.fast_hops().get(usize::from(number)) {
+    match hop {
         Some(hop) if columns.pkt_len[at] <= hop.longest && rules.is_plain(hop) => {
             if rules.tagged {
                 rewrite_plain::<VLAN_TAG_LEN>(hop, mbuf, columns.ttl[at]);

@@ -13,6 +13,33 @@ pub(super) const RANGES_MAX: usize = 24;
 /// Packets handled together: four SSE registers of destinations, two of answers.
 const LANES: usize = 16;
 
+/// Starts that a single lookup reads first, with their next hops: one cache line, and all that most vnets have.
+const NEAR: usize = 8;
+
+/// The first ranges as a single lookup wants them: how many starts are at or below the destination tells the place of its next
+/// hop. In one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(in super::super) struct Near {
+    /// Where the ranges behind the first one start, as in [`Few`]; unused ones are above every address but the last.
+    start: [i32; NEAR],
+    /// The next hops of the ranges, and copies of the last one.
+    hop: [u16; NEAR + 1],
+}
+
+impl Near {
+    /// Leads nowhere.
+    pub(in super::super) const NONE: Self = Self { start: [i32::MAX; NEAR], hop: [0; NEAR + 1] };
+
+    /// One destination.
+    #[inline(always)]
+    pub(in super::super) fn lookup(&self, dst: u32) -> u16 {
+        let dst = ordered(dst);
+        let at: usize = self.start.iter().map(|start| usize::from(dst >= *start)).sum();
+        self.hop.get(at).copied().unwrap_or_default()
+    }
+}
+
 /// Address ranges as steps: the next hop is the sum of all steps at or below the destination.
 #[derive(Debug, Default)]
 pub(in super::super) struct Few {
@@ -50,6 +77,20 @@ impl Few {
             previous = nexthop;
         }
         Some(few)
+    }
+
+    /// The ranges in one cache line, if they fit.
+    pub(in super::super) fn near(&self) -> Option<Near> {
+        if self.len > NEAR {
+            return None;
+        }
+        let mut near = Near { start: [i32::MAX; NEAR], hop: [self.first; NEAR + 1] };
+        for (at, (start, step)) in self.steps().enumerate() {
+            near.start[at] = start;
+            let hop = near.hop[at].wrapping_add(step);
+            near.hop[at + 1..].fill(hop);
+        }
+        Some(near)
     }
 
     /// The steps in use.
