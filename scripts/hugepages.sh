@@ -12,8 +12,8 @@ POOL=/sys/kernel/mm/hugepages/hugepages-2048kB
 
 without() {
     say "hugepages: $1"
-    say "           without them packet memory lies on ordinary 4 KiB pages. Everything works; TLB misses"
-    say "           take about half of the demo's packet rate, and NICs (the demo has none) need an IOMMU"
+    say "           without them packet memory lies on transparent huge pages where the kernel has some, and"
+    say "           everything works about as fast; NICs (the demo has none) need an IOMMU"
     exit 0
 }
 

@@ -273,6 +273,8 @@ fn start_eal(config: &Config) -> Result<Eal> {
         .filter(|port| is_pci(port))
         .map(|port| port.device.to_string())
         .collect();
+    let shares_memory =
+        |port: &config::Port| pmd::Device::parse(&port.device.to_string()).shares_memory();
     let worker_cpus: Vec<usize> = config.workers.cpus.iter().map(|cpu| cpu.0).collect();
     // The control thread stays off the workers' CPUs where there is another.
     let main_cpu = pmd::affinity::current().into_iter().find(|cpu| !worker_cpus.contains(&cpu.0));
@@ -280,6 +282,7 @@ fn start_eal(config: &Config) -> Result<Eal> {
         u32::try_from(pmd::pool::memory_mib(check::mbufs(config), pmd::pool::DATA_ROOM)).ok();
     let eal = Eal::init(EalConfig {
         hugepages,
+        shared_memory: config.ports.iter().any(shares_memory),
         memory_mib: memory_mib.map(|pool| pool + 128),
         main_cpu,
         eal_args: config.dpdk.eal_args.clone(),
@@ -288,15 +291,21 @@ fn start_eal(config: &Config) -> Result<Eal> {
         ..EalConfig::default()
     })
     .context("DPDK's EAL")?;
-    if eal.hugepages_in_use() {
-        info!("{}, hugepages in use", Eal::version());
-    } else {
-        info!(
-            "{}, without hugepages: expect more TLB misses; `curvnet doctor` shows how to reserve some",
-            Eal::version()
-        );
-    }
+    info!("{}, {}", Eal::version(), describe_memory(&eal));
     Ok(eal)
+}
+
+/// The pages that packets lie on, for the log.
+fn describe_memory(eal: &Eal) -> &'static str {
+    if eal.hugepages_in_use() {
+        "hugepages in use"
+    } else if !eal.takes_external_memory() {
+        "without hugepages, in memory that a device shares or knows by pages of 4 KiB: expect half the packet rate"
+    } else if pmd::hugepage::transparent() {
+        "without hugepages: packets lie on transparent huge pages"
+    } else {
+        "without hugepages, transparent ones included: expect more TLB misses; `curvnet doctor` shows the cures"
+    }
 }
 
 fn is_pci(port: &config::Port) -> bool {

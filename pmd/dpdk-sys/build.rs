@@ -13,13 +13,14 @@ const MINIMUM_VERSION: &str = "22.11";
 /// Functions taken from the headers as they are (everything inline goes through the shim).
 const FUNCTIONS: &[&str] = &[
     "cv_.*",
-    "rte_eal_(init|cleanup|get_runtime_dir|hotplug_add|hotplug_remove)",
+    "rte_eal_(init|cleanup|get_runtime_dir|hotplug_add|hotplug_remove|iova_mode)",
     "rte_(strerror|version|socket_id)",
     "rte_thread_(register|unregister)",
     "rte_log_cur_msg_loglevel",
     "rte_openlog_stream",
     "fopencookie",
     "rte_(malloc_socket|zmalloc_socket|free)",
+    "rte_malloc_heap_(create|destroy|get_socket|memory_add|memory_remove)",
     "rte_malloc_get_socket_stats",
     "rte_get_tsc_hz",
     "rte_pktmbuf_(pool_create|free_bulk)",
@@ -45,6 +46,7 @@ const TYPES: &[&str] = &[
     "cv_.*",
     "rte_ether_addr",
     "rte_malloc_socket_stats",
+    "rte_iova_(t|mode)",
     "rte_eth_(stats|xstat|xstat_name|event_type|dev_cb_fn)",
     "(_IO_)?cookie_.*",
     "FILE",

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use dpdk_sys as ffi;
 
 use crate::hugepage::{self, Hugepages};
-use crate::{CpuId, log};
+use crate::{CpuId, log, port};
 
 /// Memory in MiB that EAL gets at least without hugepages. It is touched, and so costs anything, only
 /// as far as pools and containers use it; EAL cannot get more later.
@@ -34,6 +34,9 @@ pub struct EalConfig {
     /// The CPU of the calling (control) thread and of EAL's own threads. The calling thread is pinned
     /// to it. Without it the calling thread keeps its affinity, and EAL's threads get the same.
     pub main_cpu: Option<CpuId>,
+    /// Whether a device will have packet memory mapped by another process ([`crate::Device::shares_memory`]). Without
+    /// hugepages pools then lie in EAL's own memory, whose file descriptor such a device passes on: twice as slow.
+    pub shared_memory: bool,
     /// Added verbatim after the derived arguments, so these win.
     pub eal_args: Vec<String>,
     /// PCI addresses that EAL probes at start. With none, and no `--allow` in `eal_args`, it gets `--no-pci`, and no PCI
@@ -92,6 +95,7 @@ pub struct Eal {
 #[derive(Debug)]
 struct Inner {
     hugepages: bool,
+    external_memory: bool,
     telemetry: bool,
     args: Vec<String>,
     /// EAL keeps pointers into its arguments.
@@ -138,7 +142,8 @@ impl Eal {
         if !telemetry {
             remove_runtime_dir();
         }
-        let inner = Arc::new(Inner { hugepages, telemetry, args, _argv: argv });
+        let external_memory = !hugepages && !shares_memory(&config) && addresses_are_virtual();
+        let inner = Arc::new(Inner { hugepages, external_memory, telemetry, args, _argv: argv });
         *state = State::Running(Arc::downgrade(&inner));
         let memory = if hugepages { "hugepages" } else { "ordinary pages" };
         tracing::info!(memory, arguments = %inner.args.join(" "), "EAL started");
@@ -158,6 +163,13 @@ impl Eal {
     #[must_use]
     pub fn hugepages_in_use(&self) -> bool {
         self.inner.hugepages
+    }
+
+    /// Whether pools and containers get memory that the process maps itself: without hugepages, unless a device shares it
+    /// with another process, or devices know pages of 4 KiB by physical addresses (`--iova-mode=pa`).
+    #[must_use]
+    pub fn takes_external_memory(&self) -> bool {
+        self.inner.external_memory
     }
 
     /// The arguments EAL was started with, the program's name first.
@@ -245,6 +257,16 @@ fn choose_hugepages(config: &EalConfig) -> Result<bool, EalError> {
             Err(EalError::NoHugepages { free_mib, needed_mib, pages: needed_mib.div_ceil(2) })
         }
     }
+}
+
+fn shares_memory(config: &EalConfig) -> bool {
+    config.shared_memory || config.eal_args.iter().any(|arg| port::shares_memory(arg))
+}
+
+/// Whether devices use the process's own addresses.
+fn addresses_are_virtual() -> bool {
+    // SAFETY: EAL is initialised.
+    unsafe { ffi::rte_eal_iova_mode() == ffi::RTE_IOVA_VA }
 }
 
 fn arguments(config: &EalConfig, hugepages: bool) -> Result<Vec<String>, EalError> {

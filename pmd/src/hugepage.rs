@@ -1,11 +1,13 @@
-//! Hugepages: what the machine has, and an allocator on DPDK's heap.
+//! Hugepages: what the machine has, and an allocator on DPDK's heap, which lies on them.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use dpdk_sys as ffi;
 
+use crate::extmem::{self, ExternalHeap};
 use crate::{Eal, SocketId};
 
 /// Where packet memory comes from.
@@ -19,6 +21,10 @@ pub enum Hugepages {
     /// Ordinary pages (`--no-huge`).
     None,
 }
+
+/// A [`Heap`] without hugepages grows by so many bytes. DPDK clears them, which takes the control thread a few
+/// milliseconds, and keeps a list of about a hundred such pieces.
+const EXTERNAL_STEP: usize = 16 << 20;
 
 /// The hugepages of one size, from `/sys/kernel/mm/hugepages`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +65,23 @@ pub(crate) fn free_mib() -> u64 {
     page_sizes().iter().map(|size| size.free * size.size_kib / 1024).sum()
 }
 
-/// An allocator on DPDK's heap of one NUMA node: hugepages where EAL uses them.
+/// Whether the kernel gives out transparent huge pages, always or to a program that asks for them.
+#[must_use]
+pub fn transparent() -> bool {
+    transparent_in(Path::new("/sys/kernel/mm/transparent_hugepage"))
+}
+
+pub(crate) fn transparent_in(folder: &Path) -> bool {
+    let modes = fs::read_to_string(folder.join("enabled")).unwrap_or_default();
+    modes.contains("[always]") || modes.contains("[madvise]")
+}
+
+/// An allocator on DPDK's heap of one NUMA node: hugepages where EAL uses them, else transparent huge pages.
 #[derive(Debug)]
 pub struct Heap {
     socket: SocketId,
+    /// Where blocks come from if EAL has no hugepages. EAL's own memory has the rest.
+    external: Option<Mutex<ExternalHeap>>,
     _eal: Eal,
 }
 
@@ -70,7 +89,22 @@ impl Heap {
     /// An allocator for the node; [`SocketId::ANY`] prefers the node of the calling thread.
     #[must_use]
     pub fn new(eal: &Eal, socket: SocketId) -> Heap {
-        Heap { socket, _eal: eal.clone() }
+        let external = ExternalHeap::create(eal).map(Mutex::new);
+        Heap { socket, external, _eal: eal.clone() }
+    }
+
+    /// A block from `malloc`, which is given the number of a heap.
+    fn allocate(&self, layout: Layout, malloc: impl Fn(SocketId) -> *mut u8) -> *mut u8 {
+        let block = self.external.as_ref().map_or(std::ptr::null_mut(), |heap| {
+            let mut heap = heap.lock().unwrap_or_else(PoisonError::into_inner);
+            let block = malloc(heap.socket());
+            let fits = layout.size() + layout.align() <= EXTERNAL_STEP / 2;
+            if block.is_null() && fits && heap.grow(EXTERNAL_STEP) {
+                return malloc(heap.socket());
+            }
+            block
+        });
+        if block.is_null() { malloc(self.socket) } else { block }
     }
 }
 
@@ -78,14 +112,21 @@ impl Heap {
 /// pools included.
 #[must_use]
 pub fn heap_bytes(_eal: &Eal) -> usize {
-    let node = |socket| {
-        let mut stats = ffi::rte_malloc_socket_stats::default();
-        // SAFETY: EAL is initialised, and the struct is written to before the call returns. A node that is not there is
-        // refused.
-        let found = unsafe { ffi::rte_malloc_get_socket_stats(socket, &raw mut stats) } == 0;
-        if found { stats.heap_allocsz_bytes } else { 0 }
-    };
-    (0..ffi::RTE_MAX_NUMA_NODES.cast_signed()).map(node).sum()
+    let sockets = (0..ffi::RTE_MAX_NUMA_NODES.cast_signed()).chain(extmem::sockets());
+    sockets.filter_map(|socket| stats(SocketId(socket))).map(|stats| stats.heap_allocsz_bytes).sum()
+}
+
+/// Whether EAL, which runs, has a heap for the node; it has one for [`SocketId::ANY`].
+pub(crate) fn has_heap(socket: SocketId) -> bool {
+    socket == SocketId::ANY || stats(socket).is_some()
+}
+
+fn stats(socket: SocketId) -> Option<ffi::rte_malloc_socket_stats> {
+    let mut stats = ffi::rte_malloc_socket_stats::default();
+    // SAFETY: EAL is initialised, and the struct is written to before the call returns. A node that is not there is
+    // refused.
+    let found = unsafe { ffi::rte_malloc_get_socket_stats(socket.0, &raw mut stats) } == 0;
+    found.then_some(stats)
 }
 
 // SAFETY: rte_malloc returns unique blocks of the size and power-of-two alignment asked for, or null;
@@ -95,17 +136,17 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Ok(align) = u32::try_from(layout.align()) else { return std::ptr::null_mut() };
         // SAFETY: EAL is initialised; the name is only informative and may be null.
-        unsafe {
-            ffi::rte_malloc_socket(std::ptr::null(), layout.size(), align, self.socket.0).cast()
-        }
+        self.allocate(layout, |socket| unsafe {
+            ffi::rte_malloc_socket(std::ptr::null(), layout.size(), align, socket.0).cast()
+        })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let Ok(align) = u32::try_from(layout.align()) else { return std::ptr::null_mut() };
         // SAFETY: as in `alloc`.
-        unsafe {
-            ffi::rte_zmalloc_socket(std::ptr::null(), layout.size(), align, self.socket.0).cast()
-        }
+        self.allocate(layout, |socket| unsafe {
+            ffi::rte_zmalloc_socket(std::ptr::null(), layout.size(), align, socket.0).cast()
+        })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {

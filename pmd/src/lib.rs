@@ -46,6 +46,7 @@ mod cpulist;
 pub mod doctor;
 mod drain;
 mod eal;
+mod extmem;
 pub mod hugepage;
 mod ids;
 mod log;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use dpdk_sys as ffi;
 
 use crate::eal::last_error;
+use crate::extmem::{self, ExternalHeap};
+use crate::hugepage;
 use crate::segment::field;
 use crate::{Burst, Eal, Mbuf, SocketId};
 
@@ -70,6 +72,8 @@ struct Inner {
     cache: u32,
     data_room: u16,
     socket: SocketId,
+    /// The memory that the pool lies in, if it is not EAL's.
+    heap: Option<ExternalHeap>,
     /// `None` only while being dropped.
     eal: Option<Eal>,
 }
@@ -115,10 +119,14 @@ impl MbufPool {
         }
         let buffer = data_room.saturating_add(HEADROOM);
         // SAFETY: EAL is initialised, the name is a C string; all numbers are checked by the callee.
-        let pool = unsafe {
-            ffi::rte_pktmbuf_pool_create(c_name.as_ptr(), mbufs, cache, 0, buffer, socket.0)
+        let on = |socket: SocketId| unsafe {
+            let name = c_name.as_ptr();
+            NonNull::new(ffi::rte_pktmbuf_pool_create(name, mbufs, cache, 0, buffer, socket.0))
         };
-        let pool = NonNull::new(pool).ok_or_else(|| PoolError::Create {
+        let created = heap_for(eal, mbufs, data_room, socket)
+            .and_then(|heap| Some((on(heap.socket())?, Some(heap))))
+            .or_else(|| Some((on(socket)?, None)));
+        let (pool, heap) = created.ok_or_else(|| PoolError::Create {
             name: name.to_owned(),
             mbufs,
             socket,
@@ -132,6 +140,7 @@ impl MbufPool {
             cache,
             data_room,
             socket,
+            heap,
             eal: Some(eal.clone()),
         };
         Ok(MbufPool { inner: Arc::new(inner) })
@@ -165,6 +174,11 @@ impl MbufPool {
     #[must_use]
     pub fn socket(&self) -> SocketId {
         self.inner.socket
+    }
+
+    /// Whether the pool lies in memory of its own, which EAL cannot share with other processes.
+    pub(crate) fn is_external(&self) -> bool {
+        self.inner.heap.is_some()
     }
 
     /// Buffers that can be allocated, those in the caches of all threads included. Exact only while
@@ -259,6 +273,7 @@ impl Drop for Inner {
             return;
         }
         // Packets that outlive their pool must stay valid: keep its memory, and EAL with it.
+        std::mem::forget(self.heap.take());
         let in_use = self.capacity.saturating_sub(available);
         tracing::error!(pool = %self.name, in_use, "pool dropped with mbufs in use; it is not freed");
         std::mem::forget(self.eal.take());
@@ -293,11 +308,36 @@ const fn max_cache(mbufs: u32) -> u32 {
     if fitting < MAX_CACHE { fitting } else { MAX_CACHE }
 }
 
-/// MiB that a pool takes: buffer, headroom, `struct rte_mbuf` and the mempool's header per object.
+/// MiB that a pool takes, without its ring and its caches.
 #[must_use]
 pub fn memory_mib(mbufs: u32, data_room: u16) -> u64 {
+    (u64::from(mbufs) * object_bytes(data_room)).div_ceil(1024 * 1024)
+}
+
+/// Buffer, headroom, `struct rte_mbuf` and the mempool's header of an object.
+fn object_bytes(data_room: u16) -> u64 {
     const OBJECT_HEADER: u64 = 64;
     let object =
         u64::from(data_room) + u64::from(HEADROOM) + u64::from(ffi::CV_MBUF_SIZE) + OBJECT_HEADER;
-    (u64::from(mbufs) * object.next_multiple_of(64)).div_ceil(1024 * 1024)
+    object.next_multiple_of(64)
+}
+
+/// A heap that the pool just fits into; `None` if the pool is to lie in EAL's memory, or the node is not there.
+fn heap_for(eal: &Eal, mbufs: u32, data_room: u16, socket: SocketId) -> Option<ExternalHeap> {
+    if !hugepage::has_heap(socket) {
+        return None;
+    }
+    let mut heap = ExternalHeap::create(eal)?;
+    heap.grow(usize::try_from(heap_bytes(mbufs, data_room)).ok()?).then_some(heap)
+}
+
+/// Bytes of a heap with a pool in it. No object crosses a page. One page goes to the alignment of the first object's, and
+/// another to the heads of what else is in the heap.
+fn heap_bytes(mbufs: u32, data_room: u16) -> u64 {
+    const PAGE: u64 = extmem::PAGE as u64;
+    /// DPDK lengthens objects by a few cache lines, so that they begin on different channels of memory.
+    const SPREAD: u64 = 4 * 64;
+    let objects = (PAGE / (object_bytes(data_room) + SPREAD)).max(1);
+    let ring = 8 * u64::from(mbufs).next_power_of_two() * 2;
+    (u64::from(mbufs).div_ceil(objects) + 2) * PAGE + ring + u64::from(ffi::CV_MEMPOOL_SIZE)
 }

@@ -182,6 +182,7 @@ fn cpus(plan: &Plan) -> Result<Vec<CpuId>> {
 fn start_eal(plan: &Plan, cpus: &[CpuId]) -> Result<Eal> {
     let is_pci = |device: &&String| matches!(pmd::Device::parse(device), pmd::Device::Pci { .. });
     let devices = std::iter::once(&plan.ports.tx_device).chain(&plan.ports.rx_device);
+    let shares_memory = |device: &String| pmd::Device::parse(device).shares_memory();
     let pool_mib = pmd::pool::memory_mib(plan.machine.mbufs, pmd::pool::DATA_ROOM);
     Eal::init(EalConfig {
         hugepages: plan.machine.hugepages,
@@ -189,6 +190,7 @@ fn start_eal(plan: &Plan, cpus: &[CpuId]) -> Result<Eal> {
         // The thread that draws the table stays off the workers' CPUs where there is another.
         main_cpu: pmd::affinity::current().into_iter().find(|cpu| !cpus.contains(cpu)),
         eal_args: plan.machine.eal_args.clone(),
+        shared_memory: devices.clone().any(shares_memory),
         pci_allow: devices.filter(is_pci).cloned().collect(),
         ..EalConfig::default()
     })

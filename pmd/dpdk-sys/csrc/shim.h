@@ -61,6 +61,12 @@ enum cv_mbuf_layout {
 	CV_TX_OFFLOAD_L4_LEN_SHIFT = RTE_MBUF_L4_LEN_OFS,
 };
 
+/* Bytes of a mempool without its objects and its ring. */
+enum {
+	CV_MEMPOOL_SIZE = sizeof(struct rte_mempool) +
+		RTE_MAX_LCORE * sizeof(struct rte_mempool_cache),
+};
+
 /* mbuf.ol_flags */
 static const uint64_t CV_MBUF_ATTACHED = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 static const uint64_t CV_RX_VLAN_STRIPPED = RTE_MBUF_F_RX_VLAN_STRIPPED;

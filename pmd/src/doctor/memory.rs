@@ -9,6 +9,7 @@ const RESERVE: &str =
 
 pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     let mut checks = hugepages(machine);
+    checks.push(transparent(machine));
     checks.push(mount(machine));
     checks.push(locked_memory(machine));
     checks
@@ -35,6 +36,17 @@ fn pages(size: &PageSize, any: bool) -> Check {
         return Check::bad(State::Warn, name, detail, "stop what uses them, or reserve more");
     }
     Check::ok(name, detail)
+}
+
+/// Without hugepages packets and containers lie on these.
+fn transparent(machine: &Machine) -> Check {
+    const NAME: &str = "transparent hugepages";
+    let folder = "sys/kernel/mm/transparent_hugepage";
+    if hugepage::transparent_in(&machine.path(folder)) {
+        return Check::ok(NAME, "for programs that ask");
+    }
+    let cure = format!("echo madvise > /{folder}/enabled");
+    Check::bad(State::Warn, NAME, "none; without hugepages memory has pages of 4 KiB", cure)
 }
 
 /// curvnet maps hugepages without a mount (`--in-memory`); other DPDK programs need one.

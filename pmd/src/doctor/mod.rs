@@ -137,6 +137,7 @@ mod tests {
             &[
                 (&format!("{HUGE}/nr_hugepages"), "0\n"),
                 (&format!("{HUGE}/free_hugepages"), "0\n"),
+                ("sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n"),
                 ("proc/mounts", "proc /proc proc rw 0 0\n"),
                 ("proc/cpuinfo", "flags\t\t: fpu tsc\n"),
                 ("proc/self/limits", "Max locked memory         65536   65536   bytes\n"),
@@ -154,6 +155,7 @@ mod tests {
         let checks = checks_in(&tree.0);
         for (name, state) in [
             ("hugepages 2048 kB", State::Missing),
+            ("transparent hugepages", State::Warn),
             ("hugepage mount", State::Warn),
             ("locked memory", State::Warn),
             ("invariant TSC", State::Missing),
@@ -183,6 +185,7 @@ mod tests {
             &[
                 (&format!("{HUGE}/nr_hugepages"), "1024\n"),
                 (&format!("{HUGE}/free_hugepages"), "1000\n"),
+                ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
                 ("sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "0\n"),
                 ("sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "0\n"),
                 ("proc/mounts", "hugetlbfs /dev/hugepages hugetlbfs rw,pagesize=2M 0 0\n"),

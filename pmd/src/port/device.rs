@@ -45,6 +45,21 @@ impl Device {
             Device::Vdev { name, .. } => name,
         }
     }
+
+    /// Whether the driver has another process map the memory that packets lie in: virtio-user (the vhost backend does) and
+    /// memif with `zero-copy=yes`. See [`crate::EalConfig::shared_memory`].
+    #[must_use]
+    pub fn shares_memory(&self) -> bool {
+        match self {
+            Device::Pci { .. } => false,
+            Device::Vdev { name, args } => shares_memory(&format!("{name},{args}")),
+        }
+    }
+}
+
+/// [`Device::shares_memory`], of a device string or of an argument of EAL that has one.
+pub(crate) fn shares_memory(text: &str) -> bool {
+    text.contains("virtio_user") || text.contains("memif") && text.contains("zero-copy=yes")
 }
 
 /// `[DDDD:]BB:DD.F` in hexadecimal, returned with the domain and in lower case.
@@ -145,6 +160,20 @@ fn c_string(name: &str, text: &str) -> Result<CString, PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_that_share_memory() {
+        for (text, shares) in [
+            ("virtio_user0,path=/run/vhost.sock", true),
+            ("net_virtio_user1,path=/dev/vhost-net", true),
+            ("net_memif0,role=client,zero-copy=yes", true),
+            ("net_memif0,role=client", false),
+            ("net_tap0", false),
+            ("0000:3b:00.1", false),
+        ] {
+            assert_eq!(Device::parse(text).shares_memory(), shares, "{text}");
+        }
+    }
 
     #[test]
     fn device_strings() {

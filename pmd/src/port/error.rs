@@ -25,6 +25,17 @@ pub enum PortError {
         /// What DPDK logged.
         log: Vec<String>,
     },
+    /// EAL was not told of such a device, and its pools lie where other processes cannot map them.
+    #[error(
+        "port {name}: {device} has another process map the memory of packets, and this memory cannot be shared; use \
+         hugepages, or have the port in the configuration that curvnet starts with"
+    )]
+    MemoryNotShared {
+        /// The port.
+        name: String,
+        /// The device.
+        device: String,
+    },
     /// The vdev could not be created.
     #[error(
         "port {name}: {device} could not be created: {reason}; check the driver's name and its \

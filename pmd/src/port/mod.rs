@@ -10,6 +10,7 @@ mod stats;
 
 pub use config::{Capabilities, DescriptorLimits, Offloads, PortConfig};
 pub use device::Device;
+pub(crate) use device::shares_memory;
 pub use error::PortError;
 pub use events::Events;
 pub use stats::{Link, PortStats};
@@ -69,7 +70,14 @@ impl Port {
     /// See [`PortError`]. A wish that the device lacks is no error; see [`Port::notes`].
     pub fn open(eal: &Eal, config: &PortConfig, pool: &MbufPool) -> Result<Port, PortError> {
         log::forward();
-        let attached = device::attach(&config.name, &Device::parse(&config.device))?;
+        let device = Device::parse(&config.device);
+        if pool.is_external() && device.shares_memory() {
+            return Err(PortError::MemoryNotShared {
+                name: config.name.clone(),
+                device: config.device.clone(),
+            });
+        }
+        let attached = device::attach(&config.name, &device)?;
         if !events::claim(PortId(attached.port)) {
             return Err(PortError::AlreadyOpen {
                 name: config.name.clone(),
