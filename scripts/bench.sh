@@ -19,9 +19,7 @@ fi
 
 # The four accessor arms, in brief. Whoever we are builds; root measures, for its hugepages.
 read -ra compare_args <<<"${COMPARE_ARGS:-}"
-# Tables on transparent huge pages: with thousands of vnets, every burst would miss the TLB some twenty times.
-compare=(env "CARGO_TARGET_DIR=$TARGET_DIR" GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-    "$program" compare --short "${compare_args[@]}")
+compare=(env "CARGO_TARGET_DIR=$TARGET_DIR" "$program" compare --short "${compare_args[@]}")
 echo
 say "curvnet's four builds; the first time, this builds each of them"
 "${compare[@]}" --build-only

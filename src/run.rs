@@ -41,6 +41,8 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
     let host = host::facts()?;
     let config = check::load(path, &host)?;
     let log = Log::start(&config.log)?;
+    // Before the stack allocates what workers read.
+    pmd::malloc::use_huge_pages();
     let _fits = check::arithmetic(path, &config)?;
     let signals = Signals::catch().context("signals")?;
     // First, so that a second instance on the same socket ends before it touches a device.

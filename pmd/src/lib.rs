@@ -50,6 +50,7 @@ mod extmem;
 pub mod hugepage;
 mod ids;
 mod log;
+pub mod malloc;
 mod mbuf;
 pub mod numa;
 pub mod pool;

@@ -95,6 +95,7 @@ struct Lab {
 
 impl Lab {
     fn start(args: &Args) -> Result<Self> {
+        pmd::malloc::use_huge_pages();
         let Host { cpu, pool, eal } = Host::start(&args.options, MBUFS, MEMORY_MIB)?;
         Ok(Self { cpu, pool, time: Duration::from_secs_f64(args.seconds), eal })
     }
