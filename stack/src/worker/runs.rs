@@ -157,12 +157,17 @@ impl Sorter {
     /// Reads the VLAN of each frame; true when all are of the same.
     #[inline(always)]
     fn read_tags(&mut self, burst: &mut Burst, tagged: &mut Mask) -> bool {
-        let mut difference = 0;
-        for (frame, mbuf) in burst.iter_mut().enumerate() {
-            let (vlan, has_tag) = vlan_of(mbuf);
-            tagged[frame / 64] |= u64::from(has_tag) << (frame % 64);
-            self.vlans[frame] = vlan;
-            difference |= vlan ^ self.vlans[0];
+        let (mut first, mut difference) = (None, 0);
+        let chunks = burst.as_mut_slice().chunks_mut(64).zip(self.vlans.chunks_mut(64));
+        for ((frames, vlans), word) in chunks.zip(tagged) {
+            let mut bits = 0;
+            for ((bit, mbuf), place) in frames.iter_mut().enumerate().zip(vlans) {
+                let (vlan, has_tag) = vlan_of(mbuf);
+                bits |= u64::from(has_tag) << bit;
+                difference |= vlan ^ *first.get_or_insert(vlan);
+                *place = vlan;
+            }
+            *word = bits;
         }
         difference == 0
     }

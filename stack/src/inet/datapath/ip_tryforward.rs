@@ -110,12 +110,33 @@ impl Rules<'_> {
         if self.tagged { ETHER_HDR_LEN + VLAN_TAG_LEN } else { ETHER_HDR_LEN }
     }
 
-    /// Whether packets to this hop need no look at the single packet but its length: their link header has the length that it
-    /// had, and none of them might want a redirect.
+    /// Whether packets keep the length of their link header on the way to this hop.
     #[inline(always)]
-    fn is_plain(&self, hop: &FastHop) -> bool {
-        (usize::from(hop.link_len) == self.link_len())
-            & ((self.redirects == 0) | (hop.slot != self.ifp.slot))
+    fn keeps_link_len(&self, hop: &FastHop) -> bool {
+        usize::from(hop.link_len) == self.link_len()
+    }
+
+    /// Whether packets to this hop might want a redirect that may be sent: they go out where they came in.
+    #[inline(always)]
+    fn may_redirect(&self, hop: &FastHop) -> bool {
+        (self.redirects > 0) & (hop.slot == self.ifp.slot)
+    }
+
+    /// Whether a packet to the single gateway at this FIB index should be looked at by the other path, because its sender (as in
+    /// the header) should have sent it to the gateway itself.
+    #[inline(always)]
+    fn wants_redirect(&mut self, number: u16, src: u32) -> bool {
+        self.wants_redirect_at(self.forwarding.next_hop(number).first, src)
+    }
+
+    /// The same for an adjacency.
+    #[inline(always)]
+    fn wants_redirect_at(&mut self, place: u32, src: u32) -> bool {
+        let (slot, src) = (self.ifp.slot, src.swap_bytes());
+        let adjacency = self.forwarding.adjacency(place);
+        let wants = adjacency.is_some_and(|adjacency| adjacency.wants_redirect(slot, src));
+        self.redirects -= u32::from(wants);
+        wants
     }
 }
 

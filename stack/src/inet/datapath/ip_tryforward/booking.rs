@@ -47,7 +47,8 @@ impl<'a, 'r> Booking<'a, 'r> {
         let first = hops.first().copied().unwrap_or_default();
         let forwarding = self.rules.forwarding;
         let Some(hop) = forwarding.fast_hops().get(usize::from(first)) else { return false };
-        if !self.rules.is_plain(hop) || !self.out.can_cross(hop.port) {
+        let plain = self.rules.keeps_link_len(hop) && !self.rules.may_redirect(hop);
+        if !plain || !self.out.can_cross(hop.port) {
             return false;
         }
         let lengths = &columns.pkt_len[..hops.len()];

@@ -79,7 +79,10 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
         let Some(hop) = forwarding.fast_hops().get(usize::from(hops[0])) else { return false };
         let longest = lengths.iter().fold(0, |longest, len| longest.max(*len));
         let one_hop = *hops == [hops[0]; GROUP];
-        if !one_hop || longest > hop.longest || !self.booking.rules.is_plain(hop) {
+        if !one_hop || longest > hop.longest || !self.booking.rules.keeps_link_len(hop) {
+            return false;
+        }
+        if self.booking.rules.may_redirect(hop) && self.some_want_redirects(hops[0], start) {
             return false;
         }
         for (mbuf, ttl) in group.iter_mut().zip(ttls) {
@@ -87,6 +90,18 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
         }
         self.booking.add(hop, Count { packets: GROUP as u32, bytes: lengths.iter().sum() });
         true
+    }
+
+    /// Whether some packet of a group, all to the gateway at one FIB index, has to be looked at by the other path.
+    #[inline(never)]
+    fn some_want_redirects(&self, number: u16, start: usize) -> bool {
+        let Rules { forwarding, ifp, .. } = &*self.booking.rules;
+        let adjacency = forwarding.adjacency(forwarding.next_hop(number).first);
+        let sources = of_group(&self.columns.src, start);
+        sources.into_iter().flatten().any(|src| {
+            let src = src.swap_bytes();
+            adjacency.is_some_and(|adjacency| adjacency.wants_redirect(ifp.slot, src))
+        })
     }
 
     /// Rewrites packets to different hops, and those that need a second look.
@@ -121,7 +136,10 @@ pub(super) fn rewrite_one<'r>(
     hop: Option<&'r FastHop>,
 ) -> Option<&'r FastHop> {
     match hop {
-        Some(hop) if columns.pkt_len[at] <= hop.longest && rules.is_plain(hop) => {
+        Some(hop) if columns.pkt_len[at] <= hop.longest && rules.keeps_link_len(hop) => {
+            if rules.may_redirect(hop) && rules.wants_redirect(number, columns.src[at]) {
+                return None;
+            }
             if rules.tagged {
                 rewrite_plain::<VLAN_TAG_LEN>(hop, mbuf, columns.ttl[at]);
             } else {
@@ -151,7 +169,9 @@ fn rewrite_any<'r>(
     let flow = || flow_behind(mbuf, link_len);
     let place = rules.forwarding.select(hop, columns.dst[at], flow)?;
     let fast = rules.forwarding.fast_adjacency(place)?;
-    if columns.pkt_len[at] > fast.longest || wants_redirect(rules, fast, place, columns.src[at]) {
+    if columns.pkt_len[at] > fast.longest
+        || (rules.may_redirect(fast) && rules.wants_redirect_at(place, columns.src[at]))
+    {
         return None;
     }
     if usize::from(fast.link_len) != link_len && !resize_link(mbuf, rules.tagged) {
@@ -166,22 +186,6 @@ fn rewrite_any<'r>(
         rewrite_plain::<0>(fast, mbuf, columns.ttl[at]);
     }
     Some(fast)
-}
-
-/// Whether a packet should be looked at by the other path, because its sender should have sent it to the next hop itself
-/// (see [`crate::inet::Adjacency::wants_redirect`]), and may be told so now.
-#[inline(always)]
-fn wants_redirect(rules: &mut Rules<'_>, fast: &FastHop, place: u32, src: u32) -> bool {
-    if rules.redirects == 0 || fast.slot != rules.ifp.slot {
-        return false;
-    }
-    let src = src.swap_bytes();
-    let wants = rules
-        .forwarding
-        .adjacency(place)
-        .is_some_and(|adjacency| adjacency.wants_redirect(rules.ifp.slot, src));
-    rules.redirects -= u32::from(wants);
-    wants
 }
 
 /// Puts a tag's length in front of a frame that has none, or takes it off one that has; the EtherType and all behind it stay where
