@@ -9,8 +9,9 @@ use config::{
 };
 use ipnet::Ipv4Net;
 use stack::control::{RouteView, Stack};
-use stack::inet::control::{Hop, NeighborState};
+use stack::inet::control::Hop;
 use stack::inet::route::RouteFlags;
+use stack::net::neighbor::NeighborState;
 use stack::net::{IfKind, IfSlot, Ifnet};
 use vnet::sysctl::{Flags, Value};
 use vnet::{VnetId, VnetRef};

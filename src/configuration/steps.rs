@@ -8,7 +8,8 @@ use config::{
     difference,
 };
 use stack::control::{EpairSpec, InterfaceSpec, Stack};
-use stack::inet::control::{NeighborKey, RouteTarget as Target};
+use stack::inet::control::RouteTarget as Target;
+use stack::net::neighbor::NeighborKey;
 use stack::net::{IfSlot, Ifnet};
 use stack::wire::MacAddr;
 use vnet::VnetRef;

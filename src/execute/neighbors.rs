@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use stack::control::NeighborView;
-use stack::inet::control::{NeighborKey, NeighborState};
+use stack::net::neighbor::{NeighborKey, NeighborState};
 use vnet::VnetRef;
 
 use super::{Answered, Service, done, refused};

@@ -97,7 +97,7 @@ impl Service<'_> {
     pub(super) fn vnet_show(&self, name: &str) -> Answered {
         let vnet = self.vnet(Some(name))?;
         let books = self.stack.books_of(&vnet);
-        let neighbors = self.stack.with_inet(&vnet, |inet| inet.arp.len()).unwrap_or(0);
+        let neighbors = self.stack.with_inet(&vnet, |inet| inet.arp.neighbors.len()).unwrap_or(0);
         let bytes = self.stack.with_inet(&vnet, |inet| inet.route_bytes()).unwrap_or_default();
         Ok(Answer::Vnet(Box::new(VnetShown {
             line: self.line(&vnet),

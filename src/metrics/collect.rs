@@ -78,7 +78,7 @@ pub(super) fn more_interfaces(
 
 fn sample(stack: &Stack, vnet: &VnetRef) -> VnetSample {
     let (interfaces, more_after) = interfaces(stack, vnet, 0);
-    let sizes = stack.with_inet(vnet, |inet| (inet.rib().len(), inet.arp.len()));
+    let sizes = stack.with_inet(vnet, |inet| (inet.rib().len(), inet.arp.neighbors.len()));
     let (routes, neighbors) = sizes.unwrap_or_default();
     VnetSample {
         index: vnet.id().index(),

@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`wire`] | header layouts and checksums |
-//! | [`net`] | module `net`: interfaces, Ethernet, VLANs |
+//! | [`net`] | module `net`: interfaces, Ethernet, VLANs, the neighbour table |
 //! | [`inet`] | module `inet`: IPv4, ICMP, ARP, routes |
 //! | [`worker`] | one worker's way through the nodes; the queues to and from the control thread |
 //! | [`control`] | what the control thread does: interfaces, addresses, routes, neighbours, publication |

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
-use stack::inet::control::{
-    ArpAction, ArpInterface, ArpLimits, ArpTable, NeighborKey, NeighborState,
-};
+use stack::inet::control::{ArpAction, ArpInterface, ArpLimits, ArpTable};
 use stack::net::IfSlot;
+use stack::net::neighbor::{NeighborKey, NeighborState};
 use stack::time::Nanos;
 use stack::wire::{ArpOperation, ArpPacket, MacAddr};
 
@@ -78,7 +77,7 @@ impl Lab {
     }
 
     fn state(&self, addr: Ipv4Addr) -> Option<NeighborState> {
-        self.table.get(NeighborKey { slot: SLOT, addr })
+        self.table.neighbors.get(NeighborKey { slot: SLOT, addr })
     }
 }
 
@@ -115,7 +114,7 @@ fn a_full_hold_queue_drops_the_oldest() {
         let _first_ones = lab.resolve(PEER, packet);
     }
     assert_eq!(lab.resolve(PEER, 4), [ArpAction::HoldFull(1)]);
-    assert_eq!(lab.table.held(), 3);
+    assert_eq!(lab.table.neighbors.held(), 3);
 }
 
 #[test]
@@ -179,7 +178,7 @@ fn what_was_not_asked_for_teaches_nothing() {
         "not for us"
     );
     let _reply_only = lab.input(ArpOperation::Request, PEER_MAC, Ipv4Addr::new(10, 0, 0, 1), OURS);
-    assert_eq!(lab.table.iter().count(), 0, "a sender from another network");
+    assert_eq!(lab.table.neighbors.iter().count(), 0, "a sender from another network");
 }
 
 #[test]
@@ -190,7 +189,7 @@ fn a_probe_is_answered_and_teaches_nothing() {
         lab.input(ArpOperation::Request, PEER_MAC, Ipv4Addr::UNSPECIFIED, OURS),
         [ArpAction::Send { slot: SLOT, dst: PEER_MAC, packet: reply }]
     );
-    assert_eq!(lab.table.iter().count(), 0);
+    assert_eq!(lab.table.neighbors.iter().count(), 0);
 }
 
 #[test]
@@ -210,7 +209,7 @@ fn a_static_entry_never_changes() {
     let mut lab = Lab::new();
     let key = NeighborKey { slot: SLOT, addr: PEER };
     let mut actions = Vec::new();
-    assert!(lab.table.set_static(key, PEER_MAC, &lab.limits, &mut actions));
+    assert!(lab.table.neighbors.set_static(key, PEER_MAC, &lab.limits, &mut actions));
     let moved = ArpAction::Moved { key, from: PEER_MAC, to: OTHER_MAC };
     assert_eq!(lab.input(ArpOperation::Reply, OTHER_MAC, PEER, OURS), [moved]);
     assert_eq!(lab.pass(5000), []);
@@ -228,7 +227,7 @@ fn our_address_in_other_hands_is_reported_and_defended_once_in_ten_seconds() {
     assert_eq!(lab.input(ArpOperation::Reply, OTHER_MAC, OURS, PEER), [report()]);
     let _nothing = lab.pass(10);
     assert_eq!(lab.input(ArpOperation::Reply, OTHER_MAC, OURS, PEER).len(), 2);
-    assert_eq!(lab.table.iter().count(), 0, "our own address is no neighbour");
+    assert_eq!(lab.table.neighbors.iter().count(), 0, "our own address is no neighbour");
 }
 
 #[test]
@@ -270,7 +269,7 @@ fn a_full_table_gives_up_the_unanswered_and_keeps_the_known() {
     }
     for n in 100..200 {
         let _scan = lab.resolve(host(n), u32::from(n));
-        assert!(lab.table.iter().count() <= 8);
+        assert!(lab.table.neighbors.iter().count() <= 8);
     }
     for n in 10..14 {
         assert!(lab.knows(n), "a scan pushed out neighbour {n}");
@@ -296,12 +295,12 @@ fn neighbours_that_nobody_asked_for_make_room() {
     for n in 10..200 {
         let _answer = lab.introduce(n);
     }
-    assert_eq!(lab.table.iter().count(), 8, "10 to 17");
+    assert_eq!(lab.table.neighbors.iter().count(), 8, "10 to 17");
     // A worker sends to the oldest, as publication gave it the means.
-    let mark = |n| lab.table.use_mark(NeighborKey { slot: SLOT, addr: host(n) }).cloned();
+    let mark = |n| lab.table.neighbors.use_mark(NeighborKey { slot: SLOT, addr: host(n) }).cloned();
     mark(10).expect("a mark").store(true, Ordering::Relaxed);
     assert_eq!(lab.resolve(host(12), 12), [ArpAction::Release(12)], "needed from now on");
-    assert!(lab.table.use_mark(NeighborKey { slot: SLOT, addr: host(12) }).is_none());
+    assert!(lab.table.neighbors.use_mark(NeighborKey { slot: SLOT, addr: host(12) }).is_none());
     for (packet, gone) in [(201u8, 11), (202, 13), (203, 14), (204, 15), (205, 16), (206, 17)] {
         let actions = lab.resolve(host(packet), u32::from(packet));
         let question = request_for(host(packet), MacAddr::BROADCAST);
@@ -356,7 +355,7 @@ proptest! {
                 Step::Pass(seconds) => lab.pass(seconds).into_iter().map(|(_, action)| action).collect(),
                 Step::Remove(n) => {
                     let mut actions = Vec::new();
-                    let _there = lab.table.remove(NeighborKey { slot: SLOT, addr: host(n) }, &mut actions);
+                    let _there = lab.table.neighbors.remove(NeighborKey { slot: SLOT, addr: host(n) }, &mut actions);
                     actions
                 }
             };
@@ -367,10 +366,10 @@ proptest! {
                     _ => {}
                 }
             }
-            prop_assert!(lab.table.iter().count() <= lab.limits.max_neighbors);
-            prop_assert!(lab.table.held() <= lab.limits.max_neighbors * lab.limits.max_hold);
+            prop_assert!(lab.table.neighbors.iter().count() <= lab.limits.max_neighbors);
+            prop_assert!(lab.table.neighbors.held() <= lab.limits.max_neighbors * lab.limits.max_hold);
         }
-        out.extend(lab.table.drain_held());
+        out.extend(lab.table.neighbors.drain_held());
         out.sort_unstable();
         prop_assert_eq!(out, (1..=packets).collect::<Vec<_>>());
     }

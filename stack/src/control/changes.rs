@@ -6,9 +6,9 @@ use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
 use super::{Event, EventKind, InterfaceError, Stack};
-use crate::inet::control::NeighborKey;
 use crate::inet::route::RouteFlags;
 use crate::net::IfSlot;
+use crate::net::neighbor::NeighborKey;
 
 /// Routes that somebody added, rather than an interface's address.
 const OF_ADDRESSES: [RouteFlags; 3] =
@@ -62,12 +62,11 @@ impl Stack {
     pub fn remove_neighbors(
         &mut self,
         vnet: &VnetRef,
-        selected: impl Fn(&NeighborKey) -> bool,
+        selected: impl Fn(&NeighborKey<Ipv4Addr>) -> bool,
     ) -> usize {
         let mut actions = Vec::new();
         let removed = self.with_inet(vnet, |inet| {
-            let keys: Vec<_> = inet.arp.iter().map(|(key, _)| key).filter(selected).collect();
-            keys.iter().filter(|key| inet.arp.remove(**key, &mut actions)).count()
+            inet.arp.neighbors.remove_all(|key, _| selected(&key), &mut actions)
         });
         self.act(vnet, actions);
         self.publish_if_dirty(vnet);

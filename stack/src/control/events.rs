@@ -5,8 +5,9 @@ use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
 use super::Stack;
-use crate::inet::control::{NeighborKey, NeighborNews, NeighborState, RouteChange};
+use crate::inet::control::RouteChange;
 use crate::net::IfSlot;
+use crate::net::neighbor::{NeighborKey, NeighborNews, NeighborState};
 use crate::time::Nanos;
 use crate::wire::MacAddr;
 
@@ -227,7 +228,7 @@ impl Stack {
 
     /// Takes from a vnet's neighbour table what became of its neighbours.
     pub(super) fn emit_neighbors(&mut self, vnet: &VnetRef) {
-        let news = self.with_inet(vnet, |inet| inet.arp.take_news()).unwrap_or_default();
+        let news = self.with_inet(vnet, |inet| inet.arp.neighbors.take_news()).unwrap_or_default();
         for NeighborNews { key: NeighborKey { slot, addr }, state } in news {
             let kind = match state {
                 Some(NeighborState::Static(_)) => EventKind::NeighborStatic,

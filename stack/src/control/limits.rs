@@ -1,15 +1,17 @@
 //! What a vnet may occupy, and what it does: checked before it grows, and refused by name.
 
+use std::net::Ipv4Addr;
+
 use vnet::VnetRef;
 use vnet::sysctl::{SysctlError, Value};
 
 use super::Stack;
 use crate::drops::DropReason;
 use crate::inet::control::{
-    ArpLimits, GatewayPath, HeldPacket, Hop, InetControl, NeighborKey, NeighborState, RouteChange,
-    arp_limits,
+    ArpLimits, GatewayPath, HeldPacket, Hop, InetControl, RouteChange, arp_limits,
 };
 use crate::inet::{Adjacency, vnet_inet};
+use crate::net::neighbor::NeighborKey;
 use crate::net::{IfCounters, Ifnet, Limit, held_limit, mbuf_limit, vnet_net};
 
 /// Bytes of one more route: about 40 in the RIB, and what the FIB takes of it, which depends on its neighbours there.
@@ -19,7 +21,7 @@ const HOP_BYTES: usize = 2 * size_of::<Hop>() + 32;
 const PATH_BYTES: usize = 2 * size_of::<GatewayPath>() + size_of::<Adjacency>();
 /// Bytes of a neighbour: its entry, its adjacency, its places in three indices.
 const NEIGHBOR_BYTES: usize =
-    160 + size_of::<HeldPacket>() + size_of::<Adjacency>() + 3 * size_of::<NeighborKey>();
+    160 + size_of::<HeldPacket>() + size_of::<Adjacency>() + 3 * size_of::<NeighborKey<Ipv4Addr>>();
 /// Bytes of an interface, and of each thread's counters of it.
 const INTERFACE_BYTES: usize = size_of::<Ifnet>() + 64;
 const COUNTER_BYTES: usize = size_of::<crossbeam::utils::CachePadded<IfCounters>>();
@@ -91,12 +93,11 @@ impl Stack {
     ) -> Result<(), SysctlError> {
         let limit = Limit::ALL.iter().find(|limit| limit.sysctl() == sysctl);
         let (Some(limit), Some(most)) = (limit, most.as_number()) else { return Ok(()) };
-        let is_static = |state| matches!(state, NeighborState::Static(_));
         let given = match limit {
             Limit::HeldPackets | Limit::Mbufs => return Ok(()),
             Limit::Neighbors => self
                 .with_inet(vnet, |inet| {
-                    inet.arp.iter().filter(|(_, state)| is_static(*state)).count()
+                    inet.arp.neighbors.iter().filter(|(_, state)| state.is_static()).count()
                 })
                 .unwrap_or_default() as u64,
             Limit::Interfaces | Limit::Routes | Limit::Memory => {
@@ -128,13 +129,16 @@ impl Stack {
         let limits = arp_limits(vnet_inet::init(vnet));
         let free = memory_limit(vnet).saturating_sub(self.memory(vnet, inet));
         let room = usize::try_from(free).unwrap_or(usize::MAX) / NEIGHBOR_BYTES;
-        ArpLimits { max_neighbors: limits.max_neighbors.min(inet.arp.len() + room), ..limits }
+        ArpLimits {
+            max_neighbors: limits.max_neighbors.min(inet.arp.neighbors.len() + room),
+            ..limits
+        }
     }
 
     /// Why there is no room for one more neighbour.
     pub(super) fn neighbors_full(&self, vnet: &VnetRef) -> LimitReached {
         let most = neighbor_limit(vnet);
-        let count = self.with_inet(vnet, |inet| inet.arp.len() as u64).unwrap_or(0);
+        let count = self.with_inet(vnet, |inet| inet.arp.neighbors.len() as u64).unwrap_or(0);
         let reached = if count < most {
             LimitReached { limit: Limit::Memory, most: memory_limit(vnet) }
         } else {
@@ -166,7 +170,7 @@ impl Stack {
             + fib
             + inet.hops.len() * HOP_BYTES
             + inet.hops.paths() * PATH_BYTES
-            + inet.arp.len() * NEIGHBOR_BYTES;
+            + inet.arp.neighbors.len() * NEIGHBOR_BYTES;
         bytes as u64
     }
 
@@ -179,7 +183,9 @@ impl Stack {
             .with(&self.control, |refusals| refusals.as_deref().cloned().unwrap_or_default());
         let (interfaces, routes) = self.sizes_of(vnet);
         let (neighbors, held, memory) = self
-            .with_inet(vnet, |inet| (inet.arp.len(), inet.arp.held(), self.memory(vnet, inet)))
+            .with_inet(vnet, |inet| {
+                (inet.arp.neighbors.len(), inet.arp.neighbors.held(), self.memory(vnet, inet))
+            })
             .unwrap_or_default();
         let dropped = |reason| net.drops().iter(reader).map(|drops| drops.get(reason)).sum::<u64>();
         let of = |limit: Limit| {

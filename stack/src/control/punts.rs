@@ -166,8 +166,9 @@ impl Stack {
 
     fn drain_holds(&self) {
         for vnet in self.vnets.iter() {
-            let held: Vec<HeldPacket> =
-                self.with_inet(vnet, |inet| inet.arp.drain_held().collect()).unwrap_or_default();
+            let held: Vec<HeldPacket> = self
+                .with_inet(vnet, |inet| inet.arp.neighbors.drain_held().collect())
+                .unwrap_or_default();
             let packets = held.len();
             drop(held);
             self.drops(vnet).add(DropReason::Shutdown, packets as u64);

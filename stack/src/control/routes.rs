@@ -8,8 +8,9 @@ use vnet::VnetRef;
 
 use super::changes::is_of_address;
 use super::{LimitReached, Stack};
-use crate::inet::control::{NeighborKey, RouteChange, RouteError, RouteTarget};
+use crate::inet::control::{RouteChange, RouteError, RouteTarget};
 use crate::net::IfSlot;
+use crate::net::neighbor::NeighborKey;
 use crate::wire::MacAddr;
 
 impl Stack {
@@ -151,7 +152,7 @@ impl Stack {
         let mut actions = Vec::new();
         let set = self.with_inet(vnet, |inet| {
             let limits = self.arp_limits(vnet, inet);
-            inet.arp.set_static(NeighborKey { slot, addr }, mac, &limits, &mut actions)
+            inet.arp.neighbors.set_static(NeighborKey { slot, addr }, mac, &limits, &mut actions)
         });
         if set == Some(false) {
             return Err(self.neighbors_full(vnet));

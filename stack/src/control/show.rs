@@ -9,8 +9,9 @@ use vnet::VnetRef;
 
 use super::Stack;
 use crate::drops::DropReason;
-use crate::inet::control::{Hop, NeighborKey, NeighborState};
+use crate::inet::control::Hop;
 use crate::inet::route::{Rib, RouteEntry, RouteFlags};
+use crate::net::neighbor::{NeighborKey, NeighborState};
 use crate::net::{IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
 
@@ -29,7 +30,7 @@ pub struct RouteView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeighborView {
     /// Interface and address.
-    pub key: NeighborKey,
+    pub key: NeighborKey<Ipv4Addr>,
     /// What is known of it.
     pub state: NeighborState,
     /// When the entry's timer ends; none for a static one.
@@ -93,14 +94,18 @@ impl Stack {
     pub fn neighbors_after(
         &self,
         vnet: &VnetRef,
-        after: Option<NeighborKey>,
+        after: Option<NeighborKey<Ipv4Addr>>,
         limit: usize,
     ) -> Vec<NeighborView> {
         self.with_inet(vnet, |inet| {
-            let view = |(key, state)| NeighborView { key, state, deadline: inet.arp.deadline(key) };
+            let view = |(key, state)| NeighborView {
+                key,
+                state,
+                deadline: inet.arp.neighbors.deadline(key),
+            };
             match after {
-                Some(after) => inet.arp.iter_after(after).take(limit).map(view).collect(),
-                None => inet.arp.iter().take(limit).map(view).collect(),
+                Some(after) => inet.arp.neighbors.iter_after(after).take(limit).map(view).collect(),
+                None => inet.arp.neighbors.iter().take(limit).map(view).collect(),
             }
         })
         .unwrap_or_default()

@@ -12,8 +12,8 @@ use pmd::PortId;
 use vnet::Reader;
 
 use super::AddressFilter;
-use super::control::UseMark;
 use super::route::{Fib, NearFib};
+use crate::net::neighbor::UseMark;
 use crate::net::{IfCounterBlocks, IfCounters, IfSlot, Ifnet, block_of};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 

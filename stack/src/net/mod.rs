@@ -8,6 +8,7 @@ mod limits;
 
 pub mod bpf;
 pub mod datapath;
+pub mod neighbor;
 
 pub(crate) use epair::MAX_EPAIR_ENDS;
 pub use epair::{EpairEnd, MAX_EPAIRS};

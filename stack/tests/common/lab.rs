@@ -417,7 +417,7 @@ impl Lab {
         for vnet in stack.vnets().iter() {
             let books = stack.books_of(vnet);
             assert!(books.balance(), "the books of {}: {books:?}", vnet.name());
-            let waiting = stack.with_inet(vnet, |inet| inet.arp.held()).unwrap();
+            let waiting = stack.with_inet(vnet, |inet| inet.arp.neighbors.held()).unwrap();
             assert_eq!(books.in_flight, waiting as u64, "{}: {books:?}", vnet.name());
             held += waiting;
         }

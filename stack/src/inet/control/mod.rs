@@ -9,9 +9,7 @@ mod routes;
 
 pub(crate) use addresses::arp_interface;
 pub use addresses::{Address, AddressError};
-pub use arp::{
-    ArpAction, ArpInterface, ArpLimits, ArpTable, NeighborKey, NeighborNews, NeighborState, UseMark,
-};
+pub use arp::{ArpAction, ArpInterface, ArpLimits, ArpTable};
 pub use hops::{GatewayPath, Hop, HopTable};
 pub use probes::{PROBES_PER_SECOND, ProbeBook};
 pub use routes::{RouteChange, RouteError, RouteTarget};

@@ -8,13 +8,13 @@ use hashbrown::HashMap;
 use ipnet::Ipv4Net;
 use pmd::PortId;
 
-use super::arp::NeighborKey;
 use super::hops::{GatewayPath, Hop};
 use super::{Address, InetControl};
 use crate::inet::{
     AddressFilter, Adjacency, AdjacencyState, Forwarding, ForwardingParts, LINK_HEADER_MAX,
     NextHop, NextHopKind,
 };
+use crate::net::neighbor::{NeighborKey, NeighborState};
 use crate::net::{IfKind, IfSlot, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, EtherType, MacAddr};
 
@@ -38,6 +38,7 @@ impl InetControl {
             .collect();
         let neighbors = self
             .arp
+            .neighbors
             .iter()
             .filter_map(|(key, _)| Some(((key.slot, key.addr.to_bits()), builder.neighbor(key)?)))
             .collect();
@@ -100,7 +101,7 @@ impl<'a> Builder<'a> {
         for path in paths {
             let key = NeighborKey { slot: path.slot, addr: path.gateway };
             // A gateway of a route is needed, whether or not a packet has come by yet.
-            if let Some(unasked) = self.control.arp.use_mark(key) {
+            if let Some(unasked) = self.control.arp.neighbors.use_mark(key) {
                 unasked.store(true, Ordering::Relaxed);
             }
             let _at = self.neighbor(key);
@@ -143,14 +144,14 @@ impl<'a> Builder<'a> {
         Some(at)
     }
 
-    fn neighbor(&mut self, key: NeighborKey) -> Option<u32> {
+    fn neighbor(&mut self, key: NeighborKey<Ipv4Addr>) -> Option<u32> {
         let ifp = self.find(key.slot)?;
-        let mac = self.control.arp.get(key).and_then(super::NeighborState::mac);
+        let mac = self.control.arp.neighbors.get(key).and_then(NeighborState::mac);
         let state =
             if mac.is_some() { AdjacencyState::Resolved } else { AdjacencyState::Unresolved };
         let network = self.control.network_of(key.slot, key.addr);
         let adjacency = adjacency(ifp, mac.unwrap_or(MacAddr::ZERO), state, key.addr, network);
-        let mark = self.control.arp.use_mark(key);
+        let mark = self.control.arp.neighbors.use_mark(key);
         let unasked = mark.filter(|mark| !mark.load(Ordering::Relaxed)).cloned();
         Some(self.push(Adjacency { unasked, ..adjacency }))
     }
