@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use wire::MacAddr;
 
 use crate::model::{
-    Attachment, IfName, Interface, MacAddr, Port, PortName, RouteTarget, SysctlValue, Vnet,
-    VnetName,
+    Attachment, IfName, Interface, Port, PortName, RouteTarget, SysctlValue, Vnet, VnetName,
 };
 
 /// One step from a configuration to another.

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+use wire::MacAddr;
 
 use crate::error::Report;
 pub(crate) use names::check_name;
 pub use names::{BadName, CpuId, IfName, PortName, VlanId, VnetName};
-pub use network::{Device, MacAddr, PciAddress};
+pub use network::{Device, PciAddress};
 
 /// A configuration in which every rule holds.
 #[derive(Clone, Debug)]
@@ -147,7 +148,7 @@ pub struct Port {
     pub tx_descriptors: u16,
     /// Take packets for any destination MAC address.
     pub promiscuous: bool,
-    /// Address to program into the device; `None`: keep the device's own.
+    /// Unicast address to program into the device; `None`: keep the device's own.
     pub mac: Option<MacAddr>,
 }
 
@@ -215,7 +216,7 @@ pub struct Interface {
     pub attachment: Attachment,
     /// Bytes of the largest IP packet; not above the port's.
     pub mtu: u16,
-    /// `None`: the port's address; for the end of an epair, one that is made up.
+    /// Unicast. `None`: the port's address; for the end of an epair, one that is made up.
     pub mac: Option<MacAddr>,
     /// Addresses with their connected prefixes: host bits are kept. No address twice in a vnet, no
     /// prefix that overlaps one of another interface of the vnet.

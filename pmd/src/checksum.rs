@@ -4,6 +4,7 @@
 //! nothing of this file is on that path.
 
 use dpdk_sys as ffi;
+use wire::{Sum, ip_proto};
 
 use crate::{Mbuf, Offloads};
 
@@ -17,10 +18,10 @@ pub enum L4 {
 }
 
 impl L4 {
-    const fn protocol(self) -> u16 {
+    const fn protocol(self) -> u8 {
         match self {
-            L4::Udp => 17,
-            L4::Tcp => 6,
+            L4::Udp => ip_proto::UDP,
+            L4::Tcp => ip_proto::TCP,
         }
     }
 
@@ -44,62 +45,6 @@ impl L4 {
             L4::Udp => offloads.tx_udp_checksum,
             L4::Tcp => offloads.tx_tcp_checksum,
         }
-    }
-}
-
-/// The Internet checksum (RFC 1071) of bytes that come in pieces of any length.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Sum {
-    /// Sum of the big-endian 16-bit words so far; 2^48 words fit without overflow.
-    words: u64,
-    /// The next byte is the low half of a word.
-    odd: bool,
-}
-
-impl Sum {
-    /// Adds bytes that follow those added before.
-    #[must_use]
-    pub fn add_bytes(mut self, bytes: &[u8]) -> Sum {
-        let mut rest = bytes;
-        if self.odd
-            && let Some((&low, after)) = rest.split_first()
-        {
-            self.words += u64::from(low);
-            self.odd = false;
-            rest = after;
-        }
-        let (words, last) = rest.as_chunks::<2>();
-        self.words += words.iter().map(|&word| u64::from(u16::from_be_bytes(word))).sum::<u64>();
-        if let [high] = last {
-            self.words += u64::from(*high) << 8;
-            self.odd = true;
-        }
-        self
-    }
-
-    /// Adds a number as a 16-bit word; only between whole words.
-    #[must_use]
-    pub fn add_word(mut self, word: u16) -> Sum {
-        debug_assert!(!self.odd);
-        self.words += u64::from(word);
-        self
-    }
-
-    /// The one's complement sum, not complemented.
-    #[must_use]
-    pub fn fold(self) -> u16 {
-        let mut sum = self.words;
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        // At most 0xffff after the loop.
-        sum as u16
-    }
-
-    /// The checksum: the complement of the sum.
-    #[must_use]
-    pub fn checksum(self) -> u16 {
-        !self.fold()
     }
 }
 
@@ -132,7 +77,7 @@ impl Network {
 
     /// The pseudo header with the transport length: RFC 9293 section 3.1, RFC 8200 section 8.1.
     fn pseudo_header(&self, l4: L4) -> Sum {
-        self.addresses.add_word(l4.protocol()).add_word(self.l4_len)
+        self.addresses.add_word(l4.protocol().into()).add_word(self.l4_len)
     }
 }
 

@@ -5,6 +5,7 @@ mod common;
 
 use common::port_config;
 use pmd::{Burst, Port, PortConfig, PortError, test_support, worker};
+use wire::MacAddr;
 
 /// `net_ring` makes rings of 1024, of which one place stays free.
 const RING: usize = 1023;
@@ -94,7 +95,7 @@ fn wishes_are_granted_or_named() {
     let pool = test_support::own_pool("wishes", 1023);
     let config = PortConfig {
         queues: 2,
-        mac: Some([2, 0, 0, 0, 0, 9]),
+        mac: Some(MacAddr([2, 0, 0, 0, 0, 9])),
         promiscuous: true,
         allmulticast: true,
         mtu: 1400,
@@ -102,7 +103,10 @@ fn wishes_are_granted_or_named() {
         ..port_config("p0", "net_null1".to_owned())
     };
     let mut port = Port::open(&eal, &config, &pool).expect("opens whatever is lacking");
-    assert_eq!((port.queues(), port.mac(), port.mtu()), ((2, 2), [2, 0, 0, 0, 0, 9], 1400));
+    assert_eq!(
+        (port.queues(), port.mac(), port.mtu()),
+        ((2, 2), MacAddr([2, 0, 0, 0, 0, 9]), 1400)
+    );
     assert!(
         port.offloads().rss && !port.offloads().rx_vlan_strip && !port.offloads().rx_ip_checksum
     );

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use clap::{ArgGroup, Args};
+use wire::MacAddr;
 
 use super::arguments::{Numeric, address};
 use super::connection::key;
 use super::{Client, usage};
 use crate::cli::Failure;
-use crate::protocol::{Code, Command, MacText, NeighborShown, Page, Refusal};
+use crate::protocol::{Code, Command, NeighborShown, Page, Refusal};
 
 /// Arguments of arp.
 #[derive(Args, Debug)]
@@ -34,7 +35,7 @@ pub(crate) struct Arp {
 pub(super) fn run(client: &Client, command: Arp) -> Result<(), Failure> {
     let Arp { numeric: _, all: _, set, delete, address: wanted } = command;
     if let Some([word, mac]) = set.as_deref() {
-        let mac = MacText::try_from(mac.clone()).map_err(usage)?;
+        let mac = mac.parse::<MacAddr>().map_err(usage)?;
         let address = address(word)?;
         return client.done(&client.connect()?.ask(Command::ArpSet { address, mac })?);
     }

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use wire::MacAddr;
 
 use super::arguments::{address, interface_address, number};
 use super::connection::key;
 use super::{Client, usage};
 use crate::cli::Failure;
-use crate::protocol::{Command, EpairMade, InterfaceShown, MacText, Page, PeerShown};
+use crate::protocol::{Command, EpairMade, InterfaceShown, Page, PeerShown};
 
 /// Arguments of ifconfig.
 #[derive(Args, Debug)]
@@ -125,7 +126,7 @@ fn create(interface: String, options: &[&str]) -> Result<Command, Failure> {
         match pair {
             ["port", name] => port = Some((*name).to_owned()),
             ["vlan", id] => vlan = Some(number("vlan", id)?),
-            ["ether", text] => mac = Some(MacText::try_from((*text).to_owned()).map_err(usage)?),
+            ["ether", text] => mac = Some(text.parse::<MacAddr>().map_err(usage)?),
             _ => {
                 return Err(usage(format!(
                     "ifconfig: create takes port PORT, vlan N and ether MAC, not {:?}",

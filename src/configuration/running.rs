@@ -15,6 +15,7 @@ use stack::net::neighbor::NeighborState;
 use stack::net::{IfKind, IfSlot, Ifnet};
 use vnet::sysctl::{Flags, Value};
 use vnet::{VnetId, VnetRef};
+use wire::MacAddr;
 
 use crate::ports::Ports;
 use crate::protocol::PAGE;
@@ -25,7 +26,7 @@ pub(super) struct Facts {
     /// The ports that are open.
     pub(super) ports: Vec<config::Port>,
     /// The MAC address that each device has, and the MTU that it took.
-    devices: BTreeMap<String, (config::MacAddr, u16)>,
+    devices: BTreeMap<String, (MacAddr, u16)>,
     /// What sysctls are that nobody has set.
     defaults: BTreeMap<String, Value>,
     /// Sysctls that only a new vnet takes.
@@ -35,7 +36,7 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) fn of(stack: &Stack, ports: &Ports) -> Self {
         let device = |open: &crate::ports::OpenPort| {
-            let mac = config::MacAddr::new(open.facts.mac.0)?;
+            let mac = Some(open.facts.mac).filter(|mac| mac.is_unicast())?;
             Some((open.port.name().to_owned(), (mac, open.facts.mtu)))
         };
         let defaults = stack.sysctl_defaults().iter();
@@ -121,12 +122,9 @@ fn content(stack: &mut Stack, ports: &Ports, vnet: &VnetRef) -> Option<config::V
     }
     for view in stack.neighbors_after(vnet, None, usize::MAX) {
         if let NeighborState::Static(mac) = view.state {
-            let (interface, mac) = (name_of(stack, view.key.slot), config::MacAddr::new(mac.0));
-            let neighbor = interface.zip(mac).map(|(interface, mac)| Neighbor {
-                interface,
-                address: view.key.addr,
-                mac,
-            });
+            let interface = name_of(stack, view.key.slot).filter(|_| mac.is_unicast());
+            let address = view.key.addr;
+            let neighbor = interface.map(|interface| Neighbor { interface, address, mac });
             content.neighbors.extend(neighbor);
         }
     }
@@ -134,7 +132,7 @@ fn content(stack: &mut Stack, ports: &Ports, vnet: &VnetRef) -> Option<config::V
 }
 
 fn interface(stack: &Stack, ports: &Ports, vnet: &VnetRef, ifp: &Ifnet) -> Option<Interface> {
-    let own = config::MacAddr::new(ifp.mac.0);
+    let own = Some(ifp.mac).filter(|mac| mac.is_unicast());
     let (attachment, mac) = match ifp.kind {
         IfKind::Epair(end) => {
             let peer = stack.epair_end(end.peer())?;

@@ -11,7 +11,6 @@ use stack::control::{EpairSpec, InterfaceSpec, Stack};
 use stack::inet::control::RouteTarget as Target;
 use stack::net::neighbor::NeighborKey;
 use stack::net::{IfSlot, Ifnet};
-use stack::wire::MacAddr;
 use vnet::VnetRef;
 use vnet::sysctl::Value;
 
@@ -139,7 +138,7 @@ impl Steps<'_> {
                 let key = NeighborKey { slot, addr: *address };
                 match to {
                     Some(mac) => {
-                        self.stack.add_neighbor(&vnet, slot, *address, MacAddr(mac.octets()))?;
+                        self.stack.add_neighbor(&vnet, slot, *address, *mac)?;
                     }
                     None => drop(self.stack.remove_neighbors(&vnet, |other| *other == key)),
                 }
@@ -191,7 +190,7 @@ impl Steps<'_> {
                     name: interface.name.as_str().to_owned(),
                     port: facts.id,
                     vlan: vlan.map(config::VlanId::get),
-                    mac: interface.mac.map_or(facts.mac, |mac| MacAddr(mac.octets())),
+                    mac: interface.mac.unwrap_or(facts.mac),
                     mtu: interface.mtu.min(facts.mtu),
                 };
                 let slot = self.stack.create_interface(&vnet, spec)?;
@@ -215,7 +214,7 @@ impl Steps<'_> {
             Ok(EpairSpec {
                 vnet: self.vnet(vnet)?,
                 name: interface.name.as_str().to_owned(),
-                mac: interface.mac.map(|mac| MacAddr(mac.octets())),
+                mac: interface.mac,
                 mtu: interface.mtu,
             })
         };

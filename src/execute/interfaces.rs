@@ -9,9 +9,10 @@ use pmd::PortId;
 use stack::control::{InterfaceError, InterfaceSpec};
 use stack::net::{IfKind, Ifnet};
 use vnet::VnetRef;
+use wire::MacAddr;
 
 use super::{Answered, Service, check_name, counters, done, page};
-use crate::protocol::{Answer, Code, InterfaceShown, MacText, PAGE, Page, PeerShown, Refusal};
+use crate::protocol::{Answer, Code, InterfaceShown, PAGE, Page, PeerShown, Refusal};
 
 impl Service<'_> {
     pub(super) fn interface_list(
@@ -67,7 +68,7 @@ impl Service<'_> {
         name: String,
         port: &str,
         vlan: Option<u16>,
-        mac: Option<MacText>,
+        mac: Option<MacAddr>,
     ) -> Answered {
         check_name("interface", config::IfName::new(&name).map(drop), &name)?;
         if let Some(vlan) = vlan.filter(|vlan| !limits::VLAN.contains(&i64::from(*vlan))) {
@@ -79,8 +80,8 @@ impl Service<'_> {
             let cure = "`port list` shows those that there are";
             return Err(Refusal::not_found("port", port, known, cure));
         };
-        let mac = mac.map_or(facts.mac, |mac| mac.0);
-        if mac.is_group() || mac == stack::wire::MacAddr::ZERO {
+        let mac = mac.unwrap_or(facts.mac);
+        if !mac.is_unicast() {
             let text = format!("{mac} is no interface's address");
             return Err(Refusal::new(Code::BadRequest, text, "give a unicast MAC address"));
         }

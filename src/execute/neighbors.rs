@@ -5,9 +5,10 @@ use std::net::Ipv4Addr;
 use stack::control::NeighborView;
 use stack::net::neighbor::{NeighborKey, NeighborState};
 use vnet::VnetRef;
+use wire::MacAddr;
 
 use super::{Answered, Service, done, refused};
-use crate::protocol::{Answer, Code, MacText, NeighborShown, PAGE, Page, Refusal};
+use crate::protocol::{Answer, Code, NeighborShown, PAGE, Page, Refusal};
 
 impl Service<'_> {
     pub(super) fn arp_list(&self, vnet: &VnetRef, after: Option<(u16, Ipv4Addr)>) -> Answer {
@@ -53,9 +54,9 @@ impl Service<'_> {
         })
     }
 
-    pub(super) fn arp_set(&mut self, vnet: &VnetRef, addr: Ipv4Addr, mac: MacText) -> Answered {
-        if mac.0.is_group() {
-            let text = format!("{} is a group's address", mac.0);
+    pub(super) fn arp_set(&mut self, vnet: &VnetRef, addr: Ipv4Addr, mac: MacAddr) -> Answered {
+        if mac.is_group() {
+            let text = format!("{mac} is a group's address");
             return Err(Refusal::new(Code::BadRequest, text, "give a unicast MAC address"));
         }
         let found = self.stack.with_inet(vnet, |inet| (inet.is_own(addr), inet.on_link(addr)));
@@ -71,7 +72,7 @@ impl Service<'_> {
                 return Err(Refusal::new(Code::Refused, text, "`ifconfig` shows the networks"));
             }
         };
-        let added = self.stack.add_neighbor(vnet, connected.slot, addr, mac.0);
+        let added = self.stack.add_neighbor(vnet, connected.slot, addr, mac);
         added.map_err(|error| refused(&error, "`vnet show` shows the limits"))?;
         Ok(done())
     }

@@ -1,7 +1,6 @@
 //! `port.*`
 
 use config::PortWish;
-use stack::wire::MacAddr;
 
 use super::{Answered, Service, done};
 use crate::host;
@@ -36,7 +35,7 @@ impl Service<'_> {
             driver: port.driver_name().to_owned(),
             link: link.up,
             speed_mbps: link.speed_mbps,
-            mac: MacAddr(port.mac()).to_string(),
+            mac: port.mac().to_string(),
             mtu: facts.mtu,
             queues: port.queues(),
             descriptors: port.descriptors(),

@@ -17,9 +17,9 @@ use config::Config;
 use pmd::numa::{self, Pools};
 use pmd::{Eal, Offloads, Port, PortConfig, PortError, PortId, RxQueue, SocketId, TxQueue};
 use stack::control::{Event, EventKind, Stack};
-use stack::wire::MacAddr;
 use stack::worker::Queues;
 use tracing::info;
+use wire::MacAddr;
 
 use crate::check;
 use crate::summary::PortSummary;
@@ -96,14 +96,14 @@ impl Ports {
             tx_desc: config.tx_descriptors,
             mtu: config.mtu,
             promiscuous: config.promiscuous,
-            mac: config.mac.map(config::MacAddr::octets),
+            mac: config.mac,
             ..PortConfig::default()
         };
         let port = Port::open(&self.eal, &wish, self.pools.get(node))?;
         log_notes(&port);
         let facts = PortFacts {
             id: port.id(),
-            mac: MacAddr(port.mac()),
+            mac: port.mac(),
             mtu: port.mtu(),
             offloads: port.offloads(),
         };

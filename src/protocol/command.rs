@@ -6,7 +6,7 @@ use config::PortWish;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use stack::wire::MacAddr;
+use wire::MacAddr;
 
 use super::Id;
 use super::refusal::{Code, Refusal, nearest};
@@ -81,7 +81,7 @@ commands! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         vlan: Option<u16>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        mac: Option<MacText>,
+        mac: Option<MacAddr>,
     },
     /// Destroys an interface, with its addresses and neighbours, and the routes through it.
     "interface.destroy" => InterfaceDestroy { interface: String },
@@ -135,7 +135,7 @@ commands! {
         after: Option<(u16, Ipv4Addr)>,
     },
     /// Sets a neighbour that is never asked for.
-    "arp.set" => ArpSet { address: Ipv4Addr, mac: MacText },
+    "arp.set" => ArpSet { address: Ipv4Addr, mac: MacAddr },
     /// Deletes a neighbour.
     "arp.delete" => ArpDelete { address: Ipv4Addr },
     /// The sysctl of that name, or all below it.
@@ -331,31 +331,4 @@ pub(crate) enum Probe {
     Echo,
     /// A UDP datagram to a port that nobody should listen on.
     Udp,
-}
-
-/// A MAC address as six pairs of hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct MacText(pub(crate) MacAddr);
-
-impl TryFrom<String> for MacText {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no MAC address: write it like 02:00:00:00:00:01");
-        let mut octets = [0; 6];
-        let mut parts = text.split(':');
-        for octet in &mut octets {
-            let part = parts.next().filter(|part| matches!(part.len(), 1 | 2));
-            let part = part.filter(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()));
-            *octet = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(wrong)?;
-        }
-        if parts.next().is_some() { Err(wrong()) } else { Ok(Self(MacAddr(octets))) }
-    }
-}
-
-impl From<MacText> for String {
-    fn from(mac: MacText) -> Self {
-        mac.0.to_string()
-    }
 }

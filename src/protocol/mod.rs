@@ -20,7 +20,7 @@ pub(crate) use answer::{
     ProbeShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine, VnetShown, VnetTraffic,
     WorkerShown,
 };
-pub(crate) use command::{Command, MacText, NewRoute, Probe, Target};
+pub(crate) use command::{Command, NewRoute, Probe, Target};
 pub(crate) use refusal::{Code, Refusal};
 pub(crate) use stream::{
     Action, ChangeShown, DirectionShown, Ended, EventShown, PacketCounts, PacketShown, Pushed,

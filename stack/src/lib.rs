@@ -21,5 +21,6 @@ pub mod drops;
 pub mod inet;
 pub mod net;
 pub mod time;
-pub mod wire;
 pub mod worker;
+
+pub use wire;

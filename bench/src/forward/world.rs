@@ -10,9 +10,9 @@ use pmd::{Eal, MbufPool, PortId, SocketId};
 use stack::control::{InterfaceSpec, Stack};
 use stack::inet::control::RouteTarget;
 use stack::net::IfSlot;
-use stack::wire::MacAddr;
 use stack::worker::WorkerQueues;
 use vnet::{Domain, Value, VnetRef, Vnets};
+use wire::MacAddr;
 
 use super::frames::{IN_MAC, OUT_MAC, gateway_mac};
 use super::scenario::Scenario;

@@ -8,8 +8,8 @@ use pmd::PortId;
 use stack::control::{InterfaceSpec, Stack};
 use stack::inet::control::RouteTarget;
 use stack::net::IfSlot;
-use stack::wire::MacAddr;
 use vnet::{Value, VnetRef};
+use wire::MacAddr;
 
 use super::traffic::Flow;
 use crate::forward::frames::{IN_MAC, OUT_MAC, gateway_mac};

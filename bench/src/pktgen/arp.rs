@@ -2,53 +2,48 @@
 
 use std::net::Ipv4Addr;
 
+use wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, EtherType, MacAddr, VLAN_TAG_LEN};
+use zerocopy::{FromBytes, IntoBytes};
+
 use super::field::Prefix;
 use super::received::Kind;
 
-/// Bytes of an ARP message for IPv4 over Ethernet.
-const LEN: usize = 28;
-/// Hardware Ethernet, protocol IPv4, their lengths.
-const START: [u8; 6] = [0, 1, 8, 0, 6, 4];
 /// Two tags at most stand before the message.
-const FRAME_MAX: usize = 14 + 8 + LEN;
+const FRAME_MAX: usize = ETHER_HDR_LEN + 2 * VLAN_TAG_LEN + ARP_LEN;
 
 /// An ARP message for IPv4 over Ethernet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
-    /// 1 request, 2 reply.
-    pub(crate) operation: u16,
-    /// Who says so.
-    pub(crate) sender_mac: [u8; 6],
-    /// Its address; unspecified in a probe (RFC 5227).
+    /// Request or reply.
+    pub(crate) operation: ArpOperation,
+    /// The sender's MAC address.
+    pub(crate) sender_mac: MacAddr,
+    /// The sender's address; unspecified in a probe (RFC 5227).
     pub(crate) sender: Ipv4Addr,
-    /// Whom it is about.
+    /// The address that is asked for, or that the reply goes to.
     pub(crate) target: Ipv4Addr,
     /// Where the EtherType stands in the frame: behind the tags.
     type_at: usize,
 }
 
 impl Message {
-    /// Reads a message; `None` if it is not about IPv4 over Ethernet.
+    /// Reads a message; `None` if it is no request or reply about IPv4 over Ethernet.
     pub(crate) fn parse(payload: &[u8], type_at: usize) -> Option<Self> {
-        let message = payload.first_chunk::<LEN>()?;
-        if message[..6] != START {
-            return None;
-        }
+        let (packet, _padding) = ArpPacket::ref_from_prefix(payload).ok()?;
         Some(Self {
-            operation: u16::from_be_bytes([message[6], message[7]]),
-            sender_mac: *message[8..].first_chunk()?,
-            sender: Ipv4Addr::from(*message[14..].first_chunk::<4>()?),
-            target: Ipv4Addr::from(*message[24..].first_chunk::<4>()?),
+            operation: packet.operation()?,
+            sender_mac: packet.sender_mac,
+            sender: packet.sender(),
+            target: packet.target(),
             type_at,
         })
     }
 
-    /// What it is counted as.
+    /// The kind that it is counted as.
     pub(crate) fn kind(&self) -> Kind {
         match self.operation {
-            1 => Kind::ArpRequest,
-            2 => Kind::ArpReply,
-            _ => Kind::ArpOther,
+            ArpOperation::Request => Kind::ArpRequest,
+            ArpOperation::Reply => Kind::ArpReply,
         }
     }
 }
@@ -66,12 +61,11 @@ impl Frame {
         &self.bytes[..self.len]
     }
 
-    /// A frame with these tags; `tags` are the bytes between the MAC addresses and ARP's EtherType.
-    fn new(to: [u8; 6], from: [u8; 6], tags: &[u8], operation: u8, parts: [&[u8]; 4]) -> Self {
+    /// A frame with these tags: the bytes between the MAC addresses and ARP's EtherType.
+    fn new(to: MacAddr, tags: &[u8], message: &ArpPacket) -> Self {
         let mut frame = Self { bytes: [0; FRAME_MAX], len: 0 };
-        let operation = [0, operation];
-        let message = [&[8, 6][..], &START, &operation].into_iter().chain(parts);
-        for part in [&to[..], &from, tags].into_iter().chain(message) {
+        let ether_type = EtherType::ARP.0.to_be_bytes();
+        for part in [&to.0[..], &message.sender_mac.0, tags, &ether_type, message.as_bytes()] {
             frame.bytes[frame.len..frame.len + part.len()].copy_from_slice(part);
             frame.len += part.len();
         }
@@ -80,7 +74,7 @@ impl Frame {
 
     /// Asks who has `target`.
     pub(crate) fn request(
-        mac: [u8; 6],
+        mac: MacAddr,
         sender: Ipv4Addr,
         target: Ipv4Addr,
         vlan: Option<u16>,
@@ -88,8 +82,8 @@ impl Frame {
         let [high, low] = vlan.unwrap_or(0).to_be_bytes();
         let tag = [0x81, 0x00, high, low];
         let tags = if vlan.is_some() { &tag[..] } else { &[] };
-        let parts: [&[u8]; 4] = [&mac, &sender.octets(), &[0; 6], &target.octets()];
-        Self::new([0xff; 6], mac, tags, 1, parts)
+        let message = ArpPacket::new(ArpOperation::Request, mac, sender, MacAddr::ZERO, target);
+        Self::new(MacAddr::BROADCAST, tags, &message)
     }
 }
 
@@ -97,7 +91,7 @@ impl Frame {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Responder {
     /// Given as the MAC address of all these.
-    pub(crate) mac: [u8; 6],
+    pub(crate) mac: MacAddr,
     /// Addresses that are answered for; none: nothing is.
     pub(crate) addresses: Vec<Prefix>,
 }
@@ -108,13 +102,13 @@ impl Responder {
     pub(crate) fn answer(&self, frame: &[u8], message: &Message) -> Option<Frame> {
         let announces = message.sender == message.target || message.sender.is_unspecified();
         let ours = self.addresses.iter().any(|prefix| prefix.contains_v4(message.target));
-        if message.operation != 1 || announces || !ours {
+        if message.operation != ArpOperation::Request || announces || !ours {
             return None;
         }
         let tags = frame.get(12..message.type_at)?;
-        let parts: [&[u8]; 4] =
-            [&self.mac, &message.target.octets(), &message.sender_mac, &message.sender.octets()];
-        Some(Frame::new(message.sender_mac, self.mac, tags, 2, parts))
+        let Message { sender, sender_mac, target, .. } = *message;
+        let reply = ArpPacket::new(ArpOperation::Reply, self.mac, target, sender_mac, sender);
+        Some(Frame::new(sender_mac, tags, &reply))
     }
 }
 
@@ -123,8 +117,8 @@ mod tests {
     use super::super::received::{Seen, look};
     use super::*;
 
-    const ROUTER: [u8; 6] = [2, 0, 0, 0, 0, 1];
-    const OURS: [u8; 6] = [2, 0, 0, 0, 0, 2];
+    const ROUTER: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+    const OURS: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 
     fn seen(frame: &[u8]) -> Message {
         match look(frame, true) {
@@ -148,13 +142,13 @@ mod tests {
             let answer = responder.answer(request.bytes(), &message).expect("ours");
             let smoltcp =
                 smoltcp::wire::EthernetFrame::new_checked(answer.bytes()).expect("a frame");
-            assert_eq!(smoltcp.dst_addr().0, ROUTER);
+            assert_eq!(smoltcp.dst_addr().0, ROUTER.0);
             let arp = &answer.bytes()[if vlan.is_some() { 18 } else { 14 }..];
             let arp = smoltcp::wire::ArpPacket::new_checked(arp).expect("ARP");
             assert_eq!(arp.operation(), smoltcp::wire::ArpOperation::Reply);
-            assert_eq!(arp.source_hardware_addr(), OURS);
+            assert_eq!(arp.source_hardware_addr(), OURS.0);
             assert_eq!(arp.source_protocol_addr(), ours.octets());
-            assert_eq!(arp.target_hardware_addr(), ROUTER);
+            assert_eq!(arp.target_hardware_addr(), ROUTER.0);
             assert_eq!(arp.target_protocol_addr(), router.octets());
             if vlan.is_some() {
                 assert_eq!(answer.bytes()[12..16], [0x81, 0, 0, 100]);

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use wire::MacAddr;
+
 use super::field::{Order, Prefix};
 use super::rate::Rate;
 use super::settings::{Settings, Wrong};
@@ -59,8 +61,8 @@ pub(crate) struct Traffic {
     /// Two at most, outermost first.
     pub(crate) vlans: Vec<u16>,
     pub(crate) ttl: u8,
-    pub(crate) src_mac: Option<[u8; 6]>,
-    pub(crate) dst_mac: Option<[u8; 6]>,
+    pub(crate) src_mac: Option<MacAddr>,
+    pub(crate) dst_mac: Option<MacAddr>,
     pub(crate) seed: u64,
     /// Checksums above IP are looked at.
     pub(crate) verify: bool,
@@ -170,7 +172,7 @@ impl Plan {
     }
 
     /// The headers that all packets of a trial share.
-    pub(crate) fn headers(&self, src_mac: [u8; 6], dst_mac: [u8; 6], stream: u16) -> Headers {
+    pub(crate) fn headers(&self, src_mac: MacAddr, dst_mac: MacAddr, stream: u16) -> Headers {
         let Traffic { vlans, src, protocol, ttl, .. } = &self.traffic;
         let (vlans, v6) = (vlans.clone(), src.network.is_ipv6());
         Headers { src_mac, dst_mac, vlans, v6, protocol: *protocol, ttl: *ttl, stream }

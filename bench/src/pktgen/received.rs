@@ -1,6 +1,6 @@
 //! What a received frame is.
 
-use pmd::checksum::Sum;
+use wire::{EtherType, Sum, icmp_type, ip_proto};
 
 use super::arp;
 use super::signature::Signature;
@@ -96,14 +96,14 @@ pub(crate) fn look(frame: &[u8], verify: bool) -> Seen {
         let Some(rest) = frame.get(at..) else { break };
         let Some(kind) = rest.first_chunk::<2>() else { break };
         let payload = &rest[2..];
-        match u16::from_be_bytes(*kind) {
-            0x0800 => return ipv4(payload, verify),
-            0x86dd => return ipv6(payload, verify),
-            0x0806 => {
+        match EtherType(u16::from_be_bytes(*kind)) {
+            EtherType::IPV4 => return ipv4(payload, verify),
+            EtherType::IPV6 => return ipv6(payload, verify),
+            EtherType::ARP => {
                 return arp::Message::parse(payload, at)
                     .map_or(Seen::Other(Kind::ArpOther), Seen::Arp);
             }
-            0x8100 | 0x88a8 => at += 4,
+            EtherType::VLAN | EtherType::QINQ => at += 4,
             _ => return Seen::Other(Kind::Ethernet),
         }
     }
@@ -126,8 +126,11 @@ fn ipv4(packet: &[u8], verify: bool) -> Seen {
         return Seen::Other(Kind::Fragment);
     }
     let protocol = header[9];
-    let pseudo =
-        if protocol == 1 { Sum::default() } else { Sum::default().add_bytes(&header[12..]) };
+    let pseudo = if protocol == ip_proto::ICMP {
+        Sum::default()
+    } else {
+        Sum::default().add_bytes(&header[12..])
+    };
     above(protocol, &packet[header_len..total], pseudo, header[8], verify)
 }
 
@@ -147,12 +150,12 @@ fn ipv6(packet: &[u8], verify: bool) -> Seen {
 #[inline(always)]
 fn above(protocol: u8, segment: &[u8], pseudo: Sum, ttl: u8, verify: bool) -> Seen {
     let header_len = match protocol {
-        6 => 4 * usize::from(segment.get(12).copied().unwrap_or(0) >> 4),
+        ip_proto::TCP => 4 * usize::from(segment.get(12).copied().unwrap_or(0) >> 4),
         _ => 8,
     };
     let signature = segment.get(header_len..).and_then(Signature::parse);
     match (protocol, signature) {
-        (1 | 6 | 17 | 58, Some(signature)) => {
+        (ip_proto::ICMP | ip_proto::TCP | ip_proto::UDP | ip_proto::ICMPV6, Some(signature)) => {
             if verify && !checksum_is_right(protocol, segment, pseudo) {
                 return Seen::Other(Kind::Corrupted);
             }
@@ -164,11 +167,11 @@ fn above(protocol: u8, segment: &[u8], pseudo: Sum, ttl: u8, verify: bool) -> Se
 
 fn checksum_is_right(protocol: u8, segment: &[u8], pseudo: Sum) -> bool {
     // RFC 768: a checksum of zero is none.
-    if protocol == 17 && segment.get(6..8) == Some(&[0, 0]) {
+    if protocol == ip_proto::UDP && segment.get(6..8) == Some(&[0, 0]) {
         return true;
     }
     let sum = match protocol {
-        1 => Sum::default(),
+        ip_proto::ICMP => Sum::default(),
         // A segment of an IP packet is shorter than 2^16.
         _ => pseudo.add_word(u16::from(protocol)).add_word(segment.len() as u16),
     };
@@ -179,15 +182,15 @@ fn checksum_is_right(protocol: u8, segment: &[u8], pseudo: Sum) -> bool {
 fn foreign(protocol: u8, kind: Option<u8>) -> Kind {
     match (protocol, kind) {
         (_, None) => Kind::Short,
-        (1, Some(3)) => Kind::Unreachable,
-        (1, Some(5)) => Kind::Redirect,
-        (1, Some(11)) => Kind::TimeExceeded,
-        (1, _) => Kind::Icmp,
-        (58, Some(1..=4)) => Kind::Icmp6Error,
-        (58, Some(133..=137)) => Kind::Discovery,
-        (58, _) => Kind::Icmp6,
-        (6, _) => Kind::Tcp,
-        (17, _) => Kind::Udp,
+        (ip_proto::ICMP, Some(icmp_type::UNREACH)) => Kind::Unreachable,
+        (ip_proto::ICMP, Some(icmp_type::REDIRECT)) => Kind::Redirect,
+        (ip_proto::ICMP, Some(icmp_type::TIME_EXCEEDED)) => Kind::TimeExceeded,
+        (ip_proto::ICMP, _) => Kind::Icmp,
+        (ip_proto::ICMPV6, Some(1..=4)) => Kind::Icmp6Error,
+        (ip_proto::ICMPV6, Some(133..=137)) => Kind::Discovery,
+        (ip_proto::ICMPV6, _) => Kind::Icmp6,
+        (ip_proto::TCP, _) => Kind::Tcp,
+        (ip_proto::UDP, _) => Kind::Udp,
         _ => Kind::Ip,
     }
 }

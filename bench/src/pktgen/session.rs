@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use pmd::{
     Burst, CpuId, Eal, EalConfig, MbufPool, Port, PortConfig, PortStats, RxQueue, SocketId, TxQueue,
 };
+use wire::MacAddr;
 
 use super::arp::{Frame, Responder};
 use super::field::Prefix;
@@ -39,7 +40,7 @@ pub(crate) struct Session {
     /// Bits a second.
     pub(crate) line_bits: f64,
     /// The test packets' MAC addresses: source, destination.
-    pub(crate) macs: ([u8; 6], [u8; 6]),
+    pub(crate) macs: (MacAddr, MacAddr),
     /// Where the threads run: one, or one for each port.
     pub(crate) cpus: Vec<CpuId>,
     /// The user wants an end.
@@ -76,7 +77,7 @@ impl Session {
         let line_bits = plan.ports.line_rate.or(speed).unwrap_or(LINE_BITS_DEFAULT);
         let src_mac = plan.traffic.src_mac.unwrap_or_else(|| ports[0].mac());
         let mut session = Self {
-            macs: (src_mac, [0; 6]),
+            macs: (src_mac, MacAddr::ZERO),
             wires,
             ports,
             pool,
@@ -91,7 +92,7 @@ impl Session {
     }
 
     /// Whose MAC address the test packets are sent to.
-    fn destination(&mut self, plan: &Plan) -> Result<[u8; 6]> {
+    fn destination(&mut self, plan: &Plan) -> Result<MacAddr> {
         match (plan.traffic.dst_mac, plan.arp.gateway) {
             (Some(mac), _) => Ok(mac),
             (None, Some(_)) => self.resolve(plan),
@@ -101,7 +102,7 @@ impl Session {
     }
 
     /// Asks for the gateway's MAC address until it answers.
-    fn resolve(&mut self, plan: &Plan) -> Result<[u8; 6]> {
+    fn resolve(&mut self, plan: &Plan) -> Result<MacAddr> {
         let (Some(gateway), Some(sender)) = (plan.arp.gateway, plan.arp.tx_address) else {
             bail!("a gateway needs --tx-address");
         };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use config::Flat;
+use wire::MacAddr;
 
 use super::rate::split_number;
 use crate::Usage;
@@ -242,17 +243,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, Wrong> {
 }
 
 /// `02:00:00:00:00:01`.
-pub(crate) fn parse_mac(text: &str) -> Result<[u8; 6], Wrong> {
-    let wrong = || {
+pub(crate) fn parse_mac(text: &str) -> Result<MacAddr, Wrong> {
+    let mac = text.parse().ok().filter(|_| text.len() == MacAddr::TEXT_LEN);
+    mac.ok_or_else(|| {
         Wrong::new(format!("'{text}' is not a MAC address"), "write six bytes: 02:00:00:00:00:01")
-    };
-    let mut mac = [0; 6];
-    let mut parts = text.split(':');
-    for byte in &mut mac {
-        let part = parts.next().filter(|part| part.len() == 2).ok_or_else(wrong)?;
-        *byte = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
-    }
-    if parts.next().is_some() { Err(wrong()) } else { Ok(mac) }
+    })
 }
 
 #[cfg(test)]
@@ -261,7 +256,7 @@ mod tests {
 
     #[test]
     fn values() {
-        assert_eq!(parse_mac("02:00:00:00:00:ff").expect("a MAC"), [2, 0, 0, 0, 0, 255]);
+        assert_eq!(parse_mac("02:00:00:00:00:ff").expect("a MAC"), MacAddr([2, 0, 0, 0, 0, 255]));
         for text in
             ["", "02:00:00:00:00", "02:00:00:00:00:ff:00", "02:00:00:00:00:g0", "2:0:0:0:0:1"]
         {

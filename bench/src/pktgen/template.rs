@@ -1,5 +1,7 @@
 //! [`Template`]: a test frame that is laid out once; a packet is a copy with its own addresses, ports, number and time.
 
+use wire::{EtherType, MacAddr, Sum, checksum_finish, ip_proto};
+
 use super::signature::{self, Signature};
 use super::sizes::FCS;
 
@@ -19,10 +21,10 @@ impl Protocol {
     /// Protocol number and header length.
     fn header(self, v6: bool) -> (u8, usize) {
         match self {
-            Protocol::Udp => (17, 8),
-            Protocol::TcpSyn => (6, 20),
-            Protocol::Icmp if v6 => (58, 8),
-            Protocol::Icmp => (1, 8),
+            Protocol::Udp => (ip_proto::UDP, 8),
+            Protocol::TcpSyn => (ip_proto::TCP, 20),
+            Protocol::Icmp if v6 => (ip_proto::ICMPV6, 8),
+            Protocol::Icmp => (ip_proto::ICMP, 8),
         }
     }
 }
@@ -31,9 +33,9 @@ impl Protocol {
 #[derive(Clone, Debug)]
 pub(crate) struct Headers {
     /// Source MAC address.
-    pub(crate) src_mac: [u8; 6],
+    pub(crate) src_mac: MacAddr,
     /// Destination MAC address.
-    pub(crate) dst_mac: [u8; 6],
+    pub(crate) dst_mac: MacAddr,
     /// VLAN identifiers, outermost first.
     pub(crate) vlans: Vec<u16>,
     /// IPv6, else IPv4.
@@ -108,21 +110,24 @@ impl Template {
         let above_ip = (len - l4) as u16;
 
         let mut bytes = Vec::with_capacity(len);
-        bytes.extend_from_slice(dst_mac);
-        bytes.extend_from_slice(src_mac);
+        bytes.extend_from_slice(&dst_mac.0);
+        bytes.extend_from_slice(&src_mac.0);
         for (at, vlan) in vlans.iter().enumerate() {
             // 802.1ad: the outer of two tags is a service tag.
             let service = at == 0 && vlans.len() > 1;
-            bytes.extend_from_slice(if service { &[0x88, 0xa8] } else { &[0x81, 0x00] });
+            let tag = if service { EtherType::QINQ } else { EtherType::VLAN };
+            bytes.extend_from_slice(&tag.0.to_be_bytes());
             bytes.extend_from_slice(&vlan.to_be_bytes());
         }
         if *v6 {
-            bytes.extend_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0]);
+            bytes.extend_from_slice(&EtherType::IPV6.0.to_be_bytes());
+            bytes.extend_from_slice(&[0x60, 0, 0, 0]);
             bytes.extend_from_slice(&above_ip.to_be_bytes());
             bytes.extend_from_slice(&[number, *ttl]);
         } else {
             let total = above_ip + 20;
-            bytes.extend_from_slice(&[0x08, 0x00, 0x45, 0]);
+            bytes.extend_from_slice(&EtherType::IPV4.0.to_be_bytes());
+            bytes.extend_from_slice(&[0x45, 0]);
             bytes.extend_from_slice(&total.to_be_bytes());
             bytes.extend_from_slice(&[0, 0, 0, 0, *ttl, number]);
         }
@@ -161,7 +166,7 @@ impl Template {
             Addresses::V4(src, dst) => {
                 let addresses = u64::from(src) + u64::from(dst);
                 let both = u64::from(src) << 32 | u64::from(dst);
-                put(frame, self.ip + 10, &checksum(self.ip_sum + addresses).to_be_bytes());
+                put(frame, self.ip + 10, &checksum_finish(self.ip_sum + addresses).to_be_bytes());
                 put(frame, self.ip + 12, &both.to_be_bytes());
                 addresses
             }
@@ -189,7 +194,7 @@ impl Template {
             + (fields.stamp >> 32)
             + (fields.stamp & 0xffff_ffff)
             + if self.pseudo_header { addresses } else { 0 };
-        let mut l4_checksum = checksum(self.l4_sum + own);
+        let mut l4_checksum = checksum_finish(self.l4_sum + own);
         // RFC 768: zero means that there is none.
         if l4_checksum == 0 && self.protocol == Protocol::Udp {
             l4_checksum = 0xffff;
@@ -230,7 +235,7 @@ fn copy(to: &mut [u8], from: &[u8]) {
 
 /// Sum of the 16-bit words; frames have at most 2^10 of them.
 fn sum(bytes: &[u8]) -> u64 {
-    pmd::checksum::Sum::default().add_bytes(bytes).fold().into()
+    Sum::default().add_bytes(bytes).fold().into()
 }
 
 /// The sum of the four 32-bit words, which is that of the eight 16-bit words in one's complement.
@@ -238,15 +243,4 @@ fn sum(bytes: &[u8]) -> u64 {
 fn fold32(value: u128) -> u64 {
     let (high, low) = ((value >> 64) as u64, value as u64);
     (high >> 32) + (high & 0xffff_ffff) + (low >> 32) + (low & 0xffff_ffff)
-}
-
-/// The Internet checksum of a sum of up to 2^29 32-bit words.
-#[inline(always)]
-fn checksum(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    // At most 0xffff: the first line leaves 33 bits, the second 18, the third 17 with a small carry.
-    !(sum as u16)
 }

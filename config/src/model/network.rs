@@ -1,30 +1,7 @@
-//! MAC addresses and devices.
+//! Devices.
 
 use std::fmt;
 use std::str::FromStr;
-
-/// The MAC address of one station: not multicast, not zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MacAddr(pub(crate) [u8; 6]);
-
-impl MacAddr {
-    /// The address of these bytes, if one station can have it.
-    pub fn new(octets: [u8; 6]) -> Option<Self> {
-        (octets[0] & 1 == 0 && octets != [0; 6]).then_some(Self(octets))
-    }
-
-    /// The six bytes in the order of transmission.
-    pub fn octets(self) -> [u8; 6] {
-        self.0
-    }
-}
-
-impl fmt::Display for MacAddr {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, f] = self.0;
-        write!(formatter, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
-    }
-}
 
 /// What the EAL probes for a port. Its `Display` is the string that DPDK takes.
 #[derive(Clone, Debug, PartialEq, Eq)]

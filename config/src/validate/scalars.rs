@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
+use wire::MacAddr;
 
 use super::Check;
 use crate::defaults::limits;
 use crate::diagnostic::{Diagnostic, Rule, Span};
-use crate::model::{IfName, MacAddr, check_name};
+use crate::model::{IfName, check_name};
 use crate::nearest::did_you_mean;
 
 /// A number of `unit` within `range`, or `default` if the key is not there or wrong.
@@ -174,7 +175,8 @@ pub(super) fn unique(
 /// The address of one station (IEEE 802-2014 section 8.2: the first bit sent is the group bit).
 pub(super) fn mac(check: &mut Check<'_>, given: &Spanned<String>) -> Option<MacAddr> {
     let text = given.get_ref();
-    let Some(octets) = octets(text) else {
+    let parsed = text.parse::<MacAddr>().ok().filter(|_| text.len() == MacAddr::TEXT_LEN);
+    let Some(mac) = parsed else {
         check.report(Diagnostic::at(
             Rule::BadMac,
             given.span(),
@@ -184,28 +186,17 @@ pub(super) fn mac(check: &mut Check<'_>, given: &Spanned<String>) -> Option<MacA
         ));
         return None;
     };
-    let group = octets[0] & 1 == 1;
-    if !group && octets != [0; 6] {
-        return Some(MacAddr(octets));
+    if mac.is_unicast() {
+        return Some(mac);
     }
+    let octets = mac.0;
     let example = MacAddr([octets[0] & 0xfc | 2, octets[1], octets[2], octets[3], octets[4], 1]);
     check.report(Diagnostic::at(
         Rule::MacNotUnicast,
         given.span(),
         format!("`{text}` is not the MAC address of one station"),
-        if group { "a multicast or broadcast address" } else { "the zero address" },
+        if mac.is_group() { "a multicast or broadcast address" } else { "the zero address" },
         format!("use an address whose first byte is even, such as the local {example}"),
     ));
     None
-}
-
-fn octets(text: &str) -> Option<[u8; 6]> {
-    let mut octets = [0; 6];
-    let mut parts = text.split(':');
-    for octet in &mut octets {
-        let part = parts.next()?;
-        let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-        *octet = u8::from_str_radix(part, 16).ok().filter(|_| digits)?;
-    }
-    parts.next().is_none().then_some(octets)
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use config::{
-    Attachment, Change, Config, EpairEnd, IfName, MacAddr, NextHop, RouteTarget, SysctlValue, Vnet,
+    Attachment, Change, Config, EpairEnd, IfName, NextHop, RouteTarget, SysctlValue, Vnet,
     VnetChange, VnetName,
 };
 use ipnet::Ipv4Net;
+use wire::MacAddr;
 
 /// A configuration.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 
 use config::{
     Attachment, Config, CpuId, Dpdk, Histograms, Hugepages, IfName, Interface, LogFormat,
-    LogTarget, MacAddr, Neighbor, NextHop, Port, PortName, Route, RouteTarget, Sysctl, SysctlValue,
-    VlanId, Vnet, VnetName,
+    LogTarget, Neighbor, NextHop, Port, PortName, Route, RouteTarget, Sysctl, SysctlValue, VlanId,
+    Vnet, VnetName,
 };
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
+use wire::MacAddr;
 
 const VNETS: [&str; 3] = ["vnet0", "red", "blue"];
 const INTERFACES: [&str; 4] = ["em0", "em1", "em2", "lo0"];
@@ -71,9 +72,7 @@ fn of<'a>(words: &[&'a str], number: u8) -> &'a str {
 }
 
 fn mac(number: u8) -> Option<MacAddr> {
-    number
-        .is_multiple_of(3)
-        .then(|| MacAddr::new([2, 0, 0, 0, 0, number]).expect("a unicast address"))
+    number.is_multiple_of(3).then_some(MacAddr([2, 0, 0, 0, 0, number]))
 }
 
 fn process(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
@@ -226,7 +225,7 @@ fn host(vnet: &Vnet, number: u8) -> Option<(Ipv4Addr, IfName)> {
 fn neighbor(vnet: &mut Vnet, [a, b, c]: [u8; 3]) {
     let Some((address, interface)) = host(vnet, a) else { return };
     if vnet.neighbors.iter().all(|other| other.address != address) {
-        let mac = MacAddr::new([2, 0, 0, 0, b % 2, c % 2]).expect("a unicast address");
+        let mac = MacAddr([2, 0, 0, 0, b % 2, c % 2]);
         vnet.neighbors.push(Neighbor { interface, address, mac });
     }
 }

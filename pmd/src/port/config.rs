@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use dpdk_sys as ffi;
+use wire::MacAddr;
 
 use crate::SocketId;
 
@@ -28,7 +29,7 @@ pub struct PortConfig {
     /// Receive frames for all groups.
     pub allmulticast: bool,
     /// Replaces the device's MAC address.
-    pub mac: Option<[u8; 6]>,
+    pub mac: Option<MacAddr>,
     /// Let the NIC verify IPv4, UDP and TCP checksums.
     pub rx_checksum: bool,
     /// Let the NIC compute IPv4, UDP and TCP checksums.

@@ -95,7 +95,7 @@ impl Shared {
             }
         };
         if let Some(mac) = config.mac {
-            let mut address = ffi::rte_ether_addr { addr_bytes: mac };
+            let mut address = ffi::rte_ether_addr { addr_bytes: mac.0 };
             // SAFETY: the port is configured; the address is copied.
             let result = unsafe { ffi::rte_eth_dev_default_mac_addr_set(id, &raw mut address) };
             wish("setting the MAC address", result);

@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_int};
 use std::sync::atomic::Ordering::Relaxed;
 
 use dpdk_sys as ffi;
+use wire::MacAddr;
 
 use super::{Port, PortError};
 
@@ -44,11 +45,11 @@ pub struct PortStats {
 impl Port {
     /// The port's MAC address; zero if it has none.
     #[must_use]
-    pub fn mac(&self) -> [u8; 6] {
+    pub fn mac(&self) -> MacAddr {
         let mut address = ffi::rte_ether_addr::default();
         // SAFETY: the port exists; a place for the result, which stays zero on failure.
         let _ = unsafe { ffi::rte_eth_macaddr_get(self.id().0, &raw mut address) };
-        address.addr_bytes
+        MacAddr(address.addr_bytes)
     }
 
     /// The port's MTU in bytes.

@@ -1,12 +1,12 @@
 //! A packet as a line of text, much as `tcpdump -n` shows it: enough to see who talks to whom. A file shows the rest.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+
+use wire::{ArpOperation, ArpPacket, EtherHeader, EtherType, IpHeader, icmp_type, ip_proto};
+use zerocopy::FromBytes;
 
 use crate::client::when::clock_time;
 use crate::protocol::{DirectionShown, PacketShown};
-
-const ETHER_HDR_LEN: usize = 14;
 
 /// The packet's line, without a newline.
 pub(super) fn show(packet: &PacketShown) -> String {
@@ -26,73 +26,64 @@ pub(super) fn show(packet: &PacketShown) -> String {
 }
 
 fn frame(data: &[u8]) -> Option<String> {
-    let payload = data.get(ETHER_HDR_LEN..)?;
-    match half(data, 12)? {
-        0x0800 => Some(ipv4(payload).unwrap_or_else(|| "IP [|ip]".to_owned())),
-        0x0806 => Some(arp(payload).unwrap_or_else(|| "ARP [|arp]".to_owned())),
-        other => {
-            let (to, from) = (mac(data)?, mac(data.get(6..)?)?);
-            Some(format!("{from} > {to}, ethertype {other:#06x}"))
+    let (header, payload) = EtherHeader::ref_from_prefix(data).ok()?;
+    match header.ether_type() {
+        EtherType::IPV4 => Some(ipv4(payload).unwrap_or_else(|| "IP [|ip]".to_owned())),
+        EtherType::ARP => Some(arp(payload).unwrap_or_else(|| "ARP [|arp]".to_owned())),
+        EtherType(other) => {
+            Some(format!("{} > {}, ethertype {other:#06x}", header.src, header.dst))
         }
     }
 }
 
-fn ipv4(ip: &[u8]) -> Option<String> {
-    let (from, to) = (address(ip, 12)?, address(ip, 16)?);
-    let (header_len, total_len) = (usize::from(ip.first()? & 0xf) * 4, usize::from(half(ip, 2)?));
-    let (fragment, protocol) = (half(ip, 6)?, *ip.get(9)?);
-    let above = ip.get(header_len..)?;
-    let length = total_len.saturating_sub(header_len);
-    if fragment & 0x1fff != 0 {
-        let offset = u32::from(fragment & 0x1fff) * 8;
-        return Some(format!("IP {from} > {to}: ip-proto-{protocol}, offset {offset}"));
+fn ipv4(packet: &[u8]) -> Option<String> {
+    let (header, _) = IpHeader::ref_from_prefix(packet).ok()?;
+    let (from, to) = (header.src(), header.dst());
+    let above = packet.get(header.header_len()..)?;
+    let length = usize::from(header.total_len.get()).saturating_sub(header.header_len());
+    if header.fragment_offset() != 0 {
+        let offset = u32::from(header.fragment_offset()) * 8;
+        return Some(format!("IP {from} > {to}: ip-proto-{}, offset {offset}", header.protocol));
     }
     let with_ports = |name: &str| {
         let (source, destination) = (half(above, 0)?, half(above, 2)?);
         Some(format!("IP {from}.{source} > {to}.{destination}: {name}, length {length}"))
     };
-    match protocol {
-        1 => {
+    match header.protocol {
+        ip_proto::ICMP => {
             let what = icmp(*above.first()?, *above.get(1)?);
             Some(format!("IP {from} > {to}: ICMP {what}, length {length}"))
         }
-        6 => with_ports("TCP"),
-        17 => with_ports("UDP"),
+        ip_proto::TCP => with_ports("TCP"),
+        ip_proto::UDP => with_ports("UDP"),
         other => Some(format!("IP {from} > {to}: ip-proto-{other}, length {length}")),
     }
 }
 
 fn icmp(kind: u8, code: u8) -> String {
     match kind {
-        0 => "echo reply".to_owned(),
-        3 => format!("unreachable, code {code}"),
-        5 => "redirect".to_owned(),
-        8 => "echo request".to_owned(),
-        11 => "time exceeded".to_owned(),
-        12 => "parameter problem".to_owned(),
+        icmp_type::ECHO_REPLY => "echo reply".to_owned(),
+        icmp_type::UNREACH => format!("unreachable, code {code}"),
+        icmp_type::REDIRECT => "redirect".to_owned(),
+        icmp_type::ECHO => "echo request".to_owned(),
+        icmp_type::TIME_EXCEEDED => "time exceeded".to_owned(),
+        icmp_type::PARAMETER_PROBLEM => "parameter problem".to_owned(),
         _ => format!("type {kind} code {code}"),
     }
 }
 
-fn arp(arp: &[u8]) -> Option<String> {
-    let (sender, target) = (address(arp, 14)?, address(arp, 24)?);
-    match half(arp, 6)? {
-        1 => Some(format!("ARP, Request who-has {target} tell {sender}")),
-        2 => Some(format!("ARP, Reply {sender} is-at {}", mac(arp.get(8..)?)?)),
-        other => Some(format!("ARP, operation {other}")),
-    }
+fn arp(packet: &[u8]) -> Option<String> {
+    let (arp, _padding) = ArpPacket::ref_from_prefix(packet).ok()?;
+    let (sender, target) = (arp.sender(), arp.target());
+    Some(match arp.operation() {
+        Some(ArpOperation::Request) => format!("ARP, Request who-has {target} tell {sender}"),
+        Some(ArpOperation::Reply) => format!("ARP, Reply {sender} is-at {}", arp.sender_mac),
+        None => format!("ARP, operation {}", arp.operation_number()),
+    })
 }
 
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|half| u16::from_be_bytes(*half))
-}
-
-fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
-    bytes.get(at..)?.first_chunk().map(|address| Ipv4Addr::from(*address))
-}
-
-fn mac(bytes: &[u8]) -> Option<String> {
-    bytes.first_chunk().map(|mac| stack::wire::MacAddr(*mac).to_string())
 }
 
 #[cfg(test)]

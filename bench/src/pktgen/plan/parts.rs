@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use wire::MacAddr;
+
 use super::{Arp, Machine, Ndr, Ports, Timing, Traffic};
 use crate::Usage;
 use crate::pktgen::field::{Order, Prefix, parse_ports};
@@ -109,8 +111,8 @@ pub(super) fn traffic(given: &Settings) -> Result<Traffic, Usage> {
         verify: switch(given, "verify", true)?,
     };
     let headers = Headers {
-        src_mac: [0; 6],
-        dst_mac: [0; 6],
+        src_mac: MacAddr::ZERO,
+        dst_mac: MacAddr::ZERO,
         vlans: traffic.vlans.clone(),
         v6: src.network.is_ipv6(),
         protocol: traffic.protocol,

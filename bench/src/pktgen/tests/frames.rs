@@ -6,14 +6,15 @@ use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, Icmpv4Packet, Icmpv4Repr, Icmpv6Message, Icmpv6Packet,
     IpAddress, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
 };
+use wire::MacAddr;
 
 use super::super::received::{Kind, Seen, look};
 use super::super::signature::{LEN, Signature};
 use super::super::sizes::FCS;
 use super::super::template::{Addresses, Fields, Headers, Protocol, Template, smallest};
 
-const SRC_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-const DST_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+const SRC_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const DST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 const STREAM: u16 = 0xbeef;
 
 /// One packet and what it is made from.
@@ -54,7 +55,7 @@ prop_compose! {
 /// Goes through the tags; what is behind them.
 fn untagged<'a>(case: &Case, frame: &'a [u8]) -> (EthernetProtocol, &'a [u8]) {
     let ethernet = EthernetFrame::new_checked(frame).expect("a frame");
-    assert_eq!((ethernet.src_addr().0, ethernet.dst_addr().0), (SRC_MAC, DST_MAC));
+    assert_eq!((ethernet.src_addr().0, ethernet.dst_addr().0), (SRC_MAC.0, DST_MAC.0));
     let mut rest = &frame[12..];
     for (at, vlan) in case.headers.vlans.iter().enumerate() {
         let kind = if at + 1 < case.headers.vlans.len() { [0x88, 0xa8] } else { [0x81, 0] };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pmd::test_support::{self, Counting};
 use pmd::{Port, PortConfig};
+use wire::MacAddr;
 
 use super::super::arp::Responder;
 use super::super::field::{self, Prefix};
@@ -26,8 +27,8 @@ fn work() -> Work {
     let (src, dst) = (prefix("198.18.0.0/16"), prefix("198.19.0.0/16"));
     Work {
         headers: Headers {
-            src_mac: [2; 6],
-            dst_mac: [4; 6],
+            src_mac: MacAddr([2; 6]),
+            dst_mac: MacAddr([4; 6]),
             vlans: Vec::new(),
             v6: false,
             protocol: Protocol::Udp,

@@ -12,7 +12,7 @@ use super::ip_output::{IpOrigin, send};
 use crate::drops::DropReason;
 use crate::inet::{Adjacency, NextHopKind};
 use crate::net::Ifnet;
-use crate::wire::{ETHER_HDR_LEN, decrement_ttl, icmp_type, unreach_code};
+use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, decrement_ttl, icmp_type, unreach_code};
 use crate::worker::Cx;
 
 /// Forwards datagrams that `ip_input` checked. Leaves `burst` empty.
@@ -72,8 +72,7 @@ fn forward(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
 /// RFC 1812 5.2.7.2: tell the sender of the better first hop. It goes out beside the packet, which is forwarded.
 #[cold]
 fn redirect(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, better: u32) {
-    let has_options =
-        header_of(mbuf).is_some_and(|header| header.header_len() > crate::wire::IP_HDR_LEN);
+    let has_options = header_of(mbuf).is_some_and(|header| header.header_len() > IP_HDR_LEN);
     if has_options {
         return;
     }

@@ -56,7 +56,7 @@ pub struct IcmpHeader {
     pub kind: u8,
     /// Code within the type.
     pub code: u8,
-    /// Checksum over the message, as stored (see [`crate::wire::checksum()`]).
+    /// Checksum over the message, as stored (see [`crate::checksum()`]).
     pub checksum: [u8; 2],
     /// Identifier of an echo; pointer of a parameter problem (upper byte); gateway of a redirect (upper half).
     pub id: U16,

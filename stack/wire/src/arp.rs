@@ -10,12 +10,12 @@ use super::MacAddr;
 /// Length of an ARP packet without its Ethernet header, bytes.
 pub const ARP_LEN: usize = 28;
 
-/// What an ARP packet wants.
+/// The purpose of an ARP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArpOperation {
-    /// Who has the target address?
+    /// Asks for the MAC address of the target.
     Request,
-    /// The sender has the sender address.
+    /// Gives the sender's MAC address.
     Reply,
 }
 
@@ -70,6 +70,12 @@ impl ArpPacket {
             target_mac,
             target: U32::new(target.to_bits()),
         }
+    }
+
+    /// The operation's number, known or not.
+    #[must_use]
+    pub fn operation_number(&self) -> u16 {
+        self.operation.get()
     }
 
     /// The operation, when hardware, protocol and lengths are Ethernet's and IPv4's.

@@ -16,6 +16,8 @@ pub mod ip_proto {
     pub const TCP: u8 = 6;
     /// RFC 768.
     pub const UDP: u8 = 17;
+    /// RFC 4443.
+    pub const ICMPV6: u8 = 58;
 }
 
 /// An IPv4 header without its options.
@@ -36,7 +38,7 @@ pub struct IpHeader {
     pub ttl: u8,
     /// Protocol of the data.
     pub protocol: u8,
-    /// Header checksum, as stored (see [`crate::wire::checksum()`]).
+    /// Header checksum, as stored (see [`crate::checksum()`]).
     pub checksum: [u8; 2],
     /// Source.
     pub src: U32,
