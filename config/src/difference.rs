@@ -14,7 +14,7 @@ use ipnet::Ipv4Net;
 use crate::change::{Change, VnetChange};
 use crate::defaults::LOOPBACK_MTU_DEFAULT;
 use crate::model::{
-    Attachment, Config, IfName, Interface, Neighbor, NextHop, Route, RouteTarget, Vnet, VnetName,
+    Attachment, Config, Gateway, IfName, Interface, Neighbor, Route, RouteTarget, Vnet, VnetName,
 };
 use crate::write::{Table, port_table};
 use devices::{Devices, Move};
@@ -339,20 +339,19 @@ fn routes(old: &Vnet, new: &Vnet, kept: &Kept, steps: &mut Vec<Step>) {
 
 /// The interfaces that a route leads through.
 fn interfaces_of(target: &RouteTarget) -> impl Iterator<Item = &IfName> {
-    let hops: &[NextHop] = match target {
-        RouteTarget::Via(hops) => hops,
-        RouteTarget::Blackhole | RouteTarget::Reject => &[],
+    let (gateways, link): (&[Gateway], _) = match target {
+        RouteTarget::Via(gateways) => (gateways, None),
+        RouteTarget::Interface(name) => (&[], Some(name)),
+        RouteTarget::Blackhole | RouteTarget::Reject => (&[], None),
     };
-    hops.iter().map(|hop| match hop {
-        NextHop::Gateway { interface, .. } | NextHop::Interface(interface) => interface,
-    })
+    gateways.iter().map(|gateway| &gateway.interface).chain(link)
 }
 
-/// Flows are shared between next hops whatever their order.
+/// Flows are shared between gateways whatever their order.
 fn same_target(one: &RouteTarget, other: &RouteTarget) -> bool {
     match (one, other) {
         (RouteTarget::Via(one), RouteTarget::Via(other)) => {
-            let set = |hops: &'_ [NextHop]| hops.iter().cloned().collect::<BTreeSet<_>>();
+            let set = |gateways: &'_ [Gateway]| gateways.iter().cloned().collect::<BTreeSet<_>>();
             set(one) == set(other)
         }
         _ => one == other,

@@ -66,8 +66,8 @@ pub use flat::Flat;
 pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
 pub use load::{load, parse, port, read, toml};
 pub use model::{
-    Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Histograms, Hugepages, IfName,
-    Interface, Log, LogFormat, LogTarget, Metrics, Neighbor, NextHop, PciAddress, Port, PortName,
+    Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Gateway, Histograms, Hugepages,
+    IfName, Interface, Log, LogFormat, LogTarget, Metrics, Neighbor, PciAddress, Port, PortName,
     PortWish, Route, RouteTarget, Sysctl, SysctlValue, VlanId, Vnet, VnetName, Workers,
 };
 pub use validate::wrong_log_directive;

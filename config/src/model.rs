@@ -262,33 +262,20 @@ pub struct Neighbor {
 pub struct Route {
     /// Destinations; no host bits set.
     pub prefix: Ipv4Net,
-    /// What happens to packets for them.
+    /// Where packets for them go.
     pub target: RouteTarget,
 }
 
-/// What a route does with packets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RouteTarget {
-    /// Send them on; 1..=64 next hops, none twice; several share the flows (ECMP).
-    Via(Vec<NextHop>),
-    /// Drop them silently (FreeBSD's `route add -blackhole`).
-    Blackhole,
-    /// Drop them and answer "unreachable" (FreeBSD's `route add -reject`).
-    Reject,
-}
+/// Where a route leads: through 1..=64 gateways, none twice; onto the link of an interface, which is not `lo0`; or nowhere.
+pub type RouteTarget = wire::RouteTarget<Gateway, IfName>;
 
-/// One way on.
+/// A router on a connected network.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NextHop {
-    /// A router on a connected network.
-    Gateway {
-        /// Its address: within a connected prefix of `interface`, not one of the vnet's own.
-        address: std::net::Ipv4Addr,
-        /// The interface that reaches it.
-        interface: IfName,
-    },
-    /// Destinations are on the link themselves and are resolved there by ARP. Not `lo0`.
-    Interface(IfName),
+pub struct Gateway {
+    /// Its address: within a connected prefix of `interface`, not one of the vnet's own.
+    pub address: std::net::Ipv4Addr,
+    /// The interface that reaches it.
+    pub interface: IfName,
 }
 
 impl Config {

@@ -10,8 +10,8 @@ use crate::defaults::{
     LOOPBACK_MTU_DEFAULT, MTU_DEFAULT, SOCKET_DEFAULT,
 };
 use crate::model::{
-    Attachment, Config, Control, Dpdk, Histograms, Hugepages, IfName, Interface, Log, LogFormat,
-    LogTarget, Metrics, Neighbor, NextHop, Port, Route, RouteTarget, Sysctl, SysctlValue, Vnet,
+    Attachment, Config, Control, Dpdk, Gateway, Histograms, Hugepages, IfName, Interface, Log,
+    LogFormat, LogTarget, Metrics, Neighbor, Port, Route, RouteTarget, Sysctl, SysctlValue, Vnet,
     VnetName, Workers,
 };
 
@@ -258,7 +258,8 @@ fn neighbor_table(Neighbor { interface, address, mac }: &Neighbor) -> Table {
 fn route_table(Route { prefix, target }: &Route) -> Table {
     let table = Table::new("[[vnet.route]]").with("prefix", quoted(prefix));
     match target {
-        RouteTarget::Via(hops) => table.with("via", list(hops.iter().map(quoted))),
+        RouteTarget::Via(gateways) => table.with("via", list(gateways.iter().map(quoted))),
+        RouteTarget::Interface(name) => table.with("via", list([quoted(name)])),
         RouteTarget::Blackhole | RouteTarget::Reject => table.with("type", quoted(target)),
     }
 }
@@ -282,25 +283,9 @@ fn quoted(text: impl Display) -> String {
     out
 }
 
-impl Display for NextHop {
+impl Display for Gateway {
     /// As it stands in `via`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Gateway { address, .. } => address.fmt(f),
-            Self::Interface(name) => name.fmt(f),
-        }
-    }
-}
-
-impl Display for RouteTarget {
-    /// `via 10.1.0.2, 10.1.0.3`, or the word for `type`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let hops = match self {
-            Self::Blackhole => return f.write_str("blackhole"),
-            Self::Reject => return f.write_str("reject"),
-            Self::Via(hops) => hops,
-        };
-        let hops: Vec<String> = hops.iter().map(NextHop::to_string).collect();
-        write!(f, "via {}", hops.join(", "))
+        self.address.fmt(f)
     }
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use config::{Attachment, Config, Diagnostic, NextHop, RouteTarget, Severity, Vnet, parse};
+use config::{Attachment, Config, Diagnostic, Gateway, RouteTarget, Severity, Vnet, parse};
 use proptest::prelude::*;
 
 const SHIPPED: [&str; 5] = [
@@ -156,13 +156,10 @@ fn sound_vnet(vnet: &Vnet) -> Result<(), TestCaseError> {
         }
     }
     let gateways = routes.iter().flat_map(|route| match &route.target {
-        RouteTarget::Via(hops) => hops.as_slice(),
-        RouteTarget::Blackhole | RouteTarget::Reject => &[],
+        RouteTarget::Via(gateways) => gateways.as_slice(),
+        RouteTarget::Interface(_) | RouteTarget::Blackhole | RouteTarget::Reject => &[],
     });
-    let gateways = gateways.filter_map(|hop| match hop {
-        NextHop::Gateway { address, interface } => Some((*address, interface)),
-        NextHop::Interface(_) => None,
-    });
+    let gateways = gateways.map(|Gateway { address, interface }| (*address, interface));
     let others = neighbors.iter().map(|neighbor| (neighbor.address, &neighbor.interface));
     for (address, name) in gateways.chain(others) {
         let interface = interfaces.iter().find(|interface| interface.name == *name);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use config::{
-    Attachment, Config, CpuId, Device, Host, Hugepages, NextHop, RouteTarget, SysctlValue, load,
+    Attachment, Config, CpuId, Device, Gateway, Host, Hugepages, RouteTarget, SysctlValue, load,
 };
 
 const SHIPPED: [&str; 5] =
@@ -60,7 +60,7 @@ fn the_demo_has_two_vnets_that_differ_in_nothing_but_name_and_port() {
     assert_eq!(red.sysctls[0].name, "net.inet.ip.forwarding");
     assert_eq!(red.sysctls[0].value, SysctlValue::Integer(1));
     let RouteTarget::Via(hops) = &red.routes[0].target else { panic!("no next hop") };
-    let [NextHop::Gateway { address, interface }] = hops.as_slice() else { panic!("{hops:?}") };
+    let [Gateway { address, interface }] = hops.as_slice() else { panic!("{hops:?}") };
     assert_eq!(address.to_string(), "172.16.0.2");
     assert_eq!(interface.as_str(), "em0");
 }

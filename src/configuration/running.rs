@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use config::{
-    Attachment, Config, IfName, Interface, Neighbor, NextHop, Route, RouteTarget, Sysctl,
+    Attachment, Config, Gateway, IfName, Interface, Neighbor, Route, RouteTarget, Sysctl,
     SysctlValue, VlanId, VnetName,
 };
 use ipnet::Ipv4Net;
@@ -171,11 +171,11 @@ fn route(stack: &Stack, view: &RouteView) -> Option<Route> {
     let target = match hop {
         Hop::Blackhole => RouteTarget::Blackhole,
         Hop::Reject => RouteTarget::Reject,
-        Hop::Connected(slot) => RouteTarget::Via(vec![NextHop::Interface(name_of(stack, *slot)?)]),
+        Hop::Connected(slot) => RouteTarget::Interface(name_of(stack, *slot)?),
         Hop::Gateway(paths) => {
             let hops = paths.iter().map(|path| {
                 let interface = name_of(stack, path.slot)?;
-                Some(NextHop::Gateway { address: path.gateway, interface })
+                Some(Gateway { address: path.gateway, interface })
             });
             RouteTarget::Via(hops.collect::<Option<_>>()?)
         }
@@ -202,12 +202,9 @@ pub(super) fn take_out_unreachable(config: &mut Config) -> Vec<String> {
         let networks = vnet.interfaces.iter().flat_map(|one| &one.addresses).copied();
         let networks: Vec<Ipv4Net> = networks.collect();
         vnet.routes.retain(|Route { prefix, target }| {
-            let RouteTarget::Via(hops) = target else { return true };
-            let reachable = hops.iter().all(|hop| match hop {
-                NextHop::Gateway { address, .. } => {
-                    networks.iter().any(|network| network.contains(address))
-                }
-                NextHop::Interface(_) => true,
+            let RouteTarget::Via(gateways) = target else { return true };
+            let reachable = gateways.iter().all(|Gateway { address, .. }| {
+                networks.iter().any(|network| network.contains(address))
             });
             if !reachable {
                 notes.push(format!("vnet {}: route {prefix} {target}", vnet.name));

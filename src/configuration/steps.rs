@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use config::{
-    Attachment, Change, Config, EpairEnd, NextHop, RouteTarget, SysctlValue, VnetChange, VnetName,
-    difference,
+    Attachment, Change, Config, EpairEnd, Gateway, IfName, RouteTarget, SysctlValue, VnetChange,
+    VnetName, difference,
 };
 use stack::control::{EpairSpec, InterfaceSpec, Stack};
 use stack::inet::control::RouteTarget as Target;
@@ -250,21 +250,8 @@ impl Steps<'_> {
     }
 
     fn target(&self, vnet: &VnetName, target: &RouteTarget) -> Result<Target> {
-        let hops = match target {
-            RouteTarget::Blackhole => return Ok(Target::Blackhole),
-            RouteTarget::Reject => return Ok(Target::Reject),
-            RouteTarget::Via(hops) => hops,
-        };
-        if let [NextHop::Interface(name)] = hops.as_slice() {
-            return Ok(Target::Interface(self.slot(vnet, name.as_str())?));
-        }
-        let gateways = hops.iter().map(|hop| match hop {
-            NextHop::Gateway { address, .. } => Ok(*address),
-            NextHop::Interface(name) => {
-                Err(anyhow!("{name} beside other next hops: an interface stands alone"))
-            }
-        });
-        Ok(Target::Via(gateways.collect::<Result<Vec<_>>>()?))
+        let gateway = |gateway: Gateway| Ok(gateway.address);
+        target.clone().try_map(gateway, |name: IfName| self.slot(vnet, name.as_str()))
     }
 }
 

@@ -73,12 +73,7 @@ impl Service<'_> {
     }
 
     fn target(&self, vnet: &VnetRef, target: Target) -> Result<RouteTarget, Refusal> {
-        Ok(match target {
-            Target::Via(gateways) => RouteTarget::Via(gateways),
-            Target::Interface(name) => RouteTarget::Interface(self.interface(vnet, &name)?.slot),
-            Target::Blackhole => RouteTarget::Blackhole,
-            Target::Reject => RouteTarget::Reject,
-        })
+        target.try_map(Ok, |name| Ok(self.interface(vnet, &name)?.slot))
     }
 
     pub(super) fn route_delete(&mut self, vnet: &VnetRef, prefixes: Vec<Ipv4Net>) -> Answered {

@@ -308,19 +308,8 @@ pub(crate) struct NewRoute {
     pub(crate) target: Target,
 }
 
-/// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Target {
-    /// Through these gateways; several share the flows.
-    Via(Vec<Ipv4Addr>),
-    /// The destinations are on this interface's link.
-    Interface(String),
-    /// Discarded silently.
-    Blackhole,
-    /// Refused with an ICMP error.
-    Reject,
-}
+/// Where a route leads; interfaces have names.
+pub(crate) type Target = wire::RouteTarget<Ipv4Addr, String>;
 
 /// What a probe is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,30 +11,37 @@ use super::{Check, addresses, neighbors};
 use crate::decode::OneOrMany;
 use crate::defaults::NEXT_HOPS_MAX;
 use crate::diagnostic::{Diagnostic, Rule, Span};
-use crate::model::{IfName, NextHop};
+use crate::model::{Gateway, IfName, RouteTarget};
 
-/// The next hops towards `prefix` (`None` if it has errors); `None` if their number is wrong.
+/// One entry of `via`.
+enum NextHop {
+    Gateway(Gateway),
+    /// The destinations are on its link.
+    Interface(IfName),
+}
+
+/// Where `via` leads towards `prefix` (`None` if it has errors); `None` if the number of entries is wrong.
 pub(super) fn check(
     check: &mut Check<'_>,
     via: &Spanned<OneOrMany>,
     prefix: Option<IpNet>,
     links: &Links,
-) -> Option<Vec<NextHop>> {
+) -> Option<RouteTarget> {
     let given = &via.get_ref().0;
     if let Some(diagnostic) = wrong_count(via.span(), given.len()) {
         check.report(diagnostic);
         return None;
     }
     let mut first_use = BTreeMap::new();
-    let mut next_hops = Vec::new();
+    let (mut gateways, mut link) = (Vec::new(), None);
     for given in given {
         match next_hop(given, prefix, links) {
-            Ok(next_hop) => {
-                if let Some(NextHop::Interface(name)) = &next_hop {
-                    check_alone(check, name, given, &via.get_ref().0);
-                }
-                next_hops.extend(next_hop);
+            Ok(Some(NextHop::Gateway(gateway))) => gateways.push(gateway),
+            Ok(Some(NextHop::Interface(name))) => {
+                check_alone(check, &name, given, &via.get_ref().0);
+                link = Some(name);
             }
+            Ok(None) => {}
             Err(diagnostic) => check.report(diagnostic),
         }
         if let Some(first) = first_use.insert(given.get_ref().as_str(), given.span()) {
@@ -50,7 +57,7 @@ pub(super) fn check(
             );
         }
     }
-    Some(next_hops)
+    Some(link.map_or(RouteTarget::Via(gateways), RouteTarget::Interface))
 }
 
 /// Destinations on an interface's own link are not behind a router as well.
@@ -172,7 +179,8 @@ fn gateway(address: Ipv4Addr, span: Span, links: &Links) -> Result<Option<NextHo
         let cure = addresses::hosts_of(seen);
         return Err(Diagnostic::at(Rule::AddressNotHost, span, message, why, cure));
     }
-    Ok(Some(NextHop::Gateway { address, interface: connected.interface.clone() }))
+    let interface = connected.interface.clone();
+    Ok(Some(NextHop::Gateway(Gateway { address, interface })))
 }
 
 fn unreachable(address: Ipv4Addr, span: Span, links: &Links) -> Diagnostic {

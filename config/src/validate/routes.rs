@@ -98,7 +98,7 @@ fn target(
     let next_hops = via.as_ref().map(|via| next_hops::check(check, via, prefix, links));
     let target = action.as_ref().and_then(|given| scalars::choice(check, "type", given, ACTIONS));
     let (Some(via), Some(action)) = (&via, &action) else {
-        return target.or_else(|| next_hops.flatten().map(RouteTarget::Via));
+        return target.or_else(|| next_hops.flatten());
     };
     let word = action.get_ref();
     check.report(

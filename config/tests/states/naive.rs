@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use config::{
-    Attachment, Change, Config, EpairEnd, IfName, NextHop, RouteTarget, SysctlValue, Vnet,
+    Attachment, Change, Config, EpairEnd, Gateway, IfName, RouteTarget, SysctlValue, Vnet,
     VnetChange, VnetName,
 };
 use ipnet::Ipv4Net;
@@ -48,13 +48,13 @@ fn target(target: &RouteTarget) -> Target {
         RouteTarget::Blackhole => Target::Word("blackhole"),
         RouteTarget::Reject => Target::Word("reject"),
         RouteTarget::Via(hops) => {
-            let interface = |hop: &NextHop| match hop {
-                NextHop::Gateway { interface, .. } | NextHop::Interface(interface) => {
-                    interface.to_string()
-                }
-            };
-            let words = |hop: &NextHop| format!("{hop:?}");
+            let interface = |hop: &Gateway| hop.interface.to_string();
+            let words = |hop: &Gateway| format!("{hop:?}");
             Target::Hops(hops.iter().map(words).collect(), hops.iter().map(interface).collect())
+        }
+        RouteTarget::Interface(name) => {
+            let name = BTreeSet::from([name.to_string()]);
+            Target::Hops(name.clone(), name)
         }
     }
 }

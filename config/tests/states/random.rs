@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use config::{
-    Attachment, Config, CpuId, Dpdk, Histograms, Hugepages, IfName, Interface, LogFormat,
-    LogTarget, Neighbor, NextHop, Port, PortName, Route, RouteTarget, Sysctl, SysctlValue, VlanId,
-    Vnet, VnetName,
+    Attachment, Config, CpuId, Dpdk, Gateway, Histograms, Hugepages, IfName, Interface, LogFormat,
+    LogTarget, Neighbor, Port, PortName, Route, RouteTarget, Sysctl, SysctlValue, VlanId, Vnet,
+    VnetName,
 };
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
@@ -243,9 +243,9 @@ fn route(vnet: &mut Vnet, [a, b, c, d]: [u8; 4]) {
         return;
     }
     let gateways = [c, c / 2, d].map(|number| host(vnet, number)).into_iter().flatten();
-    let mut hops: Vec<NextHop> = Vec::new();
+    let mut hops: Vec<Gateway> = Vec::new();
     for (address, interface) in gateways.take(usize::from(1 + d % 3)) {
-        let hop = NextHop::Gateway { address, interface };
+        let hop = Gateway { address, interface };
         if !hops.contains(&hop) {
             hops.push(hop);
         }
@@ -254,7 +254,7 @@ fn route(vnet: &mut Vnet, [a, b, c, d]: [u8; 4]) {
         0 => RouteTarget::Blackhole,
         1 => RouteTarget::Reject,
         2 => match host(vnet, c) {
-            Some((_, interface)) => RouteTarget::Via(vec![NextHop::Interface(interface)]),
+            Some((_, interface)) => RouteTarget::Interface(interface),
             None => return,
         },
         _ if hops.is_empty() => return,
@@ -283,11 +283,8 @@ pub(crate) fn moved(
     let was = &mut new.vnets[from];
     was.neighbors.retain(|neighbor| neighbor.interface != name);
     was.routes.retain(|route| match &route.target {
-        RouteTarget::Via(hops) => hops.iter().all(|hop| match hop {
-            NextHop::Gateway { interface, .. } | NextHop::Interface(interface) => {
-                *interface != name
-            }
-        }),
+        RouteTarget::Via(hops) => hops.iter().all(|hop| hop.interface != name),
+        RouteTarget::Interface(interface) => *interface != name,
         RouteTarget::Blackhole | RouteTarget::Reject => true,
     });
     let at = was.interfaces.iter().position(|one| one.name == name)?;

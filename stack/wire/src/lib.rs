@@ -1,5 +1,5 @@
 //! Addresses and packets as all crates know them: MAC addresses, header layouts (zerocopy, network byte order), the Internet
-//! checksum. No state, no clock, no IO.
+//! checksum, where routes lead. No state, no clock, no IO.
 //!
 //! | file | subject |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `arp.rs` | ARP for IPv4 over Ethernet |
 //! | `ipv4.rs` | the IPv4 header, its options, martian addresses |
 //! | `icmp.rs` | ICMP |
+//! | `route_target.rs` | [`RouteTarget`], where a route leads |
 //! | `checksum.rs` | the Internet checksum: of a header, of pieces, and its incremental update |
 
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ mod ethernet;
 mod icmp;
 mod ipv4;
 mod mac_addr;
+mod route_target;
 
 pub use arp::{ARP_LEN, ArpOperation, ArpPacket};
 pub use checksum::{
@@ -30,3 +32,4 @@ pub use ipv4::{
     is_multicast,
 };
 pub use mac_addr::{BadMacAddr, MacAddr};
+pub use route_target::RouteTarget;

@@ -21,17 +21,7 @@ const REBUILD_FROM: usize = 4096;
 const PATHS_MAX: usize = 64;
 
 /// Where an operator wants a route to lead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RouteTarget {
-    /// Through gateways on connected networks; several share the flows.
-    Via(Vec<Ipv4Addr>),
-    /// The destinations are on this interface's link.
-    Interface(IfSlot),
-    /// Discarded silently.
-    Blackhole,
-    /// Refused with an ICMP error.
-    Reject,
-}
+pub type RouteTarget = wire::RouteTarget<Ipv4Addr, IfSlot>;
 
 /// Why a route is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
