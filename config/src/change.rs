@@ -1,8 +1,8 @@
 //! What can be different between two configurations, each change with what it takes to undo it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use wire::MacAddr;
 
 use crate::model::{
@@ -101,16 +101,16 @@ pub enum VnetChange {
         /// Which interface.
         interface: IfName,
         /// Those that it has, with the lengths of their prefixes.
-        from: Vec<Ipv4Net>,
+        from: Vec<IpNet>,
         /// Those that it gets.
-        to: Vec<Ipv4Net>,
+        to: Vec<IpNet>,
     },
     /// Sets a static neighbour.
     Neighbor {
         /// On which interface.
         interface: IfName,
         /// Its address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// What it is; `None`: not there.
         from: Option<MacAddr>,
         /// What it shall be.
@@ -119,7 +119,7 @@ pub enum VnetChange {
     /// Sets a route.
     Route {
         /// Its destinations.
-        prefix: Ipv4Net,
+        prefix: IpNet,
         /// Where it leads; `None`: it is not there.
         from: Option<RouteTarget>,
         /// Where it shall lead.
@@ -250,7 +250,7 @@ impl VnetChange {
             }
             Self::Addresses { interface, from, to } => {
                 let on = || format!("on {interface}");
-                let without = |all: &[Ipv4Net], others: &[Ipv4Net]| {
+                let without = |all: &[IpNet], others: &[IpNet]| {
                     all.iter().find(|address| !others.contains(address)).copied()
                 };
                 match (without(from, to), without(to, from)) {
@@ -312,8 +312,8 @@ fn default() -> String {
     "default".to_owned()
 }
 
-fn joined(addresses: &[Ipv4Net]) -> String {
-    addresses.iter().map(Ipv4Net::to_string).collect::<Vec<_>>().join(", ")
+fn joined(addresses: &[IpNet]) -> String {
+    addresses.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Both ends of an epair, without the first one's name.

@@ -9,7 +9,7 @@ mod devices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use crate::change::{Change, VnetChange};
 use crate::defaults::LOOPBACK_MTU_DEFAULT;
@@ -201,7 +201,7 @@ fn sysctls(old: &Vnet, new: &Vnet, steps: &mut Vec<Step>) {
 }
 
 /// Interfaces that stay, each with the addresses that it loses.
-type Kept = BTreeMap<IfName, Vec<Ipv4Net>>;
+type Kept = BTreeMap<IfName, Vec<IpNet>>;
 
 /// Interfaces by name; `lo0` is there in any case.
 fn by_name(vnet: &Vnet) -> BTreeMap<IfName, Interface> {
@@ -250,12 +250,7 @@ fn arrive(to: &VnetName, arrival: &Move<'_>, wish: &Interface, steps: &mut Vec<S
 }
 
 /// The changes of an interface that stays; the addresses that it loses.
-fn change(
-    vnet: &VnetName,
-    old: &Interface,
-    new: &Interface,
-    steps: &mut Vec<Step>,
-) -> Vec<Ipv4Net> {
+fn change(vnet: &VnetName, old: &Interface, new: &Interface, steps: &mut Vec<Step>) -> Vec<IpNet> {
     let interface = || old.name.clone();
     if old.mtu != new.mtu {
         let mtu = VnetChange::Mtu { interface: interface(), from: old.mtu, to: new.mtu };
@@ -266,7 +261,7 @@ fn change(
         put(steps, Stage::InterfaceChange, vnet, up);
     }
     let mut now = old.addresses.clone();
-    let mut set = |stage, from: &[Ipv4Net], to: &[Ipv4Net]| {
+    let mut set = |stage, from: &[IpNet], to: &[IpNet]| {
         let (from, to) = (from.to_vec(), to.to_vec());
         put(steps, stage, vnet, VnetChange::Addresses { interface: interface(), from, to });
     };
@@ -317,7 +312,7 @@ fn neighbors(old: &Vnet, new: &Vnet, kept: &Kept, steps: &mut Vec<Step>) {
 
 /// A route goes with an interface that it leads through. One that leads elsewhere is replaced, which loses no packet.
 fn routes(old: &Vnet, new: &Vnet, kept: &Kept, steps: &mut Vec<Step>) {
-    let mut wishes: BTreeMap<Ipv4Net, RouteTarget> =
+    let mut wishes: BTreeMap<IpNet, RouteTarget> =
         new.routes.iter().map(|route| (route.prefix, route.target.clone())).collect();
     let mut set = |stage, prefix, from, to| {
         put(steps, stage, &new.name, VnetChange::Route { prefix, from, to });

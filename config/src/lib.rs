@@ -44,6 +44,7 @@ mod difference;
 mod error;
 mod flat;
 mod host;
+mod inet;
 mod load;
 mod model;
 mod nearest;
@@ -64,6 +65,7 @@ pub use difference::difference;
 pub use error::{ConfigErrors, Report};
 pub use flat::Flat;
 pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
+pub use inet::{IntoInet, NoInet6};
 pub use load::{load, parse, port, read, toml};
 pub use model::{
     Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Gateway, Histograms, Hugepages,

@@ -3,10 +3,10 @@
 mod names;
 mod network;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use wire::MacAddr;
 
@@ -220,7 +220,7 @@ pub struct Interface {
     pub mac: Option<MacAddr>,
     /// Addresses with their connected prefixes: host bits are kept. No address twice in a vnet, no
     /// prefix that overlaps one of another interface of the vnet.
-    pub addresses: Vec<Ipv4Net>,
+    pub addresses: Vec<IpNet>,
     /// Whether it starts administratively up.
     pub up: bool,
 }
@@ -252,7 +252,7 @@ pub struct Neighbor {
     /// An interface of the vnet, not `lo0`.
     pub interface: IfName,
     /// Within a connected prefix of the interface and none of the vnet's own addresses.
-    pub address: std::net::Ipv4Addr,
+    pub address: IpAddr,
     /// Unicast.
     pub mac: MacAddr,
 }
@@ -261,7 +261,7 @@ pub struct Neighbor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Destinations; no host bits set.
-    pub prefix: Ipv4Net,
+    pub prefix: IpNet,
     /// Where packets for them go.
     pub target: RouteTarget,
 }
@@ -273,7 +273,7 @@ pub type RouteTarget = wire::RouteTarget<Gateway, IfName>;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gateway {
     /// Its address: within a connected prefix of `interface`, not one of the vnet's own.
-    pub address: std::net::Ipv4Addr,
+    pub address: IpAddr,
     /// The interface that reaches it.
     pub interface: IfName,
 }

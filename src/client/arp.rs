@@ -1,12 +1,12 @@
 //! `curvnet arp`, with the words and the output of arp(8). Names are not looked up.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use clap::{ArgGroup, Args};
 use wire::MacAddr;
 
-use super::arguments::{Numeric, address};
+use super::arguments::{Numeric, address, host};
 use super::connection::key;
 use super::{Client, usage};
 use crate::cli::Failure;
@@ -28,8 +28,8 @@ pub(crate) struct Arp {
     #[arg(short = 'd', group = "what", value_name = "ADDRESS")]
     delete: Option<String>,
     /// Show the neighbours of that address.
-    #[arg(group = "what")]
-    address: Option<Ipv4Addr>,
+    #[arg(group = "what", value_parser = host)]
+    address: Option<IpAddr>,
 }
 
 pub(super) fn run(client: &Client, command: Arp) -> Result<(), Failure> {

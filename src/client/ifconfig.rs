@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use ipnet::IpNet;
 use wire::MacAddr;
 
 use super::arguments::{address, interface_address, number};
@@ -164,12 +165,7 @@ fn show(interface: &InterfaceShown) -> String {
         let _infallible = writeln!(text, "\tether {mac}");
     }
     for net in &interface.addresses {
-        let mask = net.netmask().to_bits();
-        let _infallible = write!(text, "\tinet {} netmask 0x{mask:08x}", net.addr());
-        if interface.mac.is_some() && net.prefix_len() < 31 {
-            let _infallible = write!(text, " broadcast {}", net.broadcast());
-        }
-        text.push('\n');
+        text.push_str(&inet(net, interface.mac.is_some()));
     }
     match (&interface.port, interface.vlan) {
         (Some(port), Some(vlan)) => {
@@ -191,6 +187,23 @@ fn show(interface: &InterfaceShown) -> String {
         let status = if link { "active" } else { "no carrier" };
         let _infallible = writeln!(text, "\tstatus: {status}");
     }
+    text
+}
+
+/// The line of an address, as FreeBSD has it for its family.
+fn inet(net: &IpNet, has_broadcasts: bool) -> String {
+    let net = match net {
+        IpNet::V4(net) => net,
+        IpNet::V6(net) => {
+            return format!("\tinet6 {} prefixlen {}\n", net.addr(), net.prefix_len());
+        }
+    };
+    let mask = net.netmask().to_bits();
+    let mut text = format!("\tinet {} netmask 0x{mask:08x}", net.addr());
+    if has_broadcasts && net.prefix_len() < 31 {
+        let _infallible = write!(text, " broadcast {}", net.broadcast());
+    }
+    text.push('\n');
     text
 }
 
@@ -301,5 +314,7 @@ mod tests {
              \tpeer: epair0a vnet: red\n\
              \thome vnet: red\n"
         );
+        let six = "2001:db8::1/64".parse().expect("an address");
+        assert_eq!(inet(&six, true), "\tinet6 2001:db8::1 prefixlen 64\n");
     }
 }

@@ -72,7 +72,7 @@ fn table(routes: &Page<RouteShown>) -> String {
     for route in &routes.list {
         let destination = match route.prefix.prefix_len() {
             0 => "default".to_owned(),
-            32 => route.prefix.addr().to_string(),
+            bits if bits == route.prefix.max_prefix_len() => route.prefix.addr().to_string(),
             _ => route.prefix.to_string(),
         };
         let flags = flags(route);
@@ -95,7 +95,7 @@ fn flags(route: &RouteShown) -> String {
     let letters = [
         ('U', true),
         ('G', has("gateway")),
-        ('H', route.prefix.prefix_len() == 32),
+        ('H', route.prefix.prefix_len() == route.prefix.max_prefix_len()),
         ('S', !of_address || has("local")),
         ('R', has("reject")),
         ('B', has("blackhole")),

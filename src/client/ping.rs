@@ -1,7 +1,7 @@
 //! `curvnet ping`, with the words and the output of ping(8), from inside a vnet. Names are not looked up.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::arguments::Numeric;
+use super::arguments::{Numeric, host};
 use super::probe::{ECHO_REPLY, ms, phrase, seconds};
 use super::{Client, Connection};
 use crate::cli::{Failure, complain, print};
@@ -37,8 +37,8 @@ pub(crate) struct Ping {
     #[arg(short, default_value_t = 56, value_parser = clap::value_parser!(u16).range(0..=65_507))]
     size: u16,
     /// The address of the vnet to send from.
-    #[arg(short = 'S')]
-    source: Option<Ipv4Addr>,
+    #[arg(short = 'S', value_parser = host)]
+    source: Option<IpAddr>,
     /// Hops that they may go.
     #[arg(short = 'm')]
     ttl: Option<NonZeroU8>,
@@ -52,7 +52,8 @@ pub(crate) struct Ping {
     #[arg(short)]
     quiet: bool,
     /// The host's address.
-    host: Ipv4Addr,
+    #[arg(value_parser = host)]
+    host: IpAddr,
 }
 
 /// A request that was sent.
@@ -106,7 +107,7 @@ struct Reply<'a> {
 /// The end, as `-j` prints it.
 #[derive(Serialize)]
 struct Summary {
-    host: Ipv4Addr,
+    host: IpAddr,
     transmitted: u64,
     received: u64,
     duplicates: u64,
@@ -196,7 +197,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn begin(&self, source: Ipv4Addr) -> Result<(), Failure> {
+    fn begin(&self, source: IpAddr) -> Result<(), Failure> {
         if self.client.access.json {
             return Ok(());
         }
@@ -305,7 +306,7 @@ fn text(sequence: u64, heard: &ProbeHeard, duplicate: bool) -> String {
     text
 }
 
-fn summary(host: Ipv4Addr, tally: &Tally) -> Summary {
+fn summary(host: IpAddr, tally: &Tally) -> Summary {
     let Tally { transmitted, received, duplicates, times_ns } = tally;
     let rtt_ns = times_ns.min.map(|min| {
         let count = *received as f64;
@@ -344,7 +345,7 @@ fn summary_text(summary: &Summary) -> String {
 mod tests {
     use super::*;
 
-    const HOST: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
+    const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 0, 2));
 
     fn heard(kind: u8, code: u8) -> ProbeHeard {
         let (ttl, bytes, rtt_ns) = (63, 64, 1_234_567);

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use clap::{Args, Subcommand};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::arguments::{Numeric, address, prefix};
 use super::{Client, netstat, usage};
@@ -72,7 +72,7 @@ pub(super) fn run(client: &Client, Route { numeric: _, action }: Route) -> Resul
         }
         Action::Get { address: word } => {
             let address = match word.as_str() {
-                "default" => Ipv4Addr::UNSPECIFIED,
+                "default" => Ipv4Addr::UNSPECIFIED.into(),
                 word => address(word)?,
             };
             client.show(&client.connect()?.ask(Command::RouteGet { address })?, show)
@@ -112,7 +112,7 @@ fn new_route(words: &[String]) -> Result<NewRoute, Failure> {
 }
 
 /// `[-net | -host] DESTINATION`
-fn old_route(words: &[String]) -> Result<Ipv4Net, Failure> {
+fn old_route(words: &[String]) -> Result<IpNet, Failure> {
     let (destination, more) = destination(words)?;
     if let [word, ..] = more.as_slice() {
         let text = format!("route: delete takes the destination alone, not {word:?} behind it");
@@ -122,7 +122,7 @@ fn old_route(words: &[String]) -> Result<Ipv4Net, Failure> {
 }
 
 /// The destination, which FreeBSD's route wants to be told the kind of, and the words behind it.
-fn destination(words: &[String]) -> Result<(Ipv4Net, Vec<&str>), Failure> {
+fn destination(words: &[String]) -> Result<(IpNet, Vec<&str>), Failure> {
     let mut words = words.iter().map(String::as_str).peekable();
     let _kind = words.next_if(|word| matches!(*word, "-net" | "-host"));
     let word = words.next().ok_or_else(|| usage("route: give a destination"))?;
@@ -141,7 +141,7 @@ fn show(found: &RouteFound) -> String {
             },
         ),
     ];
-    if route.prefix.prefix_len() < 32 {
+    if route.prefix.prefix_len() < route.prefix.max_prefix_len() {
         rows.push(("mask", route.prefix.netmask().to_string()));
     }
     for path in &route.paths {
@@ -188,7 +188,7 @@ mod tests {
             ("-net 10.2.0.0/16", "10.2.0.0/16"),
             ("-host 10.2.0.9", "10.2.0.9/32"),
         ] {
-            let prefix: Ipv4Net = prefix.parse().expect("a prefix");
+            let prefix: IpNet = prefix.parse().expect("a prefix");
             assert_eq!(delete(text).expect(text), prefix, "{text}");
         }
         for text in ["", "-net", "default 10.1.0.2", "10.2.0.0/16 -blackhole"] {

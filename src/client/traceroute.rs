@@ -1,14 +1,14 @@
 //! `curvnet traceroute`, with the words and the output of traceroute(8) with `-n`, from inside a vnet.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::arguments::Numeric;
+use super::arguments::{Numeric, host};
 use super::probe::{ECHO_REPLY, TIME_EXCEEDED, UNREACH, millis, ms, seconds};
 use super::{Client, Connection};
 use crate::cli::{Failure, print};
@@ -37,7 +37,8 @@ pub(crate) struct Traceroute {
     #[arg(short = 'I')]
     icmp: bool,
     /// The host's address.
-    host: Ipv4Addr,
+    #[arg(value_parser = host)]
+    host: IpAddr,
 }
 
 /// One probe, as `-j` prints it.
@@ -52,7 +53,7 @@ struct Shown<'a> {
 /// The end, as `-j` prints it.
 #[derive(Serialize)]
 struct Summary {
-    host: Ipv4Addr,
+    host: IpAddr,
     reached: bool,
     hops: u8,
 }
@@ -81,7 +82,7 @@ struct Hop {
     reached: bool,
     refused: u32,
     /// Who answered last: only another one is named again.
-    last: Option<Ipv4Addr>,
+    last: Option<IpAddr>,
 }
 
 /// Sends the probes for one hop, one after the other, and shows what comes back.
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn output_of_freebsd() {
         let heard = |last: u8, kind, code| ProbeHeard {
-            address: Ipv4Addr::new(10, 1, 0, last),
+            address: [10, 1, 0, last].into(),
             kind,
             code,
             ttl: 64,

@@ -7,7 +7,7 @@ use config::{
     Attachment, Config, Gateway, IfName, Interface, Neighbor, Route, RouteTarget, Sysctl,
     SysctlValue, VlanId, VnetName,
 };
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use stack::control::{RouteView, Stack};
 use stack::inet::control::Hop;
 use stack::inet::route::RouteFlags;
@@ -123,7 +123,7 @@ fn content(stack: &mut Stack, ports: &Ports, vnet: &VnetRef) -> Option<config::V
     for view in stack.neighbors_after(vnet, None, usize::MAX) {
         if let NeighborState::Static(mac) = view.state {
             let interface = name_of(stack, view.key.slot).filter(|_| mac.is_unicast());
-            let address = view.key.addr;
+            let address = view.key.addr.into();
             let neighbor = interface.map(|interface| Neighbor { interface, address, mac });
             content.neighbors.extend(neighbor);
         }
@@ -148,12 +148,13 @@ fn interface(stack: &Stack, ports: &Ports, vnet: &VnetRef, ifp: &Ifnet) -> Optio
             (attachment, own.filter(|_| open.facts.mac != ifp.mac))
         }
     };
+    let addresses = stack.addresses_of(vnet, ifp.slot);
     Some(Interface {
         name: IfName::new(&ifp.name).ok()?,
         attachment,
         mtu: u16::try_from(ifp.mtu()).unwrap_or(u16::MAX),
         mac,
-        addresses: stack.addresses_of(vnet, ifp.slot),
+        addresses: addresses.into_iter().map(IpNet::from).collect(),
         up: ifp.is_up(),
     })
 }
@@ -175,14 +176,14 @@ fn route(stack: &Stack, view: &RouteView) -> Option<Route> {
         Hop::Gateway(paths) => {
             let hops = paths.iter().map(|path| {
                 let interface = name_of(stack, path.slot)?;
-                Some(Gateway { address: path.gateway, interface })
+                Some(Gateway { address: path.gateway.into(), interface })
             });
             RouteTarget::Via(hops.collect::<Option<_>>()?)
         }
         Hop::Local(_) | Hop::Broadcast(_) => return None,
     };
     let came_along = OF_ADDRESSES.iter().any(|flag| flags.contains(*flag));
-    (!came_along).then_some(Route { prefix: *prefix, target })
+    (!came_along).then_some(Route { prefix: (*prefix).into(), target })
 }
 
 /// As a configuration has it.
@@ -200,7 +201,7 @@ pub(super) fn take_out_unreachable(config: &mut Config) -> Vec<String> {
     let mut notes = Vec::new();
     for vnet in &mut config.vnets {
         let networks = vnet.interfaces.iter().flat_map(|one| &one.addresses).copied();
-        let networks: Vec<Ipv4Net> = networks.collect();
+        let networks: Vec<IpNet> = networks.collect();
         vnet.routes.retain(|Route { prefix, target }| {
             let RouteTarget::Via(gateways) = target else { return true };
             let reachable = gateways.iter().all(|Gateway { address, .. }| {

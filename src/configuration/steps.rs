@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use config::{
-    Attachment, Change, Config, EpairEnd, Gateway, IfName, RouteTarget, SysctlValue, VnetChange,
-    VnetName, difference,
+    Attachment, Change, Config, EpairEnd, Gateway, IfName, IntoInet, RouteTarget, SysctlValue,
+    VnetChange, VnetName, difference,
 };
 use stack::control::{EpairSpec, InterfaceSpec, Stack};
 use stack::inet::control::RouteTarget as Target;
@@ -126,19 +126,22 @@ impl Steps<'_> {
             VnetChange::Addresses { interface, from, to } => {
                 let slot = self.slot(name, interface.as_str())?;
                 for gone in from.iter().filter(|address| !to.contains(address)) {
-                    self.stack.remove_address(slot, gone.addr())?;
+                    self.stack.remove_address(slot, gone.addr().into_inet()?)?;
                 }
                 for new in to.iter().filter(|address| !from.contains(address)) {
-                    self.stack.add_address(slot, *new)?;
+                    self.stack.add_address(slot, new.into_inet()?)?;
                 }
-                self.stack.order_addresses(slot, to)?;
+                let order: Vec<_> =
+                    to.iter().map(|address| address.into_inet()).collect::<Result<_, _>>()?;
+                self.stack.order_addresses(slot, &order)?;
             }
             VnetChange::Neighbor { interface, address, to, .. } => {
                 let (vnet, slot) = (self.vnet(name)?, self.slot(name, interface.as_str())?);
-                let key = NeighborKey { slot, addr: *address };
+                let addr = address.into_inet()?;
+                let key = NeighborKey { slot, addr };
                 match to {
                     Some(mac) => {
-                        self.stack.add_neighbor(&vnet, slot, *address, *mac)?;
+                        self.stack.add_neighbor(&vnet, slot, addr, *mac)?;
                     }
                     None => drop(self.stack.remove_neighbors(&vnet, |other| *other == key)),
                 }
@@ -230,7 +233,7 @@ impl Steps<'_> {
     fn dress(&mut self, slot: IfSlot, interface: &config::Interface) -> Result<()> {
         self.stack.set_interface_up(slot, interface.up)?;
         for address in &interface.addresses {
-            self.stack.add_address(slot, *address)?;
+            self.stack.add_address(slot, address.into_inet()?)?;
         }
         Ok(())
     }
@@ -238,19 +241,19 @@ impl Steps<'_> {
     fn routes(
         &mut self,
         name: &VnetName,
-        routes: &[(ipnet::Ipv4Net, Option<&RouteTarget>)],
+        routes: &[(ipnet::IpNet, Option<&RouteTarget>)],
     ) -> Result<()> {
         let vnet = self.vnet(name)?;
         let target = |target: &Option<&RouteTarget>| {
             target.map(|target| self.target(name, target)).transpose()
         };
-        let routes = routes.iter().map(|(prefix, to)| Ok((*prefix, target(to)?)));
+        let routes = routes.iter().map(|(prefix, to)| Ok((prefix.into_inet()?, target(to)?)));
         let routes = routes.collect::<Result<Vec<_>>>()?;
         Ok(self.stack.set_routes(&vnet, routes)?)
     }
 
     fn target(&self, vnet: &VnetName, target: &RouteTarget) -> Result<Target> {
-        let gateway = |gateway: Gateway| Ok(gateway.address);
+        let gateway = |gateway: Gateway| Ok(gateway.address.into_inet()?);
         target.clone().try_map(gateway, |name: IfName| self.slot(vnet, name.as_str()))
     }
 }

@@ -1,10 +1,10 @@
 //! `interface.*` but `interface.move`, and `address.*`
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use config::limits;
-use ipnet::Ipv4Net;
+use config::{IntoInet, limits};
+use ipnet::IpNet;
 use pmd::PortId;
 use stack::control::{InterfaceError, InterfaceSpec};
 use stack::net::{IfKind, Ifnet};
@@ -43,6 +43,7 @@ impl Service<'_> {
         };
         let home = (ifp.home_vnet != ifp.vnet.id()).then(|| self.stack.vnets().get(ifp.home_vnet));
         let link = links.iter().find(|(id, _)| Some(*id) == port);
+        let addresses = self.stack.addresses_of(vnet, ifp.slot);
         InterfaceShown {
             name: ifp.name.clone(),
             index: ifp.index.0,
@@ -57,7 +58,7 @@ impl Service<'_> {
             home: home.flatten().map(|home| home.name().to_owned()),
             mac: ifp.port().map(|_| ifp.mac.to_string()),
             link: link.map(|(_, up)| *up),
-            addresses: self.stack.addresses_of(vnet, ifp.slot),
+            addresses: addresses.into_iter().map(IpNet::from).collect(),
             counters: counters(ifp.total()),
         }
     }
@@ -128,9 +129,9 @@ impl Service<'_> {
         Ok(done())
     }
 
-    pub(super) fn address_add(&mut self, vnet: &VnetRef, name: &str, address: Ipv4Net) -> Answered {
+    pub(super) fn address_add(&mut self, vnet: &VnetRef, name: &str, address: IpNet) -> Answered {
         let ifp = self.interface(vnet, name)?;
-        self.stack.add_address(ifp.slot, address).map_err(|error| of(&error))?;
+        self.stack.add_address(ifp.slot, address.into_inet()?).map_err(|error| of(&error))?;
         Ok(done())
     }
 
@@ -138,10 +139,10 @@ impl Service<'_> {
         &mut self,
         vnet: &VnetRef,
         name: &str,
-        address: Ipv4Addr,
+        address: IpAddr,
     ) -> Answered {
         let ifp = self.interface(vnet, name)?;
-        self.stack.remove_address(ifp.slot, address).map_err(|error| of(&error))?;
+        self.stack.remove_address(ifp.slot, address.into_inet()?).map_err(|error| of(&error))?;
         Ok(done())
     }
 }

@@ -136,12 +136,12 @@ impl Service<'_> {
             Command::AddressDelete { interface, address } => {
                 self.address_delete(vnet, &interface, address)
             }
-            Command::RouteList { after } => Ok(self.route_list(vnet, after)),
+            Command::RouteList { after } => self.route_list(vnet, after),
             Command::RouteAdd { routes } => self.route_add(vnet, routes),
             Command::RouteDelete { prefixes } => self.route_delete(vnet, prefixes),
             Command::RouteGet { address } => self.route_get(vnet, address),
             Command::RouteFlush {} => self.route_flush(vnet),
-            Command::ArpList { after } => Ok(self.arp_list(vnet, after)),
+            Command::ArpList { after } => self.arp_list(vnet, after),
             Command::ArpSet { address, mac } => self.arp_set(vnet, address, mac),
             Command::ArpDelete { address } => self.arp_delete(vnet, address),
             Command::SysctlGet { name } => self.sysctl_get(vnet, &name),

@@ -1,7 +1,8 @@
 //! `arp.*`
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
+use config::IntoInet;
 use stack::control::NeighborView;
 use stack::net::neighbor::{NeighborKey, NeighborState};
 use vnet::VnetRef;
@@ -11,7 +12,7 @@ use super::{Answered, Service, done, refused};
 use crate::protocol::{Answer, Code, NeighborShown, PAGE, Page, Refusal};
 
 impl Service<'_> {
-    pub(super) fn arp_list(&self, vnet: &VnetRef, after: Option<(u16, Ipv4Addr)>) -> Answer {
+    pub(super) fn arp_list(&self, vnet: &VnetRef, after: Option<(u16, IpAddr)>) -> Answered {
         // Pages go by the interface's place, clients know its index.
         let slot_of = |index: u16| {
             let first = self.stack.interfaces_after(vnet, u64::from(index).saturating_sub(1), 1);
@@ -19,9 +20,9 @@ impl Service<'_> {
         };
         let after = match after {
             Some((index, addr)) => match slot_of(index) {
-                Some(slot) => Some(NeighborKey { slot, addr }),
+                Some(slot) => Some(NeighborKey { slot, addr: addr.into_inet()? }),
                 // It is gone, and so are all behind it.
-                None => return Answer::Neighbors(Page::only(Vec::new())),
+                None => return Ok(Answer::Neighbors(Page::only(Vec::new()))),
             },
             None => None,
         };
@@ -30,7 +31,7 @@ impl Service<'_> {
         let list: Vec<_> = all.into_iter().filter_map(|one| self.neighbor(one)).collect();
         let last = list.last().filter(|_| full);
         let next = last.map(|last| serde_json::json!([last.index, last.address]));
-        Answer::Neighbors(Page { list, next })
+        Ok(Answer::Neighbors(Page { list, next }))
     }
 
     fn neighbor(&self, view: NeighborView) -> Option<NeighborShown> {
@@ -45,7 +46,7 @@ impl Service<'_> {
         };
         let left_ns = |deadline: stack::time::Nanos| deadline.0.saturating_sub(self.stack.now().0);
         Some(NeighborShown {
-            address: key.addr,
+            address: key.addr.into(),
             interface: ifp.name.clone(),
             index: ifp.index.0,
             state: name.to_owned(),
@@ -54,7 +55,8 @@ impl Service<'_> {
         })
     }
 
-    pub(super) fn arp_set(&mut self, vnet: &VnetRef, addr: Ipv4Addr, mac: MacAddr) -> Answered {
+    pub(super) fn arp_set(&mut self, vnet: &VnetRef, addr: IpAddr, mac: MacAddr) -> Answered {
+        let addr = addr.into_inet()?;
         if mac.is_group() {
             let text = format!("{mac} is a group's address");
             return Err(Refusal::new(Code::BadRequest, text, "give a unicast MAC address"));
@@ -77,7 +79,8 @@ impl Service<'_> {
         Ok(done())
     }
 
-    pub(super) fn arp_delete(&mut self, vnet: &VnetRef, addr: Ipv4Addr) -> Answered {
+    pub(super) fn arp_delete(&mut self, vnet: &VnetRef, addr: IpAddr) -> Answered {
+        let addr = addr.into_inet()?;
         match self.stack.remove_neighbors(vnet, |key| key.addr == addr) {
             0 => {
                 let text = format!("vnet {} has no neighbour {addr}", vnet.name());

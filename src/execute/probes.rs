@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use config::IntoInet;
 use stack::control::{ProbeError, ProbeSpec, ProbeState, ProbeView};
 use stack::inet::{Heard, PROBES, ProbeAnswer, ProbeKind, ProbeNumber};
 use vnet::VnetRef;
@@ -23,7 +24,7 @@ impl Service<'_> {
         let spec = spec(command)?;
         let sent = self.stack.send_probe(vnet, spec).map_err(|error| of(&error))?;
         let ProbeView { number, source } = sent;
-        Ok(Answer::ProbeSent(ProbeSent { probe: number.0, source }))
+        Ok(Answer::ProbeSent(ProbeSent { probe: number.0, source: source.into() }))
     }
 
     pub(super) fn probe_get(&self, vnet: &VnetRef, probes: &[u32]) -> Answered {
@@ -51,14 +52,14 @@ fn spec(command: &Command) -> Result<ProbeSpec, Refusal> {
         return Err(Refusal::new(Code::BadRequest, text, format!("wait up to {WAIT_MS_MAX} ms")));
     }
     Ok(ProbeSpec {
-        address: *address,
+        address: address.into_inet()?,
         kind: match kind {
             Probe::Echo => ProbeKind::Echo,
             Probe::Udp => ProbeKind::Udp,
         },
         ttl: ttl.map(std::num::NonZeroU8::get),
         size: size.unwrap_or(SIZE).into(),
-        source: *source,
+        source: source.map(IntoInet::into_inet).transpose()?,
         dont_fragment: *dont_fragment,
         wait: Duration::from_millis(wait_ms.into()),
     })
@@ -74,7 +75,7 @@ fn shown(probe: u32, state: ProbeState) -> ProbeShown {
         let Heard { from, kind, code, ttl, bytes, mtu } = heard;
         let mtu = (mtu > 0).then_some(mtu);
         ProbeHeard {
-            address: Ipv4Addr::from_bits(from),
+            address: Ipv4Addr::from_bits(from).into(),
             kind,
             code,
             ttl,

@@ -1,8 +1,9 @@
 //! `route.*`
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use config::IntoInet;
+use ipnet::IpNet;
 use stack::control::RouteView;
 use stack::inet::control::{Hop, RouteError, RouteTarget};
 use stack::inet::route::RouteFlags;
@@ -26,14 +27,15 @@ const FLAGS: [(RouteFlags, &str); 7] = [
 ];
 
 impl Service<'_> {
-    pub(super) fn route_list(&self, vnet: &VnetRef, after: Option<Ipv4Net>) -> Answer {
+    pub(super) fn route_list(&self, vnet: &VnetRef, after: Option<IpNet>) -> Answered {
+        let after = after.map(IntoInet::into_inet).transpose()?;
         let routes = self.stack.routes_after(vnet, after, PAGE);
         let key = |last: &RouteView| last.prefix.to_string().into();
-        Answer::Routes(page(routes, key, |route| self.route(&route)))
+        Ok(Answer::Routes(page(routes, key, |route| self.route(&route))))
     }
 
-    pub(super) fn route_get(&self, vnet: &VnetRef, address: Ipv4Addr) -> Answered {
-        let Some(route) = self.stack.route_to(vnet, address) else {
+    pub(super) fn route_get(&self, vnet: &VnetRef, address: IpAddr) -> Answered {
+        let Some(route) = self.stack.route_to(vnet, address.into_inet()?) else {
             let text = format!("vnet {} has no route to {address}", vnet.name());
             return Err(Refusal::new(Code::NotFound, text, "`netstat -r` shows its routes"));
         };
@@ -51,33 +53,39 @@ impl Service<'_> {
                 path(*slot, None).into_iter().collect()
             }
             Hop::Gateway(paths) => {
-                let show =
-                    |way: &stack::inet::control::GatewayPath| path(way.slot, Some(way.gateway));
+                let show = |way: &stack::inet::control::GatewayPath| {
+                    path(way.slot, Some(way.gateway.into()))
+                };
                 paths.iter().filter_map(show).collect()
             }
             Hop::Blackhole | Hop::Reject => Vec::new(),
         };
         let named = FLAGS.iter().filter(|(flag, _)| flags.contains(*flag));
         let flags = named.map(|(_, name)| (*name).to_owned()).collect();
-        RouteShown { prefix: *prefix, flags, paths }
+        RouteShown { prefix: (*prefix).into(), flags, paths }
     }
 
     pub(super) fn route_add(&mut self, vnet: &VnetRef, routes: Vec<NewRoute>) -> Answered {
         check_room(&routes.iter().map(|route| route.prefix).collect::<Vec<_>>())?;
         let routes = routes
             .into_iter()
-            .map(|NewRoute { prefix, target }| Ok((prefix, self.target(vnet, target)?)))
+            .map(|NewRoute { prefix, target }| {
+                Ok((prefix.into_inet()?, self.target(vnet, target)?))
+            })
             .collect::<Result<Vec<_>, Refusal>>()?;
         self.stack.add_routes(vnet, routes).map_err(|error| of(&error))?;
         Ok(done())
     }
 
     fn target(&self, vnet: &VnetRef, target: Target) -> Result<RouteTarget, Refusal> {
-        target.try_map(Ok, |name| Ok(self.interface(vnet, &name)?.slot))
+        let gateway = |gateway: IpAddr| Ok(gateway.into_inet()?);
+        target.try_map(gateway, |name| Ok(self.interface(vnet, &name)?.slot))
     }
 
-    pub(super) fn route_delete(&mut self, vnet: &VnetRef, prefixes: Vec<Ipv4Net>) -> Answered {
+    pub(super) fn route_delete(&mut self, vnet: &VnetRef, prefixes: Vec<IpNet>) -> Answered {
         check_room(&prefixes)?;
+        let prefixes: Vec<_> =
+            prefixes.into_iter().map(IntoInet::into_inet).collect::<Result<_, _>>()?;
         self.stack.delete_routes(vnet, prefixes).map_err(|error| of(&error))?;
         Ok(done())
     }
@@ -91,12 +99,12 @@ impl Service<'_> {
 }
 
 /// All of one request are changed at once; a prefix that is there twice would be added to itself.
-fn check_room(prefixes: &[Ipv4Net]) -> Result<(), Refusal> {
+fn check_room(prefixes: &[IpNet]) -> Result<(), Refusal> {
     if prefixes.len() > PAGE {
         let text = format!("{} routes in one request", prefixes.len());
         return Err(Refusal::new(Code::BadRequest, text, format!("give at most {PAGE}")));
     }
-    let mut seen: Vec<_> = prefixes.iter().map(Ipv4Net::trunc).collect();
+    let mut seen: Vec<_> = prefixes.iter().map(IpNet::trunc).collect();
     seen.sort_unstable();
     if let Some(pair) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
         let text = format!("{} is in the request twice", pair[0]);

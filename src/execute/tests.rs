@@ -1,11 +1,11 @@
-//! Requests against a vnet that is being destroyed, by a real client.
+//! Requests against a vnet that is being destroyed, by a real client; requests with addresses of IPv6.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
 use pmd::numa::Pools;
 use pmd::test_support;
-use serde_json::Value;
+use serde_json::{Value, json};
 use vnet::Vnets;
 
 use super::*;
@@ -106,6 +106,51 @@ fn every_command_about_a_dying_vnet_is_refused_by_name() {
     }
     drop(held);
     assert_eq!(stack.shutdown(), 0, "a vnet that could not be freed");
+}
+
+#[test]
+fn addresses_of_ipv6_are_refused_and_change_nothing() {
+    let eal = test_support::eal();
+    let pools = Pools::create(&eal, &[], 1023, 64).expect("a pool");
+    let mut stack = testing::stack(&pools);
+    let config = config::parse("test.toml", "[[vnet]]\nname = 'vnet0'\n", &one_cpu());
+    let config = config.expect("good");
+    let mut ports = Ports::open(&config, &eal, &pools).expect("no ports");
+    let mut configurator =
+        Configurator::start("test.toml".into(), config, one_cpu()).expect("a thread");
+    let vnet = stack.create_vnet(stack::control::VNET0).expect("the base vnet");
+    let (stack, ports, streams) = (&mut stack, &mut ports, &mut Streams::default());
+    let configurator = &mut configurator;
+    let mut service = Service { stack, ports, workers: &mut [], streams, configurator };
+    for command in [
+        json!({"command": "address.add", "interface": "lo0", "address": "2001:db8::1/64"}),
+        json!({"command": "address.delete", "interface": "lo0", "address": "2001:db8::1"}),
+        json!({"command": "route.list", "after": "2001:db8::/32"}),
+        json!({"command": "route.get", "address": "2001:db8::1"}),
+        json!({"command": "route.add", "routes": [
+            {"prefix": "10.0.0.0/8", "target": "blackhole"},
+            {"prefix": "2001:db8::/32", "target": "blackhole"},
+        ]}),
+        json!({"command": "route.add", "routes": [
+            {"prefix": "10.0.0.0/8", "target": {"via": ["2001:db8::1"]}},
+        ]}),
+        json!({"command": "route.delete", "prefixes": ["2001:db8::/32"]}),
+        json!({"command": "arp.list", "after": [1, "2001:db8::1"]}),
+        json!({"command": "arp.set", "address": "2001:db8::1", "mac": "02:00:00:00:00:01"}),
+        json!({"command": "arp.delete", "address": "2001:db8::1"}),
+        json!({"command": "probe.send", "address": "2001:db8::1"}),
+        json!({"command": "probe.send", "address": "127.0.0.1", "source": "2001:db8::1"}),
+    ] {
+        let text = command.to_string();
+        let command = serde_json::from_value(command).expect("a command");
+        let refusal = service.execute_in(&vnet, command).expect_err(&text);
+        assert_eq!(refusal.code, Code::BadRequest, "{text}: {refusal}");
+        assert!(refusal.message.contains("no inet6 module"), "{text}: {refusal}");
+        assert!(refusal.cure.contains("2001:db8"), "{text}: {refusal}");
+    }
+    assert!(service.stack.routes_after(&vnet, None, PAGE).is_empty());
+    drop(vnet);
+    assert_eq!(service.stack.shutdown(), 0, "a vnet that could not be freed");
 }
 
 fn one_cpu() -> config::Host {

@@ -1,9 +1,9 @@
 //! What is answered. Counters are maps from FreeBSD's or DPDK's names to numbers.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -201,7 +201,7 @@ pub(crate) struct InterfaceShown {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) link: Option<bool>,
     /// Its addresses with the length of their networks' prefixes.
-    pub(crate) addresses: Vec<Ipv4Net>,
+    pub(crate) addresses: Vec<IpNet>,
     /// FreeBSD's `if_data`.
     pub(crate) counters: BTreeMap<String, u64>,
 }
@@ -228,7 +228,7 @@ pub(crate) struct EpairMade {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RouteShown {
     /// Its prefix.
-    pub(crate) prefix: Ipv4Net,
+    pub(crate) prefix: IpNet,
     /// FreeBSD's names in lower case: up, gateway, host, static, pinned, local, broadcast, reject, blackhole.
     pub(crate) flags: Vec<String>,
     /// The ways that it leads; none for blackhole and reject.
@@ -244,14 +244,14 @@ pub(crate) struct PathShown {
     pub(crate) index: u16,
     /// The gateway; none if the destinations are on the interface's link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) gateway: Option<IpAddr>,
 }
 
 /// The route of one address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RouteFound {
     /// What was asked.
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     /// The route.
     #[serde(flatten)]
     pub(crate) route: RouteShown,
@@ -261,7 +261,7 @@ pub(crate) struct RouteFound {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NeighborShown {
     /// Its address.
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     /// Our interface.
     pub(crate) interface: String,
     /// Our interface's index in the vnet.
@@ -324,7 +324,7 @@ pub(crate) struct ProbeSent {
     /// Its number, by which the vnet's answer can be asked for.
     pub(crate) probe: u32,
     /// The address that it was sent from.
-    pub(crate) source: Ipv4Addr,
+    pub(crate) source: IpAddr,
 }
 
 /// What is known of a probe.
@@ -343,7 +343,7 @@ pub(crate) struct ProbeShown {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProbeHeard {
     /// Who sent it.
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     /// ICMP type.
     #[serde(rename = "type")]
     pub(crate) kind: u8,

@@ -1,9 +1,9 @@
 //! What can be asked. The names are those of FreeBSD's commands where there is one.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use config::PortWish;
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wire::MacAddr;
@@ -111,33 +111,33 @@ commands! {
         epair: Option<String>,
     },
     /// Gives an interface an address.
-    "address.add" => AddressAdd { interface: String, address: Ipv4Net },
+    "address.add" => AddressAdd { interface: String, address: IpNet },
     /// Takes an address from an interface, with the routes and neighbours of its network.
-    "address.delete" => AddressDelete { interface: String, address: Ipv4Addr },
+    "address.delete" => AddressDelete { interface: String, address: IpAddr },
     /// The vnet's routes, one page.
     "route.list" => RouteList {
         /// The last prefix of the page before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        after: Option<Ipv4Net>,
+        after: Option<IpNet>,
     },
     /// Adds routes, all or none.
     "route.add" => RouteAdd { routes: Vec<NewRoute> },
     /// Deletes routes, all or none.
-    "route.delete" => RouteDelete { prefixes: Vec<Ipv4Net> },
+    "route.delete" => RouteDelete { prefixes: Vec<IpNet> },
     /// The route that a packet to this address would take.
-    "route.get" => RouteGet { address: Ipv4Addr },
+    "route.get" => RouteGet { address: IpAddr },
     /// Deletes routes that somebody added, up to a page of them.
     "route.flush" => RouteFlush {},
     /// The vnet's neighbours, one page.
     "arp.list" => ArpList {
         /// Interface index and address of the last neighbour of the page before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        after: Option<(u16, Ipv4Addr)>,
+        after: Option<(u16, IpAddr)>,
     },
     /// Sets a neighbour that is never asked for.
-    "arp.set" => ArpSet { address: Ipv4Addr, mac: MacAddr },
+    "arp.set" => ArpSet { address: IpAddr, mac: MacAddr },
     /// Deletes a neighbour.
-    "arp.delete" => ArpDelete { address: Ipv4Addr },
+    "arp.delete" => ArpDelete { address: IpAddr },
     /// The sysctl of that name, or all below it.
     "sysctl.get" => SysctlGet {
         #[serde(default)]
@@ -162,7 +162,7 @@ commands! {
     },
     /// Sends an echo request or a UDP datagram, whose answer can be asked for.
     "probe.send" => ProbeSend {
-        address: Ipv4Addr,
+        address: IpAddr,
         #[serde(default)]
         kind: Probe,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,7 +171,7 @@ commands! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         size: Option<u16>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        source: Option<Ipv4Addr>,
+        source: Option<IpAddr>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         dont_fragment: bool,
         /// How long somebody waits for the answer.
@@ -303,13 +303,13 @@ fn is_false(value: &bool) -> bool {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRoute {
     /// Its prefix.
-    pub(crate) prefix: Ipv4Net,
+    pub(crate) prefix: IpNet,
     /// Where it leads.
     pub(crate) target: Target,
 }
 
 /// Where a route leads; interfaces have names.
-pub(crate) type Target = wire::RouteTarget<Ipv4Addr, String>;
+pub(crate) type Target = wire::RouteTarget<IpAddr, String>;
 
 /// What a probe is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -78,6 +78,12 @@ impl Refusal {
 
 impl std::error::Error for Refusal {}
 
+impl From<config::NoInet6> for Refusal {
+    fn from(error: config::NoInet6) -> Self {
+        Self::of(Code::BadRequest, &error, "give an IPv4 address")
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\nhelp: {}", self.message, self.cure)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Id, Refusal};
@@ -150,7 +150,7 @@ pub(crate) struct EventShown {
     pub(crate) count: Option<u64>,
     /// The first few of the routes' prefixes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) prefixes: Vec<Ipv4Net>,
+    pub(crate) prefixes: Vec<IpNet>,
 }
 
 /// A packet that was captured.

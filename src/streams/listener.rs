@@ -1,5 +1,6 @@
 //! A stream of events.
 
+use ipnet::{IpNet, Ipv4Net};
 use stack::control::{Event, EventKind};
 
 use crate::control::Outbox;
@@ -44,7 +45,7 @@ impl Listener {
 pub(super) fn shown(event: Event, sequence: u64, time_ns: u64) -> EventShown {
     let Event { kind, vnet, interface, port, from, address, mac, prefixes, count } = event;
     // A host is shown as an address.
-    let text = |net: ipnet::Ipv4Net| match net.prefix_len() {
+    let text = |net: Ipv4Net| match net.prefix_len() {
         32 => net.addr().to_string(),
         _ => net.to_string(),
     };
@@ -59,6 +60,6 @@ pub(super) fn shown(event: Event, sequence: u64, time_ns: u64) -> EventShown {
         address: address.map(text),
         mac: mac.map(|mac| mac.to_string()),
         count,
-        prefixes,
+        prefixes: prefixes.into_iter().map(IpNet::from).collect(),
     }
 }

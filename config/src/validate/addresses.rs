@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::Check;
 use crate::diagnostic::{Diagnostic, Rule, Span};
+use crate::inet::{IntoInet, NoInet6};
 
 /// What a prefix stands for, which decides what an error proposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,15 +79,24 @@ pub(super) fn address(check: &mut Check<'_>, given: &Spanned<String>) -> Option<
     parsed
 }
 
-/// The warning about IPv6: `what` is not used.
-pub(super) fn no_inet6(what: impl std::fmt::Display, span: Span) -> Diagnostic {
-    Diagnostic::at(
-        Rule::NoInet6,
-        span,
-        format!("this build has no inet6 module: {what} is not used"),
-        "IPv6",
-        "nothing else is affected; delete it, or keep it for a build that has inet6",
-    )
+/// The address or prefix, if the stack can use it; else warns that `what` is not used.
+pub(super) fn usable<T: IntoInet>(
+    check: &mut Check<'_>,
+    given: T,
+    what: impl std::fmt::Display,
+    span: Span,
+) -> Option<T::Inet> {
+    let usable = given.into_inet().ok();
+    if usable.is_none() {
+        check.report(Diagnostic::at(
+            Rule::NoInet6,
+            span,
+            format!("{}: {what} is not used", NoInet6::CAUSE),
+            "IPv6",
+            "nothing else is affected; delete it, or keep it for a build that has inet6",
+        ));
+    }
+    usable
 }
 
 /// Why an interface cannot have the address, and what it could have; `None` if it can.
@@ -114,12 +124,14 @@ pub(super) fn unusable(network: Ipv4Net, loopback: bool) -> Option<(&'static str
     if address.octets()[0] >= 240 {
         return own_class("240.0.0.0/4 is reserved (RFC 1112)");
     }
-    end_of_prefix(network).map(|why| (why, hosts_of(network)))
+    end_of_prefix(network.into())
 }
 
-/// Whether the address is its prefix's first or last one, which a /31 or /32 lets hosts have.
-pub(super) fn end_of_prefix(network: Ipv4Net) -> Option<&'static str> {
-    if network.prefix_len() >= 31 {
+/// Why the address is no host's, and which are: it is its prefix's first or last one, which a /31 or /32 lets hosts have.
+/// IPv6 has no broadcast address, and its networks' own ones are routers' (RFC 4291 section 2.6.1).
+pub(super) fn end_of_prefix(network: IpNet) -> Option<(&'static str, String)> {
+    let IpNet::V4(network) = network else { return None };
+    let why = if network.prefix_len() >= 31 {
         None
     } else if network.addr() == network.network() {
         Some("the address of the network itself")
@@ -127,11 +139,12 @@ pub(super) fn end_of_prefix(network: Ipv4Net) -> Option<&'static str> {
         Some("the broadcast address of the network")
     } else {
         None
-    }
+    };
+    why.map(|why| (why, hosts_of(network)))
 }
 
 /// `the hosts of PREFIX are FIRST to LAST`; for a prefix of at least four addresses.
-pub(super) fn hosts_of(network: Ipv4Net) -> String {
+fn hosts_of(network: Ipv4Net) -> String {
     let next = |address: Ipv4Addr, step: i64| {
         let number = i64::from(u32::from(address)) + step;
         Ipv4Addr::from(u32::try_from(number).unwrap_or(0))

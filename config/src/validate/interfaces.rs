@@ -146,21 +146,18 @@ fn interface_addresses(
     interface: &IfName,
     given: Option<Spanned<List<Spanned<String>>>>,
     links: &mut Links,
-) -> Vec<Ipv4Net> {
+) -> Vec<IpNet> {
     let mut usable = Vec::new();
     for given in given.into_iter().flat_map(|list| list.into_inner().0) {
-        match addresses::prefix(check, &given, Use::Address) {
-            None => links.complete = false,
-            Some(IpNet::V6(address)) => {
-                check.report(addresses::no_inet6(address, given.span()));
-            }
-            Some(IpNet::V4(network)) => {
-                host_address(check, network, interface, given.span());
-                usable.push(network);
-                let interface = interface.clone();
-                links.add(check, Connected { network, interface, span: given.span() });
-            }
-        }
+        let Some(network) = addresses::prefix(check, &given, Use::Address) else {
+            links.complete = false;
+            continue;
+        };
+        let Some(inet) = addresses::usable(check, network, network, given.span()) else { continue };
+        host_address(check, inet, interface, given.span());
+        usable.push(network);
+        let interface = interface.clone();
+        links.add(check, Connected { network, interface, span: given.span() });
     }
     usable
 }

@@ -2,9 +2,9 @@
 //! routes are checked against it.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::{Check, addresses};
 use crate::diagnostic::{Diagnostic, Rule, Span};
@@ -15,7 +15,7 @@ use crate::nearest::list;
 #[derive(Clone, Debug)]
 pub(super) struct Connected {
     /// The address with the length of its prefix.
-    pub(super) network: Ipv4Net,
+    pub(super) network: IpNet,
     pub(super) interface: IfName,
     pub(super) span: Span,
 }
@@ -35,9 +35,9 @@ pub(super) struct Links {
     pub(super) interfaces: Vec<IfName>,
     connected: Vec<Connected>,
     /// The first entry of `connected` with an address.
-    own: BTreeMap<Ipv4Addr, usize>,
+    own: BTreeMap<IpAddr, usize>,
     /// The first entry of `connected` with a prefix.
-    prefixes: BTreeMap<Ipv4Net, usize>,
+    prefixes: BTreeMap<IpNet, usize>,
     /// False if an address could not be read: what it would reach is unknown.
     pub(super) complete: bool,
 }
@@ -76,28 +76,28 @@ impl Links {
     }
 
     /// The vnet's own address, if it is one.
-    pub(super) fn own(&self, address: Ipv4Addr) -> Option<&Connected> {
+    pub(super) fn own(&self, address: IpAddr) -> Option<&Connected> {
         self.own.get(&address).map(|&at| &self.connected[at])
     }
 
     /// The entry whose connected prefix is exactly this one.
-    pub(super) fn connected(&self, prefix: Ipv4Net) -> Option<&Connected> {
+    pub(super) fn connected(&self, prefix: IpNet) -> Option<&Connected> {
         self.prefixes.get(&prefix).map(|&at| &self.connected[at])
     }
 
     /// The entry with the longest connected prefix that holds the address; `lo0` reaches nobody.
-    pub(super) fn reach(&self, address: Ipv4Addr) -> Option<&Connected> {
-        (1..=32)
+    pub(super) fn reach(&self, address: IpAddr) -> Option<&Connected> {
+        (1..=IpNet::from(address).prefix_len())
             .rev()
-            .filter_map(|length| Ipv4Net::new(address, length).ok())
+            .filter_map(|length| IpNet::new(address, length).ok())
             .filter_map(|prefix| self.connected(prefix.trunc()))
             .find(|connected| !connected.is_loopback())
     }
 
     /// The entry that makes the route with this prefix: for its network, for the address itself, or for an end of its
     /// network. On `lo0` a network is nowhere.
-    pub(super) fn routed(&self, prefix: Ipv4Net) -> Option<&Connected> {
-        let host = Some(prefix.addr()).filter(|_| prefix.prefix_len() == 32);
+    pub(super) fn routed(&self, prefix: IpNet) -> Option<&Connected> {
+        let host = Some(prefix.addr()).filter(|_| prefix.prefix_len() == prefix.max_prefix_len());
         self.connected(prefix)
             .filter(|connected| !connected.is_loopback())
             .or_else(|| self.own(host?))
@@ -105,9 +105,9 @@ impl Links {
     }
 
     /// An entry that has this address as the end of its network.
-    fn ends_at(&self, address: Ipv4Addr) -> Option<&Connected> {
+    fn ends_at(&self, address: IpAddr) -> Option<&Connected> {
         (1..=30)
-            .filter_map(|length| Ipv4Net::new(address, length).ok())
+            .filter_map(|length| IpNet::new(address, length).ok())
             .filter(|network| addresses::end_of_prefix(*network).is_some())
             .filter_map(|network| self.connected(network.trunc()))
             .find(|connected| !connected.is_loopback())
@@ -122,15 +122,15 @@ impl Links {
             }) else {
                 continue;
             };
-            let seen = Ipv4Net::new(address, other.network.prefix_len()).unwrap_or(other.network);
-            let why = addresses::end_of_prefix(seen).unwrap_or_default();
+            let seen = IpNet::new(address, other.network.prefix_len()).unwrap_or(other.network);
+            let (why, cure) = addresses::end_of_prefix(seen).unwrap_or_default();
             check.report(
                 Diagnostic::at(
                     Rule::AddressNotHost,
                     own.span.clone(),
                     format!("{address} is an end of {}", seen.trunc()),
                     why,
-                    addresses::hosts_of(seen),
+                    cure,
                 )
                 .also(other.span.clone(), "in this network"),
             );
@@ -222,7 +222,8 @@ mod tests {
         let mut check = Check { source: &source, host: &host, found: &mut found };
         let mut links = Links::new("red");
         for (at, (interface, byte, length)) in entries.iter().enumerate() {
-            let network = Ipv4Net::new(Ipv4Addr::new(10, 0, 0, *byte), *length).expect("a prefix");
+            let address = IpAddr::from([10, 0, 0, *byte]);
+            let network = IpNet::new(address, *length).expect("a prefix");
             let interface = IfName(format!("em{interface}"));
             links.add(&mut check, Connected { network, interface, span: at..at });
         }
@@ -251,14 +252,14 @@ mod tests {
         #[test]
         fn the_longest_prefix_reaches(entries in entries(), byte in 0_u8..128) {
             let (links, _) = links(&entries);
-            let address = Ipv4Addr::new(10, 0, 0, byte);
+            let address = IpAddr::from([10, 0, 0, byte]);
             let longest = links
                 .connected
                 .iter()
                 .map(|connected| connected.network)
                 .filter(|network| network.contains(&address))
                 .map(|network| network.trunc())
-                .max_by_key(Ipv4Net::prefix_len);
+                .max_by_key(IpNet::prefix_len);
             let reached = links.reach(address).map(|connected| connected.network.trunc());
             prop_assert_eq!(reached, longest);
         }
@@ -269,11 +270,11 @@ mod tests {
         let (mut links, _) = links(&[]);
         let (host, source) = (Host::default(), Source { file_name: "", text: "" });
         let mut found = Vec::new();
-        let network: Ipv4Net = "10.0.0.1/24".parse().expect("a prefix");
+        let network: IpNet = "10.0.0.1/24".parse().expect("a prefix");
         let interface = IfName(IfName::LOOPBACK.to_owned());
         let mut check = Check { source: &source, host: &host, found: &mut found };
         links.add(&mut check, Connected { network, interface, span: 0..0 });
-        assert!(links.reach(Ipv4Addr::new(10, 0, 0, 2)).is_none());
-        assert!(links.own(Ipv4Addr::new(10, 0, 0, 1)).is_some());
+        assert!(links.reach([10, 0, 0, 2].into()).is_none());
+        assert!(links.own([10, 0, 0, 1].into()).is_some());
     }
 }

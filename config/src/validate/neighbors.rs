@@ -1,9 +1,9 @@
 //! `[[vnet.neighbor]]`: static ARP entries.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use toml::Spanned;
 
 use super::links::Links;
@@ -26,20 +26,15 @@ fn neighbor(
     check: &mut Check<'_>,
     raw: raw::Neighbor,
     links: &Links,
-    first_use: &mut BTreeMap<(IfName, Ipv4Addr), Span>,
+    first_use: &mut BTreeMap<(IfName, IpAddr), Span>,
 ) -> Option<Neighbor> {
     let raw::Neighbor { interface, address, mac } = raw;
     let interface = interface.and_then(|given| known_interface(check, &given, links));
     let mac = mac.and_then(|given| scalars::mac(check, &given));
     let given = address?;
-    let address = match addresses::address(check, &given)? {
-        IpAddr::V4(address) => address,
-        IpAddr::V6(address) => {
-            let what = format!("the neighbor {address}");
-            check.report(addresses::no_inet6(what, given.span()));
-            return None;
-        }
-    };
+    let address = addresses::address(check, &given)?;
+    let what = format_args!("the neighbor {address}");
+    let _usable = addresses::usable(check, address, what, given.span())?;
     let interface = interface?;
     if let Some(first) = first_use.insert((interface.clone(), address), given.span()) {
         check.report(
@@ -107,7 +102,7 @@ fn others(links: &Links) -> String {
 
 /// A neighbor is another host in a connected prefix of the interface.
 fn on_link(
-    address: Ipv4Addr,
+    address: IpAddr,
     span: Span,
     interface: &IfName,
     links: &Links,
@@ -126,18 +121,17 @@ fn on_link(
             Ok(())
         };
     };
-    let seen = Ipv4Net::new(address, prefix.network.prefix_len()).unwrap_or(prefix.network);
+    let seen = IpNet::new(address, prefix.network.prefix_len()).unwrap_or(prefix.network);
     match addresses::end_of_prefix(seen) {
         None => Ok(()),
-        Some(why) => {
+        Some((why, cure)) => {
             let message = format!("no neighbor can have the address {address}");
-            let cure = addresses::hosts_of(seen);
             Err(Diagnostic::at(Rule::AddressNotHost, span, message, why, cure))
         }
     }
 }
 
-fn off_link(address: Ipv4Addr, span: Span, interface: &IfName, links: &Links) -> Diagnostic {
+fn off_link(address: IpAddr, span: Span, interface: &IfName, links: &Links) -> Diagnostic {
     let prefixes = list(links.of(interface.as_str()).map(|own| own.network.trunc().to_string()));
     let cure = match (links.reach(address), prefixes.as_str()) {
         (Some(other), _) => format!("write interface = \"{}\"", other.interface),

@@ -1,9 +1,9 @@
 //! `via` of a route: routers and interfaces.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use toml::Spanned;
 
 use super::links::Links;
@@ -11,6 +11,7 @@ use super::{Check, addresses, neighbors};
 use crate::decode::OneOrMany;
 use crate::defaults::NEXT_HOPS_MAX;
 use crate::diagnostic::{Diagnostic, Rule, Span};
+use crate::inet::IntoInet;
 use crate::model::{Gateway, IfName, RouteTarget};
 
 /// One entry of `via`.
@@ -114,9 +115,9 @@ fn next_hop(
     if let Some(prefix) = prefix.filter(|prefix| prefix.addr().is_ipv4() != address.is_ipv4()) {
         return Err(family_mixed(given, prefix));
     }
-    match address {
-        IpAddr::V4(address) => gateway(address, given.span(), links),
-        IpAddr::V6(_) => Ok(None),
+    match address.into_inet() {
+        Ok(_) => gateway(address, given.span(), links),
+        Err(_) => Ok(None),
     }
 }
 
@@ -163,7 +164,7 @@ fn interface(given: &Spanned<String>, links: &Links) -> Result<IfName, Diagnosti
 }
 
 /// A router must be another host on a connected network (RFC 1812 section 5.2.4.2).
-fn gateway(address: Ipv4Addr, span: Span, links: &Links) -> Result<Option<NextHop>, Diagnostic> {
+fn gateway(address: IpAddr, span: Span, links: &Links) -> Result<Option<NextHop>, Diagnostic> {
     if let Some(own) = links.own(address) {
         let message = format!("the next hop {address} is {} itself", own.interface);
         let cure = "give the address of the router on the other end of the link";
@@ -173,17 +174,16 @@ fn gateway(address: Ipv4Addr, span: Span, links: &Links) -> Result<Option<NextHo
     let Some(connected) = links.reach(address) else {
         return if links.complete { Err(unreachable(address, span, links)) } else { Ok(None) };
     };
-    let seen = Ipv4Net::new(address, connected.network.prefix_len()).unwrap_or(connected.network);
-    if let Some(why) = addresses::end_of_prefix(seen) {
+    let seen = IpNet::new(address, connected.network.prefix_len()).unwrap_or(connected.network);
+    if let Some((why, cure)) = addresses::end_of_prefix(seen) {
         let message = format!("no router can have the address {address}");
-        let cure = addresses::hosts_of(seen);
         return Err(Diagnostic::at(Rule::AddressNotHost, span, message, why, cure));
     }
     let interface = connected.interface.clone();
     Ok(Some(NextHop::Gateway(Gateway { address, interface })))
 }
 
-fn unreachable(address: Ipv4Addr, span: Span, links: &Links) -> Diagnostic {
+fn unreachable(address: IpAddr, span: Span, links: &Links) -> Diagnostic {
     let vnet = &links.vnet;
     let reachable = links.reachable();
     let cure = if reachable.is_empty() {

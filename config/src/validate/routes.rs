@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use toml::Spanned;
 
 use super::addresses::{self, Use};
@@ -10,6 +10,7 @@ use super::links::Links;
 use super::{Check, next_hops, scalars};
 use crate::decode::OneOrMany;
 use crate::diagnostic::{Diagnostic, Rule, Span};
+use crate::inet::IntoInet;
 use crate::model::{Route, RouteTarget};
 use crate::raw;
 
@@ -27,10 +28,8 @@ fn route(
     let raw::Route { prefix, via, action } = raw;
     let prefix = prefix.and_then(|given| destinations(check, &given, links, first_use));
     let target = target(check, via, action, prefix, links);
-    match prefix? {
-        IpNet::V4(prefix) => Some(Route { prefix, target: target? }),
-        IpNet::V6(_) => None,
-    }
+    let prefix = prefix.filter(|prefix| prefix.into_inet().is_ok())?;
+    Some(Route { prefix, target: target? })
 }
 
 /// The prefix without host bits, after reporting what is wrong with it.
@@ -61,18 +60,15 @@ fn destinations(
         return Some(masked);
     }
     let _ = first_use.insert(masked, given.span());
-    match masked {
-        IpNet::V4(masked) => not_connected(check, masked, given.span(), links),
-        IpNet::V6(masked) => {
-            let what = format!("the route to {masked}");
-            check.report(addresses::no_inet6(what, given.span()));
-        }
+    let what = format_args!("the route to {masked}");
+    if addresses::usable(check, masked, what, given.span()).is_some() {
+        not_connected(check, masked, given.span(), links);
     }
     Some(masked)
 }
 
 /// A connected prefix has its route from the interface (FreeBSD: `EEXIST`).
-fn not_connected(check: &mut Check<'_>, prefix: Ipv4Net, span: Span, links: &Links) {
+fn not_connected(check: &mut Check<'_>, prefix: IpNet, span: Span, links: &Links) {
     let Some(connected) = links.routed(prefix) else { return };
     check.report(
         Diagnostic::at(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::Check;
 use super::limits::Places;
@@ -14,7 +14,7 @@ use crate::model::{Attachment, Interface, SysctlValue, Vnet};
 pub(super) fn check(check: &mut Check<'_>, vnet: &Vnet, name: Span, places: &Places) {
     let is_loopback = |one: &&Interface| one.attachment == Attachment::Loopback;
     let others = vnet.interfaces.len() - vnet.interfaces.iter().filter(is_loopback).count();
-    let of_addresses: BTreeSet<Ipv4Net> = vnet.interfaces.iter().flat_map(routed_by).collect();
+    let of_addresses: BTreeSet<IpNet> = vnet.interfaces.iter().flat_map(routed_by).collect();
     let routes = vnet.routes.len() + of_addresses.len();
     let sizes = [
         ("interfaces", "net.vnet.maxinterfaces", VNET_INTERFACES_DEFAULT, 1 + others, "with lo0"),
@@ -54,13 +54,14 @@ pub(super) fn check(check: &mut Check<'_>, vnet: &Vnet, name: Span, places: &Pla
 }
 
 /// The prefixes to which the addresses of an interface bring routes: themselves, and on a link their networks with both
-/// ends (RFC 3021: a /31 has none). Addresses may share a network.
-fn routed_by(interface: &Interface) -> impl Iterator<Item = Ipv4Net> {
+/// ends (RFC 3021: a /31 has none, and IPv6 has no broadcasts). Addresses may share a network.
+fn routed_by(interface: &Interface) -> impl Iterator<Item = IpNet> {
     let is_link = interface.attachment != Attachment::Loopback;
     interface.addresses.iter().flat_map(move |network| {
-        let ends = [network.network(), network.broadcast()].map(Ipv4Net::from);
-        let ends = ends.into_iter().filter(move |_| is_link && network.prefix_len() < 31);
-        let own = [Ipv4Net::from(network.addr())];
+        let ends = [network.network(), network.broadcast()].map(IpNet::from);
+        let has_ends = matches!(network, IpNet::V4(network) if network.prefix_len() < 31);
+        let ends = ends.into_iter().filter(move |_| is_link && has_ends);
+        let own = [IpNet::from(network.addr())];
         own.into_iter().chain(ends).chain(is_link.then(|| network.trunc()))
     })
 }

@@ -2,13 +2,13 @@
 //! there, what goes must be there, and what something needs goes after it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use config::{
     Attachment, Change, Config, EpairEnd, Gateway, IfName, RouteTarget, SysctlValue, Vnet,
     VnetChange, VnetName,
 };
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use wire::MacAddr;
 
 /// A configuration.
@@ -24,8 +24,8 @@ pub(crate) struct State {
 struct Content {
     sysctls: BTreeMap<String, SysctlValue>,
     interfaces: BTreeMap<String, Link>,
-    neighbors: BTreeMap<(String, Ipv4Addr), MacAddr>,
-    routes: BTreeMap<Ipv4Net, Target>,
+    neighbors: BTreeMap<(String, IpAddr), MacAddr>,
+    routes: BTreeMap<IpNet, Target>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ struct Link {
     mac: Option<MacAddr>,
     mtu: u16,
     up: bool,
-    addresses: Vec<Ipv4Net>,
+    addresses: Vec<IpNet>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -117,7 +117,7 @@ impl Content {
                     lost.len() + new.difference(&old).count() <= 1 && from != to,
                     "several at once"
                 );
-                let goes = |(on, addr): &(String, Ipv4Addr)| {
+                let goes = |(on, addr): &(String, IpAddr)| {
                     on == interface.as_str() && lost.iter().any(|network| network.contains(addr))
                 };
                 assert!(!self.neighbors.keys().any(goes), "a neighbour would go along");

@@ -1,13 +1,13 @@
 //! Random configurations of a small world, so that two of them have much in common.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use config::{
     Attachment, Config, CpuId, Dpdk, Gateway, Histograms, Hugepages, IfName, Interface, LogFormat,
     LogTarget, Neighbor, Port, PortName, Route, RouteTarget, Sysctl, SysctlValue, VlanId, Vnet,
     VnetName,
 };
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use proptest::prelude::*;
 use wire::MacAddr;
 
@@ -189,7 +189,7 @@ fn epair(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
 /// One of six networks, of which an interface has each once, and a vnet none on two interfaces.
 fn address(vnet: &mut Vnet, [a, b, c]: [u8; 3]) {
     let network = Ipv4Addr::new(10, b % 6, 0, 1 + c % 2);
-    let network = Ipv4Net::new(network, 24).expect("a length");
+    let network = IpNet::new(network.into(), 24).expect("a length");
     let overlaps = |interface: &Interface| {
         interface.addresses.iter().any(|other| other.contains(&network.addr()))
     };
@@ -213,13 +213,14 @@ fn sysctl(vnet: &mut Vnet, [a, b]: [u8; 2]) {
 }
 
 /// A host of one of the vnet's networks, and the interface that reaches it.
-fn host(vnet: &Vnet, number: u8) -> Option<(Ipv4Addr, IfName)> {
+fn host(vnet: &Vnet, number: u8) -> Option<(IpAddr, IfName)> {
     let links = vnet.interfaces.iter().filter(|one| one.attachment != Attachment::Loopback);
     let networks = links.flat_map(|one| one.addresses.iter().map(|network| (*network, &one.name)));
     let networks: Vec<_> = networks.collect();
     let (network, name) = networks.get(usize::from(number) % networks.len().max(1))?;
-    let [a, b, c, _] = network.addr().octets();
-    Some((Ipv4Addr::new(a, b, c, 100 + number % 4), (*name).clone()))
+    let IpAddr::V4(address) = network.addr() else { return None };
+    let [a, b, c, _] = address.octets();
+    Some((Ipv4Addr::new(a, b, c, 100 + number % 4).into(), (*name).clone()))
 }
 
 fn neighbor(vnet: &mut Vnet, [a, b, c]: [u8; 3]) {
@@ -232,9 +233,9 @@ fn neighbor(vnet: &mut Vnet, [a, b, c]: [u8; 3]) {
 
 fn route(vnet: &mut Vnet, [a, b, c, d]: [u8; 4]) {
     let prefix = match a % 6 {
-        0 => Ipv4Net::default(),
+        0 => Ipv4Net::default().into(),
         1 => "10.5.0.0/24".parse().expect("a prefix"),
-        n => Ipv4Net::new(Ipv4Addr::new(172, 16 + n, 0, 0), 16).expect("a length"),
+        n => IpNet::new(Ipv4Addr::new(172, 16 + n, 0, 0).into(), 16).expect("a length"),
     };
     let connected = vnet.interfaces.iter().flat_map(|interface| &interface.addresses);
     if connected.into_iter().any(|network| network.trunc() == prefix)
