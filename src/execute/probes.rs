@@ -1,6 +1,5 @@
 //! `probe.*`
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use config::IntoInet;
@@ -74,16 +73,7 @@ fn shown(probe: u32, state: ProbeState) -> ProbeShown {
     let heard = |ProbeAnswer { heard, rtt_ns, duplicates }: ProbeAnswer| {
         let Heard { from, kind, code, ttl, bytes, mtu } = heard;
         let mtu = (mtu > 0).then_some(mtu);
-        ProbeHeard {
-            address: Ipv4Addr::from_bits(from).into(),
-            kind,
-            code,
-            ttl,
-            bytes,
-            mtu,
-            rtt_ns,
-            duplicates,
-        }
+        ProbeHeard { address: from.into(), kind, code, ttl, bytes, mtu, rtt_ns, duplicates }
     };
     ProbeShown { probe, state: name.to_owned(), heard: answer.map(heard) }
 }

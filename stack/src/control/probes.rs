@@ -246,7 +246,7 @@ impl Stack {
             if book.is_too_fast(now) {
                 return Err(ProbeError::TooFast);
             }
-            let number = book.begin(spec.kind, spec.address.to_bits(), now, now + spec.wait);
+            let number = book.begin(spec.kind, spec.address, now, now + spec.wait);
             let number = number.ok_or(ProbeError::TooMany)?;
             Ok((number, book.table().name(spec.kind, number)))
         });

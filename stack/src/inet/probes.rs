@@ -1,6 +1,7 @@
 //! Probes: echo requests and datagrams of our own whose answers somebody waits for. The control thread makes them, the
 //! worker that sends one notes when, and the worker that receives the answer notes what it is.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::time::Nanos;
@@ -57,7 +58,7 @@ pub struct ProbeName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
     /// Who sent it, host byte order.
-    pub from: u32,
+    pub from: Ipv4Addr,
     /// ICMP type.
     pub kind: u8,
     /// ICMP code.
@@ -153,14 +154,14 @@ impl Probes {
 
     /// Waits for the answer to a probe to `target`. False when a worker is just writing into its place.
     #[must_use]
-    pub fn expect(&self, number: ProbeNumber, kind: ProbeKind, target: u32) -> bool {
+    pub fn expect(&self, number: ProbeNumber, kind: ProbeKind, target: Ipv4Addr) -> bool {
         let Some(entry) = self.entries.get(number.place()) else { return false };
         let old = entry.state.load(Ordering::Acquire);
         let idle = State { phase: IDLE, ..State::of(old) }.word();
         let free = State::of(old).phase != TAKEN
             && entry.state.compare_exchange(old, idle, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if free {
-            entry.target.store(target, Ordering::Relaxed);
+            entry.target.store(target.to_bits(), Ordering::Relaxed);
             entry.sent.store(0, Ordering::Relaxed);
             let state = State { number, kind: kind as u8, duplicates: 0, phase: WAITING };
             entry.state.store(state.word(), Ordering::Release);
@@ -179,7 +180,13 @@ impl Probes {
 
     /// A worker received what may answer a probe; `target` is where the probe went, if the answer says so. True when
     /// somebody waits for it.
-    pub fn answered(&self, name: ProbeName, target: Option<u32>, heard: Heard, now: Nanos) -> bool {
+    pub fn answered(
+        &self,
+        name: ProbeName,
+        target: Option<Ipv4Addr>,
+        heard: Heard,
+        now: Nanos,
+    ) -> bool {
         let place = match name.kind {
             ProbeKind::Echo => usize::from(name.second) % PROBES,
             ProbeKind::Udp => usize::from(name.second.wrapping_sub(PROBE_PORT)),
@@ -188,7 +195,9 @@ impl Probes {
         let word = entry.state.load(Ordering::Acquire);
         let state = State::of(word);
         let same = state.kind == name.kind as u8 && self.name(name.kind, state.number) == name;
-        if !same || target.is_some_and(|target| target != entry.target.load(Ordering::Relaxed)) {
+        if !same
+            || target.is_some_and(|target| target.to_bits() != entry.target.load(Ordering::Relaxed))
+        {
             return false;
         }
         match state.phase {
@@ -220,7 +229,7 @@ impl Entry {
             self.state.compare_exchange(state.word(), taken, Ordering::Acquire, Ordering::Relaxed);
         if exchange.is_ok() {
             let Heard { from, kind, code, ttl, bytes, mtu } = heard;
-            let [a, b, c, d] = from.to_le_bytes();
+            let [a, b, c, d] = from.to_bits().to_le_bytes();
             let origin = u64::from_le_bytes([kind, code, ttl, 0, a, b, c, d]);
             self.origin.store(origin, Ordering::Relaxed);
             self.size.store(u32::from(bytes) << 16 | u32::from(mtu), Ordering::Relaxed);
@@ -234,7 +243,7 @@ impl Entry {
     fn heard(&self) -> Heard {
         let [kind, code, ttl, _, a, b, c, d] = self.origin.load(Ordering::Relaxed).to_le_bytes();
         let size = self.size.load(Ordering::Relaxed);
-        let from = u32::from_le_bytes([a, b, c, d]);
+        let from = Ipv4Addr::from_bits(u32::from_le_bytes([a, b, c, d]));
         Heard { from, kind, code, ttl, bytes: (size >> 16) as u16, mtu: size as u16 }
     }
 
@@ -266,7 +275,7 @@ pub const fn answers_probes(kind: u8) -> bool {
 mod tests {
     use super::*;
 
-    const TARGET: u32 = 0x0a01_0002;
+    const TARGET: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
     const REPLY: Heard = Heard { from: TARGET, kind: 0, code: 0, ttl: 63, bytes: 64, mtu: 0 };
 
     #[test]
@@ -309,7 +318,10 @@ mod tests {
         ] {
             assert!(!table.answered(wrong, None, REPLY, Nanos(1)), "{wrong:?}");
         }
-        assert!(!table.answered(name, Some(TARGET + 1), REPLY, Nanos(1)), "of another target");
+        assert!(
+            !table.answered(name, Some(Ipv4Addr::new(10, 1, 0, 3)), REPLY, Nanos(1)),
+            "of another target"
+        );
         assert_eq!(table.answer(number), None);
         assert!(table.answered(name, Some(TARGET), REPLY, Nanos(1)));
     }

@@ -90,7 +90,7 @@ fn a_reply_is_told_with_its_time() {
     assert_eq!(state(&mut lab, view), Some(ProbeState::Waiting));
     let reply = Packet { ttl: 61, ..request.echo_reply() };
     arrives(&mut lab, 0, &reply);
-    let heard = Heard { from: PEER.to_bits(), kind: 0, code: 0, ttl: 61, bytes: 64, mtu: 0 };
+    let heard = Heard { from: PEER, kind: 0, code: 0, ttl: 61, bytes: 64, mtu: 0 };
     let rtt_ns = RTT.as_nanos() as u64;
     let answer = ProbeAnswer { heard, rtt_ns, duplicates: 0 };
     assert_eq!(answered(state(&mut lab, view)), answer);
@@ -122,7 +122,7 @@ fn routers_and_hosts_on_the_way_are_told() {
         let bytes = error.payload.len() as u16;
         arrives(&mut lab, 1, &error.link(host(1, 2), EM[1]));
         let mtu = rest as u16;
-        let heard = Heard { from: ROUTER.to_bits(), kind, code, ttl: 64, bytes, mtu };
+        let heard = Heard { from: ROUTER, kind, code, ttl: 64, bytes, mtu };
         assert_eq!(answered(state(&mut lab, view)).heard, heard);
     }
     lab.end();
@@ -213,18 +213,15 @@ fn our_own_addresses_answer() {
             let (view, sent) = send(&mut lab, ProbeSpec { size, ..echo(own) });
             assert_eq!((view.source, sent), (own, vec![]));
             let heard = answered(state(&mut lab, view)).heard;
-            assert_eq!((heard.from, usize::from(heard.bytes)), (own.to_bits(), size + 8));
+            assert_eq!((heard.from, usize::from(heard.bytes)), (own, size + 8));
         }
     }
     let (view, sent) = send(&mut lab, udp(OWN[2]));
     let heard = answered(state(&mut lab, view)).heard;
-    assert_eq!((sent, heard.from, heard.kind, heard.code), (vec![], OWN[2].to_bits(), 3, 3));
+    assert_eq!((sent, heard.from, heard.kind, heard.code), (vec![], OWN[2], 3, 3));
     let from = ProbeSpec { source: Some(OWN[3]), ..echo(OWN[0]) };
     let (view, _) = send(&mut lab, from);
-    assert_eq!(
-        (view.source, answered(state(&mut lab, view)).heard.from),
-        (OWN[3], OWN[0].to_bits())
-    );
+    assert_eq!((view.source, answered(state(&mut lab, view)).heard.from), (OWN[3], OWN[0]));
     lab.end();
 }
 
@@ -237,7 +234,7 @@ fn a_neighbor_that_is_not_there_is_unreachable() {
         (view.unwrap(), lab.pass(Duration::from_secs(10)))
     };
     let heard = answered(state(&mut lab, view)).heard;
-    assert_eq!((heard.from, heard.kind, heard.code), (OWN[0].to_bits(), UNREACHABLE, 1));
+    assert_eq!((heard.from, heard.kind, heard.code), (OWN[0], UNREACHABLE, 1));
     lab.end();
 }
 

@@ -1,5 +1,6 @@
 //! Which of a vnet's probes somebody waits for, and for how long: the control thread's side of [`Probes`].
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::inet::{PROBES, ProbeAnswer, ProbeKind, ProbeNumber, Probes};
@@ -48,12 +49,12 @@ impl ProbeBook {
         self.window.0 == now.seconds() && self.window.1 >= PROBES_PER_SECOND
     }
 
-    /// Waits until `deadline` for the answer to a probe to `target` (host byte order). None when as many as there can be
+    /// Waits until `deadline` for the answer to a probe to `target`. None when as many as there can be
     /// are waited for.
     pub fn begin(
         &mut self,
         kind: ProbeKind,
-        target: u32,
+        target: Ipv4Addr,
         now: Nanos,
         deadline: Nanos,
     ) -> Option<ProbeNumber> {
@@ -91,11 +92,12 @@ mod tests {
     use super::*;
     use crate::inet::Heard;
 
-    const HEARD: Heard = Heard { from: 9, kind: 0, code: 0, ttl: 1, bytes: 8, mtu: 0 };
+    const HOST: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
+    const HEARD: Heard = Heard { from: HOST, kind: 0, code: 0, ttl: 1, bytes: 8, mtu: 0 };
 
     fn begin(book: &mut ProbeBook, now: u64) -> Option<ProbeNumber> {
         let now = Nanos::from_seconds(now);
-        book.begin(ProbeKind::Echo, 9, now, now + std::time::Duration::from_secs(10))
+        book.begin(ProbeKind::Echo, HOST, now, now + std::time::Duration::from_secs(10))
     }
 
     #[test]
@@ -123,7 +125,7 @@ mod tests {
             for _ in 0..PROBES_PER_SECOND {
                 let now = Nanos::from_seconds(second);
                 assert!(!book.is_too_fast(now));
-                let number = book.begin(ProbeKind::Udp, 9, now, now).expect("a place");
+                let number = book.begin(ProbeKind::Udp, HOST, now, now).expect("a place");
                 assert_eq!(table.answer(number), None);
             }
             assert!(book.is_too_fast(Nanos::from_seconds(second)));

@@ -1,6 +1,8 @@
 //! Node `probe_input`: ICMP messages that may answer a probe of this vnet (FreeBSD: `pr_pack`, sbin/ping/ping.c, and
 //! `packet_ok`, contrib/traceroute/traceroute.c).
 
+use std::net::Ipv4Addr;
+
 use pmd::Mbuf;
 use zerocopy::FromBytes;
 
@@ -22,7 +24,7 @@ pub(super) fn probe_input(cx: &Cx<'_>, mbuf: &Mbuf) -> bool {
 
 /// The probe that the message names, where that went if the message says so, and what the message says. None if it
 /// names none.
-fn read(mbuf: &Mbuf) -> Option<(ProbeName, Option<u32>, Heard)> {
+fn read(mbuf: &Mbuf) -> Option<(ProbeName, Option<Ipv4Addr>, Heard)> {
     let header = header_of(mbuf)?;
     let message = mbuf.data().get(ETHER_HDR_LEN + header.header_len()..)?;
     let (icmp, quote) = IcmpHeader::ref_from_prefix(message).ok()?;
@@ -32,7 +34,7 @@ fn read(mbuf: &Mbuf) -> Option<(ProbeName, Option<u32>, Heard)> {
     let too_long =
         (icmp.kind, icmp.code) == (icmp_type::UNREACH, unreach_code::NEEDS_FRAGMENTATION);
     let heard = Heard {
-        from: header.src.get(),
+        from: header.src(),
         kind: icmp.kind,
         code: icmp.code,
         ttl: header.ttl,
@@ -43,15 +45,15 @@ fn read(mbuf: &Mbuf) -> Option<(ProbeName, Option<u32>, Heard)> {
         let (first, second) = (icmp.id.get(), icmp.sequence.get());
         return Some((ProbeName { kind: ProbeKind::Echo, first, second }, None, heard));
     }
-    let (name, target) = quoted(quote, header.dst.get())?;
+    let (name, target) = quoted(quote, header.dst())?;
     Some((name, Some(target), heard))
 }
 
 /// The probe that is quoted, and its destination: a packet that `own` sent, with eight bytes behind its header
 /// (RFC 792). Anything may stand in a quote.
-fn quoted(quote: &[u8], own: u32) -> Option<(ProbeName, u32)> {
+fn quoted(quote: &[u8], own: Ipv4Addr) -> Option<(ProbeName, Ipv4Addr)> {
     let (header, _) = IpHeader::ref_from_prefix(quote).ok()?;
-    let ours = header.version() == 4 && header.src.get() == own && header.fragment_offset() == 0;
+    let ours = header.version() == 4 && header.src() == own && header.fragment_offset() == 0;
     let data = quote.get(header.header_len()..).filter(|_| ours)?;
     let data = data.first_chunk::<ICMP_HDR_LEN>()?;
     let word = |at: usize| u16::from_be_bytes([data[at], data[at + 1]]);
@@ -60,5 +62,5 @@ fn quoted(quote: &[u8], own: u32) -> Option<(ProbeName, u32)> {
         ip_proto::UDP => (ProbeKind::Udp, 0),
         _ => return None,
     };
-    Some((ProbeName { kind, first: word(at), second: word(at + 2) }, header.dst.get()))
+    Some((ProbeName { kind, first: word(at), second: word(at + 2) }, header.dst()))
 }
