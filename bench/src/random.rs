@@ -33,6 +33,13 @@ impl Random {
         // What is below a usize is one.
         self.below(count as u64) as usize
     }
+
+    /// Brings a list into random order (Fisher and Yates).
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for at in (1..list.len()).rev() {
+            list.swap(at, self.place(at + 1));
+        }
+    }
 }
 
 #[cfg(test)]

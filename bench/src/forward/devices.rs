@@ -8,30 +8,41 @@ use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use pmd::{Burst, CpuId, Eal, MbufPool, Port, PortConfig, PortId, RxQueue, TxQueue, tsc, worker};
 use stack::worker::{Clock, Orders, Output, Poll, TxPort};
+use vnet::Counter;
 
 use super::frames::Feed;
-use super::measure::{self, BURST, Devices, Job, Queues, vlan_of};
+use super::measure::{self, BURST, Devices, Job, Queues};
 use super::result::{Measured, NodeCost};
-use super::scenario::Wire;
+use super::scenario::{Scenario, Wire};
 
 /// How long shared memory may take to connect.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time before the first sample counts.
 const WARM_UP: Duration = Duration::from_millis(500);
+/// Captures in a scenario's folder.
+const FRAMES: &str = "frames.pcap";
+const NO_FRAMES: &str = "nothing.pcap";
 /// Longest wait for a worker's first packet after that.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The ports of one scenario, started.
 #[derive(Debug)]
 pub(super) struct Bench {
-    /// Fed, polled, sent to, emptied. A ring is two of them at once.
+    /// Fed, polled, sent to, emptied. A ring is two of them at once, and a file that is replayed needs the two in the middle.
     ports: Vec<Port>,
     queues: Vec<(Vec<RxQueue>, Vec<TxQueue>)>,
+    wire: Wire,
 }
 
 impl Bench {
-    /// Opens the devices of `wire`, whose files are in `folder`.
-    pub(super) fn open(wire: Wire, eal: &Eal, pool: &MbufPool, folder: &Path) -> Result<Self> {
+    /// Opens the devices of `scenario`, whose files are in `folder`.
+    pub(super) fn open(
+        scenario: &Scenario,
+        eal: &Eal,
+        pool: &MbufPool,
+        folder: &Path,
+    ) -> Result<Self> {
+        let wire = scenario.wire;
         let socket = |n: u8| folder.join(format!("memif{n}")).display().to_string();
         let memif = |n: u8, role: &str, socket: String| {
             format!("net_memif{n},role={role},socket={socket},socket-abstract=no,id=0,rsize=10")
@@ -39,8 +50,14 @@ impl Bench {
         let devices = match wire {
             Wire::Inside => vec![],
             Wire::Pcap => {
-                let file = folder.join("frames.pcap");
-                vec![format!("net_pcap0,rx_pcap={},infinite_rx=1", file.display())]
+                let device =
+                    |n, file| format!("net_pcap{n},rx_pcap={}", folder.join(file).display());
+                let mut devices = vec![format!("{},infinite_rx=1", device(0, FRAMES))];
+                if !scenario.hairpin {
+                    // Only sent to. Such a device has a file to read all the same.
+                    devices.push(device(1, NO_FRAMES));
+                }
+                devices
             }
             Wire::Ring => vec!["net_ring0".to_owned(), "net_ring1".to_owned()],
             Wire::Memif => vec![
@@ -50,7 +67,7 @@ impl Bench {
                 memif(3, "client", socket(1)),
             ],
         };
-        let mut bench = Self { ports: Vec::new(), queues: Vec::new() };
+        let mut bench = Self { ports: Vec::new(), queues: Vec::new(), wire };
         for device in devices {
             let name = device.split(',').next().unwrap_or_default().to_owned();
             let config = PortConfig { name, device, queues: 1, ..PortConfig::default() };
@@ -84,7 +101,7 @@ impl Bench {
 
     /// Forwards on `cpu`, and stops the ports.
     pub(super) fn run(mut self, cpu: CpuId, job: Job) -> Result<Measured> {
-        if self.ports.len() == 1 {
+        if self.wire == Wire::Pcap {
             return self.replay(cpu, job);
         }
         let (devices, unused) = self.split()?;
@@ -92,8 +109,14 @@ impl Bench {
         let Ok(done) = worker.join() else { bail!("the worker panicked") };
         let (measured, queues) = done?;
         let Some(Queues { feed, rx, sink, tx }) = queues else { bail!("the queues are gone") };
-        let mut all_rx: Vec<RxQueue> = unused.rx.into_iter().chain([rx, sink]).collect();
-        let mut all_tx: Vec<TxQueue> = unused.tx.into_iter().chain([feed]).chain(tx).collect();
+        let rx = unused.rx.into_iter().chain([rx, sink]).collect();
+        let tx = unused.tx.into_iter().chain([feed]).chain(tx).collect();
+        self.stop(rx, tx)?;
+        Ok(measured)
+    }
+
+    /// Stops the ports, whose queues these are.
+    fn stop(self, mut all_rx: Vec<RxQueue>, mut all_tx: Vec<TxQueue>) -> Result<()> {
         for mut port in self.ports {
             let (rx, other_rx) = all_rx.into_iter().partition(|queue| queue.port() == port.id());
             let (tx, other_tx) = all_tx.into_iter().partition(|queue| queue.port() == port.id());
@@ -101,7 +124,7 @@ impl Bench {
             port.stop(rx, tx)?;
             port.close();
         }
-        Ok(measured)
+        Ok(())
     }
 
     /// Which queue is for what, and those that nobody uses.
@@ -122,50 +145,56 @@ impl Bench {
         Ok((Devices { feed, rx, tx, sink }, rest))
     }
 
-    /// Forwards what the one device replays, as the program does; the rate is that of both.
+    /// Forwards what the first device replays to the last, as the program does; the rate is that of all of it.
     fn replay(mut self, cpu: CpuId, job: Job) -> Result<Measured> {
-        let (rx, tx) = self.queues.pop().context("no device")?;
-        let mut port = self.ports.pop().context("no device")?;
-        let (id, time) = (port.id(), job.time);
+        let (rx, tx): (Vec<_>, Vec<_>) = std::mem::take(&mut self.queues).into_iter().unzip();
+        let (mut rx, mut tx) = (rx.into_iter().flatten(), tx.into_iter().rev().flatten());
+        let (rx, unused_rx) = (rx.next().context("no queue to poll")?, rx.collect::<Vec<_>>());
+        let (tx, unused_tx) = (tx.next().context("no queue to send to")?, tx.collect::<Vec<_>>());
+        let time = job.time;
         let orders = Arc::new(Orders::default());
         let obeyed = Arc::clone(&orders);
         let (sender, counters) = std::sync::mpsc::channel();
         let worker = worker::spawn(cpu, "forward", move |_| -> Result<_> {
-            let out = Output::new(tx.into_iter().map(|queue| TxPort::queue(id, queue)));
-            let datapath = job.parts.datapath(out)?;
-            let rx = rx.into_iter().map(|queue| (id, queue)).collect();
+            let datapath = measure::checked(job, Output::new([TxPort::queue(tx.port(), tx)]))?;
+            let rx = vec![(rx.port(), rx)];
             let mut poll = Poll::new(datapath, rx, BURST as u16, Duration::ZERO, Clock::start());
             sender.send(poll.counters())?;
             poll.run(&obeyed);
             let nodes = NodeCost::since(poll.datapath(), &Vec::new());
             Ok((poll.into_queues(), nodes))
         })?;
-        let counters = counters.recv().context("the worker did not start")?;
-        std::thread::sleep(WARM_UP);
-        let read = || (tsc::now(), counters.packets.get());
-        let (begin, before) = read();
-        std::thread::sleep(time);
-        // At least one burst, however little of the CPU the worker got meanwhile.
-        let patience = Instant::now() + PATIENCE;
-        while counters.packets.get() == before && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let (end, after) = read();
-        orders.stop();
+        let counted = counters.recv().map(|counters| {
+            let counted = count(&counters.packets, time);
+            orders.stop();
+            counted
+        });
         let Ok(done) = worker.join() else { bail!("the worker panicked") };
         let (queues, nodes) = done?;
-        let stats = port.stats();
-        let rx = queues.rx.into_iter().map(|(_, queue)| queue).collect();
-        port.stop(rx, queues.tx.into_iter().map(|(_, queue)| queue).collect())?;
-        port.close();
-        Ok(Measured {
-            packets: after - before,
-            cycles: end - begin,
-            lost: stats.rx_packets.saturating_sub(stats.tx_packets),
-            histogram: Histogram::new(3)?,
-            nodes,
-        })
+        let (packets, cycles) = counted.context("the worker did not start")?;
+        let received = self.ports.first().map_or(0, |port| port.stats().rx_packets);
+        let sent = self.ports.last().map_or(0, |port| port.stats().tx_packets);
+        let rx = queues.rx.into_iter().map(|(_, queue)| queue).chain(unused_rx).collect();
+        let tx = queues.tx.into_iter().map(|(_, queue)| queue).chain(unused_tx).collect();
+        self.stop(rx, tx)?;
+        let lost = received.saturating_sub(sent);
+        Ok(Measured { packets, cycles, lost, histogram: Histogram::new(3)?, nodes })
     }
+}
+
+/// What a worker's counter gains in `time` or until its first packet, and the cycles that passed.
+fn count(packets: &Counter, time: Duration) -> (u64, u64) {
+    std::thread::sleep(WARM_UP);
+    let read = || (tsc::now(), packets.get());
+    let (begin, before) = read();
+    std::thread::sleep(time);
+    // At least one burst, however little of the CPU the worker got meanwhile.
+    let patience = Instant::now() + PATIENCE;
+    while packets.get() == before && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (end, after) = read();
+    (after - before, end - begin)
 }
 
 /// Queues that a port has and nobody needs.
@@ -175,22 +204,28 @@ struct Unused {
     tx: Vec<TxQueue>,
 }
 
-/// Writes the frames of `feed` as a capture file to be replayed.
-pub(super) fn write_capture(feed: &mut Feed, pool: &MbufPool, file: &Path) -> Result<()> {
+/// Writes the frames of `feed` as a capture file to be replayed, and an empty one, to this folder.
+pub(super) fn write_captures(feed: &mut Feed, pool: &MbufPool, folder: &Path) -> Result<()> {
     /// pcap(5): magic, version 2.4, time zone, accuracy, snap length, Ethernet.
     const HEADER: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65535, 1];
-    /// As many as there are flows.
-    const BURSTS: usize = 1024 / BURST;
     let mut bytes: Vec<u8> = HEADER.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    write(&folder.join(NO_FRAMES), &bytes)?;
     let mut burst = Burst::new();
-    for _ in 0..BURSTS {
-        feed.burst(pool, BURST, &mut burst)?;
-        feed.write(&mut burst, vlan_of(0))?;
+    let period = feed.period();
+    for at in (0..period).step_by(BURST) {
+        burst.clear();
+        feed.burst(pool, BURST.min(period - at), &mut burst)?;
+        // Frames with tags know their VLANs here.
+        feed.write(&mut burst, 0)?;
         for mbuf in burst.iter() {
             let len = mbuf.pkt_len();
             bytes.extend([0, 0, len, len].iter().flat_map(|word| word.to_ne_bytes()));
             bytes.extend(mbuf.data());
         }
     }
+    write(&folder.join(FRAMES), &bytes)
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(file, bytes).with_context(|| format!("{}", file.display()))
 }

@@ -11,11 +11,12 @@ use crate::random::Random;
 /// Addresses of the link: the interface that receives, the one that sends, the gateway, and whoever sent the frames.
 pub(crate) const IN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 pub(crate) const OUT_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
-const SENDER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x03];
+pub(crate) const SENDER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x03];
 
-/// The MAC address of gateway `n`.
+/// The MAC address of gateway `n`, of 65,280.
 pub(crate) fn gateway_mac(n: usize) -> [u8; 6] {
-    [0x02, 0, 0, 0, 0x01, n as u8]
+    let [high, low] = (n as u16 + 0x0100).to_be_bytes();
+    [0x02, 0, 0, 0, high, low]
 }
 
 /// Headers, beside which a frame has its payload.
@@ -26,15 +27,23 @@ const UDP: usize = 8;
 /// Distinct frames; what more a scenario has of destinations is written into them.
 const FLOWS: usize = 1024;
 const TTL: u8 = 64;
+/// Hosts that frames are from where it matters which.
+pub(crate) const SENDERS: u32 = 64;
+/// Frames of a capture at most: the device that replays it keeps an mbuf for each.
+const LONGEST_CAPTURE: usize = 8192;
 
 /// What is sent to one vnet after the other.
 #[derive(Debug)]
 pub(crate) struct Feed {
     templates: Vec<Vec<u8>>,
     destinations: Vec<u32>,
+    /// VLANs that come in turn, whatever the caller says; none if the caller says which.
+    vlans: Vec<u16>,
     ether: usize,
     /// On the way.
     routers: u8,
+    /// The source MAC address of the interface that sends.
+    leaves_from: [u8; 6],
     next: usize,
 }
 
@@ -45,7 +54,29 @@ impl Feed {
         let ether = ETHER + if tagged { TAG } else { 0 };
         let sizes = sizes.iter().cycle().take(FLOWS);
         let templates = sizes.map(|size| template(*size, tagged, &mut random)).collect();
-        Self { templates, destinations, ether, routers: 1, next: 0 }
+        let (vlans, leaves_from) = (Vec::new(), OUT_MAC);
+        Self { templates, destinations, vlans, ether, routers: 1, leaves_from, next: 0 }
+    }
+
+    /// The same frames, tagged with these VLANs in turn.
+    pub(crate) fn interleaved(self, vlans: Vec<u16>) -> Self {
+        Self { vlans, ..self }
+    }
+
+    /// The same frames, which leave by the interface that they came in on.
+    pub(crate) fn hairpin(self) -> Self {
+        Self { leaves_from: IN_MAC, ..self }
+    }
+
+    /// The same frames from [`SENDERS`] hosts, the first of which is `first`: the address of a network of so many.
+    pub(crate) fn sent_from(mut self, first: Ipv4Addr) -> Self {
+        let source = self.ether + 12;
+        for template in &mut self.templates {
+            let host = u32::from(template[source + 3]) % SENDERS;
+            let address = u32::from(first) + host;
+            template[source..source + 4].copy_from_slice(&address.to_be_bytes());
+        }
+        self
     }
 
     /// The same frames on a way through so many routers, each of which lowers the TTL.
@@ -71,7 +102,7 @@ impl Feed {
     pub(crate) fn write(&mut self, burst: &mut Burst, vlan: u16) -> Result<()> {
         for mbuf in burst.iter_mut() {
             let (template, dst) = self.at(self.next);
-            let ether = self.ether;
+            let (ether, vlan) = (self.ether, self.vlan(self.next, vlan));
             ensure!(
                 resize(mbuf, template.len()),
                 "a frame lost its room for {} bytes",
@@ -92,6 +123,18 @@ impl Feed {
         Ok(())
     }
 
+    /// Whether a frame that left may be one of these: IPv4 and UDP, not what the stack says of its own accord.
+    pub(crate) fn made(&self, mbuf: &Mbuf) -> bool {
+        let frame = mbuf.data();
+        frame.get(self.ether - 2..self.ether) == Some(&[0x08, 0])
+            && frame.get(self.ether + 9) == Some(&17)
+    }
+
+    /// The frames until they repeat, as many as a capture of them needs.
+    pub(crate) fn period(&self) -> usize {
+        FLOWS.max(self.vlans.len()).max(self.destinations.len().min(LONGEST_CAPTURE))
+    }
+
     /// Checks frames that left: `count` of them, the last that [`Self::write`] wrote, in order. `leads_to` tells
     /// whether a destination's next hop may have a MAC address.
     pub(crate) fn check<'a>(
@@ -103,10 +146,8 @@ impl Feed {
     ) -> Result<()> {
         let first = self.next - count;
         for (at, mbuf) in frames.enumerate() {
-            let (template, dst) = self.at(first + at);
             let bytes = mbuf.data();
-            let what = self.difference(bytes, template, dst, vlan, &leads_to);
-            if let Some(what) = what {
+            if let Some(what) = self.difference(bytes, first + at, vlan, &leads_to) {
                 bail!("frame {at} of a burst of {count} left with a wrong {what}: {bytes:02x?}");
             }
         }
@@ -124,10 +165,7 @@ impl Feed {
         let mut expected: Vec<usize> = (self.next - count..self.next).rev().collect();
         for mbuf in frames {
             let bytes = mbuf.data();
-            let differs = |n: &usize| {
-                let (template, dst) = self.at(*n);
-                self.difference(bytes, template, dst, vlan, &leads_to)
-            };
+            let differs = |n: &usize| self.difference(bytes, *n, vlan, &leads_to);
             let Some(found) = expected.iter().rposition(|n| differs(n).is_none()) else {
                 let what = expected.last().and_then(differs).unwrap_or("number of frames");
                 bail!("a frame of a burst of {count} left with a wrong {what}: {bytes:02x?}");
@@ -137,20 +175,44 @@ impl Feed {
         Ok(())
     }
 
+    /// The same, where frames of several VLANs leave by one port: those of one VLAN in order.
+    pub(crate) fn check_each_vlan_in_order<'a>(
+        &self,
+        frames: impl Iterator<Item = &'a Mbuf>,
+        count: usize,
+        leads_to: impl Fn(u32, [u8; 6]) -> bool,
+    ) -> Result<()> {
+        let mut expected: Vec<usize> = (self.next - count..self.next).collect();
+        expected.sort_by_key(|n| self.vlan(*n, 0));
+        let mut frames: Vec<&[u8]> = frames.map(Mbuf::data).collect();
+        frames.sort_by_key(|frame| frame.get(ETHER..ETHER + 2).map(<[u8]>::to_vec));
+        for (n, bytes) in expected.into_iter().zip(frames) {
+            if let Some(what) = self.difference(bytes, n, 0, &leads_to) {
+                bail!("a frame of a burst of {count} left with a wrong {what}: {bytes:02x?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The VLAN of frame `n`: `otherwise` where the caller says which.
+    fn vlan(&self, n: usize, otherwise: u16) -> u16 {
+        if self.vlans.is_empty() { otherwise } else { self.vlans[n % self.vlans.len()] }
+    }
+
     fn at(&self, n: usize) -> (&[u8], u32) {
         (&self.templates[n % self.templates.len()], self.destinations[n % self.destinations.len()])
     }
 
-    /// What of a frame that left is not what it should be.
+    /// The first thing that is wrong with frame `n`, which left as `frame`.
     fn difference(
         &self,
         frame: &[u8],
-        template: &[u8],
-        dst: u32,
+        n: usize,
         vlan: u16,
         leads_to: impl Fn(u32, [u8; 6]) -> bool,
     ) -> Option<&'static str> {
-        let ether = self.ether;
+        let (template, dst) = self.at(n);
+        let (ether, vlan) = (self.ether, self.vlan(n, vlan));
         if frame.len() != template.len() {
             return Some("length");
         }
@@ -158,7 +220,7 @@ impl Feed {
         if !leads_to(dst, gateway) {
             return Some("destination MAC address");
         }
-        if frame[6..12] != OUT_MAC {
+        if frame[6..12] != self.leaves_from {
             return Some("source MAC address");
         }
         let tag = [0x81, 0, (vlan >> 8) as u8, vlan as u8];

@@ -12,10 +12,11 @@ use stack::time::Nanos;
 use stack::worker::{Datapath, DatapathParts, Output, TxPort, WorkerQueues};
 use vnet::Domain;
 
-use super::frames::{Feed, gateway_mac};
+use super::frames::Feed;
 use super::result::{Measured, NodeCost};
-use super::scenario::Scenario;
-use super::world::gateway_of;
+use super::scenario::{Order, Scenario};
+use super::table::{self, Table};
+use crate::random::Random;
 
 /// Frames of a burst.
 pub(crate) const BURST: usize = 64;
@@ -23,6 +24,8 @@ pub(crate) const BURST: usize = 64;
 const CHECK_EVERY: u64 = 16;
 /// Time before the first sample counts.
 const WARM_UP: Duration = Duration::from_millis(200);
+/// VLANs in random order before the order repeats, or a few more.
+const INTERLEAVED: usize = 1024;
 /// The longest burst that the histogram tells apart from longer ones, in cycles.
 pub(crate) const LONGEST: u64 = 1 << 32;
 
@@ -31,7 +34,7 @@ pub(crate) const LONGEST: u64 = 1 << 32;
 pub(super) struct Job {
     pub(super) scenario: Scenario,
     pub(super) parts: Parts,
-    pub(super) destinations: Vec<u32>,
+    pub(super) table: Arc<Table>,
     /// In and out, by vnet; vnets with VLANs share them.
     pub(super) ports: Vec<(PortId, PortId)>,
     pub(super) time: Duration,
@@ -80,7 +83,7 @@ pub(crate) fn baseline() -> u64 {
 
 /// Forwards bursts for a while on the calling thread, by hand or through `devices`. Both sides of these are returned.
 pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, Option<Queues>)> {
-    let Job { scenario, parts, destinations, ports, time } = job;
+    let Job { scenario, parts, table, ports, time } = job;
     let pool = parts.pool.clone();
     let (out, mut devices) = match devices {
         None => (Output::new(ports.iter().map(|(_, out)| TxPort::collect(*out))), None),
@@ -91,7 +94,7 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
     };
     let mut datapath = parts.datapath(out)?;
     let baseline = baseline();
-    let mut feed = Feed::new(&scenario.sizes, scenario.tagged, destinations);
+    let mut feed = feed(&scenario, &table);
     let mut burst = Burst::new();
     let mut histogram = Histogram::new_with_bounds(1, LONGEST, 3)?;
     let (mut cycles, mut packets, mut lost, mut bursts) = (0u64, 0u64, 0u64, 0u64);
@@ -110,7 +113,7 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
         for _ in 0..CHECK_EVERY {
             let (vnet, port, out) = turn(&scenario, &ports, bursts);
             feed.burst(&pool, BURST, &mut burst)?;
-            feed.write(&mut burst, vlan_of(vnet))?;
+            feed.write(&mut burst, scenario.vlan_of(vnet))?;
             if let Some((feed, ..)) = &mut devices {
                 let _sent = feed.tx(&mut burst);
             }
@@ -127,17 +130,11 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
             let took = tsc::serialized().saturating_sub(begin + baseline);
 
             match &mut devices {
-                None => {
-                    for mbuf in datapath.out().frames(out) {
-                        let _room = burst.push(mbuf);
-                    }
-                }
+                None => collect(&mut datapath, out, &feed, &mut burst),
                 Some((.., sink)) => drop(sink.rx(&mut burst, BURST as u16)),
             }
             if bursts.is_multiple_of(CHECK_EVERY) && burst.len() == BURST {
-                feed.check(burst.iter(), BURST, vlan_of(vnet), |dst, mac| {
-                    mac == gateway_mac(gateway_of(&scenario, dst))
-                })?;
+                check(&scenario, &table, &feed, &burst, vnet)?;
             }
             bursts += 1;
             if warm {
@@ -161,6 +158,33 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
     Ok((Measured { packets, cycles, lost, histogram, nodes }, queues))
 }
 
+/// Takes the frames of `feed` that left through `port`; what the stack says of its own accord ends here.
+fn collect(datapath: &mut Datapath, port: PortId, feed: &Feed, burst: &mut Burst) {
+    let frames = datapath.out().frames(port).filter(|frame| feed.made(frame));
+    frames.for_each(|mbuf| drop(burst.push(mbuf)));
+}
+
+/// The stack of the calling thread, which sends to `out`: after it has forwarded each frame of the job's capture once, right.
+pub(super) fn checked(job: Job, out: Output) -> Result<Datapath> {
+    let Job { scenario, parts, table, ports, .. } = job;
+    let ((port, to), pool) = (ports[0], parts.pool.clone());
+    let mut datapath = parts.datapath(Output::new([TxPort::collect(to)]))?;
+    let (mut feed, mut burst) = (feed(&scenario, &table), Burst::new());
+    for _ in 0..feed.period().div_ceil(BURST) {
+        feed.burst(&pool, BURST, &mut burst)?;
+        feed.write(&mut burst, 0)?;
+        let _timed = datapath.begin(Nanos(tsc::now()));
+        datapath.receive(port, &mut burst);
+        datapath.finish(BURST);
+        collect(&mut datapath, to, &feed, &mut burst);
+        let left = burst.len();
+        ensure!(left == BURST, "{}: of {BURST} packets, {left} left", scenario.name);
+        check(&scenario, &table, &feed, &burst, 0)?;
+    }
+    *datapath.out() = out;
+    Ok(datapath)
+}
+
 /// Queues that go back to their ports.
 #[derive(Debug)]
 pub(super) struct Queues {
@@ -170,14 +194,53 @@ pub(super) struct Queues {
     pub(super) tx: Vec<TxQueue>,
 }
 
-/// The vnet whose turn it is, and its ports.
-fn turn(scenario: &Scenario, ports: &[(PortId, PortId)], bursts: u64) -> (usize, PortId, PortId) {
-    let vnet = bursts as usize % scenario.vnets;
-    let (port, out) = ports[vnet % ports.len()];
-    (vnet, port, out)
+/// The frames of a scenario.
+pub(super) fn feed(scenario: &Scenario, table: &Table) -> Feed {
+    let mut feed = Feed::new(&scenario.sizes, scenario.tagged, table.destinations.clone());
+    if scenario.order == Order::Interleaved {
+        feed = feed.interleaved(interleaved(scenario));
+    }
+    if scenario.hairpin {
+        // Hosts of the gateways' network: redirects are for such.
+        feed = feed.hairpin().sent_from(table::SENDERS);
+    }
+    feed
 }
 
-/// The VLAN of vnet `n` on its pair of ports, where frames have tags.
-pub(super) fn vlan_of(n: usize) -> u16 {
-    1 + (n / 2 % 4094) as u16
+/// VLANs in random order, each equally often.
+fn interleaved(scenario: &Scenario) -> Vec<u16> {
+    let rounds = INTERLEAVED.div_ceil(scenario.vnets);
+    let mut vlans: Vec<u16> =
+        (0..rounds * scenario.vnets).map(|n| scenario.vlan_of(n % scenario.vnets)).collect();
+    Random::new(0x766c_616e).shuffle(&mut vlans);
+    vlans
+}
+
+/// Whether the last burst of `feed`, all of which left as `burst`, is what a router makes of it.
+pub(super) fn check(
+    scenario: &Scenario,
+    table: &Table,
+    feed: &Feed,
+    burst: &Burst,
+    vnet: usize,
+) -> Result<()> {
+    let leads_to = |dst, mac| table.leads_to(dst, mac);
+    match scenario.order {
+        Order::Interleaved => feed.check_each_vlan_in_order(burst.iter(), burst.len(), leads_to),
+        // Those that the sender is told a better way for leave behind the others.
+        Order::Blocks if scenario.redirects => {
+            feed.check_in_any_order(burst.iter(), burst.len(), scenario.vlan_of(vnet), leads_to)
+        }
+        Order::Blocks => feed.check(burst.iter(), burst.len(), scenario.vlan_of(vnet), leads_to),
+    }
+}
+
+/// The vnet whose turn it is, and its ports.
+fn turn(scenario: &Scenario, ports: &[(PortId, PortId)], bursts: u64) -> (usize, PortId, PortId) {
+    let vnet = match scenario.order {
+        Order::Blocks => bursts as usize % scenario.vnets,
+        Order::Interleaved => 0,
+    };
+    let (port, out) = ports[vnet % ports.len()];
+    (vnet, port, out)
 }

@@ -5,21 +5,23 @@ pub(crate) mod frames;
 pub(crate) mod measure;
 mod result;
 mod scenario;
+mod table;
 #[cfg(test)]
 mod tests;
 mod world;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use pmd::{CpuId, Eal, MbufPool, PortId, worker};
 
 use self::devices::Bench;
-use self::frames::Feed;
-use self::measure::{Job, Parts, vlan_of};
+use self::measure::{Job, Parts};
 use self::result::Measured;
 use self::scenario::{Scenario, Wire};
+use self::table::Table;
 use self::world::{Place, World};
 use crate::host::{Host, Options};
 use crate::machine::{self, Ticks};
@@ -103,13 +105,13 @@ impl Lab {
     /// Makes the scenario's vnets, forwards, and takes everything down again.
     fn run(&self, scenario: &Scenario) -> Result<Measured> {
         let folder = Folder::new()?;
+        let table = Arc::new(Table::new(scenario));
         if scenario.wire == Wire::Pcap {
-            let mut feed =
-                Feed::new(&scenario.sizes, scenario.tagged, world::destinations(scenario));
-            devices::write_capture(&mut feed, &self.pool, &folder.0.join("frames.pcap"))?;
+            let mut feed = measure::feed(scenario, &table);
+            devices::write_captures(&mut feed, &self.pool, &folder.0)?;
         }
         let bench = (scenario.wire != Wire::Inside)
-            .then(|| Bench::open(scenario.wire, &self.eal, &self.pool, &folder.0))
+            .then(|| Bench::open(scenario, &self.eal, &self.pool, &folder.0))
             .transpose()?;
         let ports = match &bench {
             Some(bench) => vec![bench.inner()?],
@@ -117,10 +119,10 @@ impl Lab {
         };
         let places = |n: usize| {
             let (port, out) = ports[n % ports.len()];
-            let vlan = scenario.tagged.then(|| vlan_of(n));
+            let vlan = scenario.tagged.then(|| scenario.vlan_of(n));
             (Place { port, vlan }, Place { port: out, vlan })
         };
-        let mut world = World::new(scenario, &self.eal, &self.pool, places)?;
+        let mut world = World::new(scenario, &table, &self.eal, &self.pool, places)?;
         let job = Job {
             scenario: scenario.clone(),
             parts: Parts {
@@ -129,7 +131,7 @@ impl Lab {
                 queues: world.queues.clone(),
                 pool: self.pool.clone(),
             },
-            destinations: std::mem::take(&mut world.destinations),
+            table,
             ports: ports.clone(),
             time: self.time,
         };
@@ -151,8 +153,11 @@ impl Lab {
 }
 
 /// Numbers of ports that no device has: two for each vnet; or, where VLANs tell vnets apart, two pairs for all, because
-/// one port has 4094 VLANs.
+/// one port has 4094 VLANs. A hairpin has one port.
 fn inside(scenario: &Scenario) -> Vec<(PortId, PortId)> {
+    if scenario.hairpin {
+        return vec![(PortId(0), PortId(0))];
+    }
     let pairs = if scenario.tagged { 2 } else { scenario.vnets as u16 };
     (0..pairs).map(|n| (PortId(2 * n), PortId(2 * n + 1))).collect()
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 use stack::worker::{Datapath, Node};
 
-use super::scenario::{self, Wire};
+use super::scenario::{self, Order, Wire};
 use crate::report::{Better, Percentiles, Point, Scenario};
 
 /// One scenario's result.
@@ -21,6 +21,17 @@ pub(super) struct Measured {
     /// Cycles of a burst.
     pub(super) histogram: Histogram<u64>,
     pub(super) nodes: Vec<NodeCost>,
+}
+
+/// The curve that a scenario is a point of.
+fn series(scenario: &scenario::Scenario) -> Option<&'static str> {
+    match (scenario.order, scenario.wire) {
+        (Order::Interleaved, Wire::Pcap) => Some("forward-mix-net_pcap"),
+        (Order::Interleaved, _) => Some("forward-mix"),
+        (Order::Blocks, _) if !scenario.name.contains("-vnet") => None,
+        (Order::Blocks, _) if scenario.tagged => Some("forward-dot1q"),
+        (Order::Blocks, _) => Some("forward"),
+    }
 }
 
 /// What a node did.
@@ -90,8 +101,8 @@ impl Measured {
             "lost": self.lost,
             "nodes": self.nodes,
         });
-        let of_curve = scenario.name.contains("-vnet").then(|| Point {
-            series: if scenario.tagged { "forward-dot1q" } else { "forward" }.to_owned(),
+        let of_curve = series(scenario).map(|series| Point {
+            series: series.to_owned(),
             axis: "vnets".to_owned(),
             x: scenario.vnets as f64,
         });
