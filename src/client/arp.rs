@@ -10,7 +10,7 @@ use super::arguments::{Numeric, address, host};
 use super::connection::key;
 use super::{Client, usage};
 use crate::cli::Failure;
-use crate::protocol::{Code, Command, NeighborShown, Page, Refusal};
+use crate::protocol::{Code, NeighborShown, Page, Refusal, VnetCommand};
 
 /// Arguments of arp.
 #[derive(Args, Debug)]
@@ -37,13 +37,13 @@ pub(super) fn run(client: &Client, command: Arp) -> Result<(), Failure> {
     if let Some([word, mac]) = set.as_deref() {
         let mac = mac.parse::<MacAddr>().map_err(usage)?;
         let address = address(word)?;
-        return client.done(&client.connect()?.ask(Command::ArpSet { address, mac })?);
+        return client.done(&client.connect()?.ask(VnetCommand::ArpSet { address, mac })?);
     }
     if let Some(word) = delete {
         let address = address(&word)?;
-        return client.done(&client.connect()?.ask(Command::ArpDelete { address })?);
+        return client.done(&client.connect()?.ask(VnetCommand::ArpDelete { address })?);
     }
-    let command = |after| Ok(Command::ArpList { after: key(after)? });
+    let command = |after| Ok(VnetCommand::ArpList { after: key(after)? });
     let mut page: Page<NeighborShown> = client.connect()?.pages(command)?;
     if let Some(wanted) = wanted {
         page.list.retain(|neighbor| neighbor.address == wanted);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Client, Connection};
 use crate::cli::{Failure, color, complain};
-use crate::protocol::{Action, ChangeShown, Code, Command, Done, Ended, Pushed};
+use crate::protocol::{Action, ChangeShown, Code, Done, Ended, ProcessCommand, Pushed};
 
 /// Bytes of a file in one request: six times as many at most, as JSON, fit in a line.
 const PART: usize = 8 * 1024;
@@ -46,10 +46,10 @@ pub(super) fn run(client: &Client, command: Config) -> Result<(), Failure> {
     match command {
         Config::Show => show(client),
         Config::Diff { file } => {
-            compare(client, &file, false, |file, color| Command::ConfigDiff { file, color })
+            compare(client, &file, false, |file, color| ProcessCommand::ConfigDiff { file, color })
         }
         Config::Apply { dry_run, file } => compare(client, &file, !dry_run, |file, color| {
-            Command::ConfigApply { file, color, dry_run }
+            ProcessCommand::ConfigApply { file, color, dry_run }
         }),
     }
 }
@@ -60,7 +60,7 @@ fn show(client: &Client) -> Result<(), Failure> {
         text: String,
     }
     let mut instance = client.connect()?;
-    let _begun: Done = instance.ask(Command::ConfigShow {})?;
+    let _begun: Done = instance.ask(ProcessCommand::ConfigShow {})?;
     let mut text = String::new();
     let _end = lines(&mut instance, |line| text.push_str(&line.text.unwrap_or_default()))?;
     client.show(&Shown { text }, |shown| shown.text.clone())
@@ -70,7 +70,7 @@ fn compare(
     client: &Client,
     file: &Path,
     applied: bool,
-    command: impl FnOnce(String, bool) -> Command,
+    command: impl FnOnce(String, bool) -> ProcessCommand,
 ) -> Result<(), Failure> {
     let text = config::read(file).map_err(|errors| Failure::Config(errors.render(color())))?;
     let in_color = color() && !client.access.json;
@@ -82,7 +82,7 @@ fn compare(
         let (part, others) = split(rest);
         let last = others.is_empty();
         let part = part.to_owned();
-        let put = Command::ConfigPut { stream: stream.clone(), text: part, last };
+        let put = ProcessCommand::ConfigPut { stream: stream.clone(), text: part, last };
         let _so_far: Done = instance.ask(put)?;
         rest = others;
         if last {

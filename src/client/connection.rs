@@ -9,7 +9,9 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::protocol::{Code, Command, Id, Outcome, Page, Pushed, Refusal, Request, Response};
+use crate::protocol::{
+    Code, Command, Id, Outcome, Page, ProcessCommand, Pushed, Refusal, Request, Response,
+};
 
 /// A running instance answers within milliseconds; one that is stopped in a debugger does not.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,7 +50,7 @@ impl Connection {
     }
 
     /// Asks, and waits for the answer.
-    pub(crate) fn ask<T: DeserializeOwned>(&mut self, command: Command) -> Result<T> {
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, command: impl Into<Command>) -> Result<T> {
         let vnet = self.vnet.clone();
         self.ask_in(vnet.as_deref(), command)
     }
@@ -57,11 +59,12 @@ impl Connection {
     pub(crate) fn ask_in<T: DeserializeOwned>(
         &mut self,
         vnet: Option<&str>,
-        command: Command,
+        command: impl Into<Command>,
     ) -> Result<T> {
         let id = self.next_id();
         self.next += 1;
-        let request = Request { id: id.clone(), vnet: vnet.map(str::to_owned), command };
+        let vnet = vnet.map(str::to_owned);
+        let request = Request { id: id.clone(), vnet, command: command.into() };
         let sent = self.stream.get_mut().write_all(&request.to_line()?);
         // Who is refused as a client gets a response although the request could not be sent.
         let line = match self.read_line(Some(Instant::now() + self.patience)) {
@@ -121,15 +124,16 @@ impl Connection {
     /// What ends the stream that the last request began, from whatever thread.
     pub(crate) fn stopper(&mut self) -> Result<Stopper> {
         let (stream, id) = (Id::Number(self.next - 1), Id::Text("stop".to_owned()));
-        let request = Request { id, vnet: None, command: Command::Stop { stream } };
+        let command = ProcessCommand::Stop { stream }.into();
+        let request = Request { id, vnet: None, command };
         let stream = self.stream.get_ref().try_clone().context("the control socket")?;
         Ok(Stopper { stream, line: request.to_line()? })
     }
 
     /// Asks for all pages of a list; `command` makes the request for the page behind the one whose key it gets.
-    pub(crate) fn pages<T: DeserializeOwned>(
+    pub(crate) fn pages<T: DeserializeOwned, C: Into<Command>>(
         &mut self,
-        command: impl Fn(Option<Value>) -> serde_json::Result<Command>,
+        command: impl Fn(Option<Value>) -> serde_json::Result<C>,
     ) -> Result<Page<T>> {
         let mut list = Vec::new();
         let mut after = None;
@@ -212,7 +216,7 @@ mod tests {
             }
         });
         let mut connection = Connection::over(ours, patience, None).expect("a connection");
-        let answer = connection.ask::<Done>(Command::Features {});
+        let answer = connection.ask::<Done>(ProcessCommand::Features {});
         drop(connection);
         server.join().expect("the server");
         format!("{:#}", answer.expect_err("no answer of this protocol"))
@@ -272,8 +276,8 @@ mod tests {
             }
         });
         let mut connection = Connection::over(ours, TIMEOUT, None).expect("a connection");
-        let list =
-            connection.pages::<VnetLine>(|after| Ok(Command::VnetList { after: key(after)? }));
+        let list = connection
+            .pages::<VnetLine, _>(|after| Ok(ProcessCommand::VnetList { after: key(after)? }));
         drop(connection);
         server.join().expect("the server");
         assert!(format!("{:#}", list.expect_err("an error")).contains("is the same again"));

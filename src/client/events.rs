@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use super::Client;
 use crate::cli::{Failure, print};
 use crate::client::when::clock_time;
-use crate::protocol::{Command, Done, EventShown};
+use crate::protocol::{Done, EventShown, ProcessCommand};
 
 /// Prints events until the user or the instance ends it.
 pub(super) fn run(client: &Client) -> Result<(), Failure> {
     let mut connection = client.connect()?;
-    let _begun: Done = connection.ask(Command::Events {})?;
+    let _begun: Done = connection.ask(ProcessCommand::Events {})?;
     loop {
         let (line, text) = connection.next_line()?;
         if client.access.json {

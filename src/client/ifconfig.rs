@@ -10,7 +10,7 @@ use super::arguments::{address, interface_address, number};
 use super::connection::key;
 use super::{Client, usage};
 use crate::cli::Failure;
-use crate::protocol::{Command, EpairMade, InterfaceShown, Page, PeerShown};
+use crate::protocol::{EpairMade, InterfaceShown, Page, PeerShown, VnetCommand};
 
 /// Arguments of ifconfig.
 #[derive(Args, Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Ifconfig {
 pub(super) fn run(client: &Client, command: Ifconfig) -> Result<(), Failure> {
     let Ifconfig { all: _, list: names, up, down, interface, words } = command;
     if let Some(epair) = interface.as_deref().and_then(epair_name).filter(|_| words == ["create"]) {
-        let made: EpairMade = client.connect()?.ask(Command::EpairCreate { epair })?;
+        let made: EpairMade = client.connect()?.ask(VnetCommand::EpairCreate { epair })?;
         return client.show(&made, |made| format!("{}\n", made.a));
     }
     if let (Some(interface), [_, ..]) = (&interface, words.as_slice()) {
@@ -51,7 +51,7 @@ pub(super) fn run(client: &Client, command: Ifconfig) -> Result<(), Failure> {
         return client.done(&last);
     }
     let command =
-        |after| Ok(Command::InterfaceList { interface: interface.clone(), after: key(after)? });
+        |after| Ok(VnetCommand::InterfaceList { interface: interface.clone(), after: key(after)? });
     let mut page: Page<InterfaceShown> = client.connect()?.pages(command)?;
     page.list.retain(|interface| if interface.up { !down } else { !up });
     client.show(&page, |page| match names {
@@ -74,21 +74,21 @@ fn epair_name(name: &str) -> Option<Option<String>> {
 }
 
 /// The requests that the words amount to.
-fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
+fn changes(interface: &str, words: &[String]) -> Result<Vec<VnetCommand>, Failure> {
     let interface = interface.to_owned();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let ["create", options @ ..] = words.as_slice() {
         return Ok(vec![create(interface, options)?]);
     }
     if words == ["destroy"] {
-        return Ok(vec![Command::InterfaceDestroy { interface }]);
+        return Ok(vec![VnetCommand::InterfaceDestroy { interface }]);
     }
     if let [word @ ("vnet" | "-vnet"), vnet] = words.as_slice() {
         let vnet = Some((*vnet).to_owned());
         let (to, from) = if *word == "vnet" { (vnet, None) } else { (None, vnet) };
-        return Ok(vec![Command::InterfaceMove { interface, to, from }]);
+        return Ok(vec![VnetCommand::InterfaceMove { interface, to, from }]);
     }
-    let set = |up, mtu| Command::InterfaceSet { interface: interface.clone(), up, mtu };
+    let set = |up, mtu| VnetCommand::InterfaceSet { interface: interface.clone(), up, mtu };
     let mut commands = Vec::new();
     let mut words = words.as_slice();
     loop {
@@ -101,15 +101,15 @@ fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
             [word, "delete" | "-alias", rest @ ..] | ["delete" | "-alias", word, rest @ ..] => {
                 let word = word.split('/').next().unwrap_or_default();
                 let (interface, address) = (interface.clone(), address(word)?);
-                (rest, commands.push(Command::AddressDelete { interface, address }))
+                (rest, commands.push(VnetCommand::AddressDelete { interface, address }))
             }
             [word, "alias" | "add", rest @ ..] | ["alias" | "add", word, rest @ ..] => {
                 let (interface, address) = (interface.clone(), interface_address(word)?);
-                (rest, commands.push(Command::AddressAdd { interface, address }))
+                (rest, commands.push(VnetCommand::AddressAdd { interface, address }))
             }
             [word, rest @ ..] if word.starts_with(|first: char| first.is_ascii_digit()) => {
                 let (interface, address) = (interface.clone(), interface_address(word)?);
-                (rest, commands.push(Command::AddressAdd { interface, address }))
+                (rest, commands.push(VnetCommand::AddressAdd { interface, address }))
             }
             [word, ..] => {
                 return Err(usage(format!(
@@ -121,7 +121,7 @@ fn changes(interface: &str, words: &[String]) -> Result<Vec<Command>, Failure> {
     }
 }
 
-fn create(interface: String, options: &[&str]) -> Result<Command, Failure> {
+fn create(interface: String, options: &[&str]) -> Result<VnetCommand, Failure> {
     let (mut port, mut vlan, mut mac) = (None, None, None);
     for pair in options.chunks(2) {
         match pair {
@@ -137,7 +137,7 @@ fn create(interface: String, options: &[&str]) -> Result<Command, Failure> {
         }
     }
     let port = port.ok_or_else(|| usage("ifconfig: create needs port PORT"))?;
-    Ok(Command::InterfaceCreate { interface, port, vlan, mac })
+    Ok(VnetCommand::InterfaceCreate { interface, port, vlan, mac })
 }
 
 /// FreeBSD's IFF_*: value and name (net/if.h).
@@ -217,12 +217,12 @@ mod tests {
 
     #[test]
     fn words_of_freebsd() {
-        let set = |up, mtu| Command::InterfaceSet { interface: "em0".to_owned(), up, mtu };
-        let add = |address: &str| Command::AddressAdd {
+        let set = |up, mtu| VnetCommand::InterfaceSet { interface: "em0".to_owned(), up, mtu };
+        let add = |address: &str| VnetCommand::AddressAdd {
             interface: "em0".to_owned(),
             address: address.parse().expect("an address"),
         };
-        let delete = || Command::AddressDelete {
+        let delete = || VnetCommand::AddressDelete {
             interface: "em0".to_owned(),
             address: [10, 1, 0, 1].into(),
         };
@@ -238,7 +238,7 @@ mod tests {
             let commands = changes("em0", &words(text)).expect(text);
             assert_eq!(commands, expected, "{text}");
         }
-        let moved = |to: Option<&str>, from: Option<&str>| Command::InterfaceMove {
+        let moved = |to: Option<&str>, from: Option<&str>| VnetCommand::InterfaceMove {
             interface: "em0".to_owned(),
             to: to.map(str::to_owned),
             from: from.map(str::to_owned),

@@ -10,7 +10,7 @@ use super::arguments::Numeric;
 use super::connection::key;
 use super::phrases;
 use crate::cli::Failure;
-use crate::protocol::{Command, InterfaceShown, Page, RouteShown};
+use crate::protocol::{InterfaceShown, Page, RouteShown, VnetCommand};
 
 /// Arguments of netstat.
 #[derive(Args, Debug)]
@@ -42,12 +42,13 @@ pub(super) fn run(client: &Client, command: Netstat) -> Result<(), Failure> {
     match command {
         Netstat { routes: true, .. } => routes(client),
         Netstat { statistics: true, .. } => {
-            let counters: BTreeMap<String, u64> = client.connect()?.ask(Command::Statistics {})?;
+            let counters: BTreeMap<String, u64> =
+                client.connect()?.ask(VnetCommand::Statistics {})?;
             client.show(&counters, phrases::text)
         }
         Netstat { interface, .. } => {
             let command = |after| {
-                Ok(Command::InterfaceList { interface: interface.clone(), after: key(after)? })
+                Ok(VnetCommand::InterfaceList { interface: interface.clone(), after: key(after)? })
             };
             let list: Page<InterfaceShown> = client.connect()?.pages(command)?;
             client.show(&list, interfaces)
@@ -57,7 +58,7 @@ pub(super) fn run(client: &Client, command: Netstat) -> Result<(), Failure> {
 
 /// The routes of a vnet.
 pub(super) fn routes(client: &Client) -> Result<(), Failure> {
-    let command = |after| Ok(Command::RouteList { after: key(after)? });
+    let command = |after| Ok(VnetCommand::RouteList { after: key(after)? });
     let list: Page<RouteShown> = client.connect()?.pages(command)?;
     client.show(&list, table)
 }

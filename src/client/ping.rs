@@ -15,7 +15,9 @@ use super::arguments::{Numeric, host};
 use super::probe::{ECHO_REPLY, ms, phrase, seconds};
 use super::{Client, Connection};
 use crate::cli::{Failure, complain, print};
-use crate::protocol::{Command, Page, Probe, ProbeHeard, ProbeSent, ProbeShown, Refusal};
+use crate::protocol::{
+    Page, Probe, ProbeHeard, ProbeRequest, ProbeSent, ProbeShown, Refusal, VnetCommand,
+};
 
 /// How often answers are asked for. It is in no time that is shown.
 const LOOK: Duration = Duration::from_millis(5);
@@ -163,7 +165,7 @@ impl Run<'_> {
 
     fn send(&mut self) -> Result<(), Failure> {
         let Ping { size, source, ttl, dont_fragment, wait_ms, host, .. } = self.ping;
-        let command = Command::ProbeSend {
+        let command = VnetCommand::ProbeSend(ProbeRequest {
             address: host,
             kind: Probe::Echo,
             ttl,
@@ -171,7 +173,7 @@ impl Run<'_> {
             source,
             dont_fragment,
             wait_ms: Some(wait_ms),
-        };
+        });
         let sequence = self.tally.transmitted;
         match self.connection.ask::<ProbeSent>(command) {
             Ok(ProbeSent { probe, source }) => {
@@ -219,7 +221,7 @@ impl Run<'_> {
             !drop
         });
         let probes = self.pending.iter().take(LOOKED_AT).map(|probe| probe.probe).collect();
-        let page: Page<ProbeShown> = self.connection.ask(Command::ProbeGet { probes })?;
+        let page: Page<ProbeShown> = self.connection.ask(VnetCommand::ProbeGet { probes })?;
         let pending = std::mem::take(&mut self.pending);
         for (at, mut probe) in pending.into_iter().enumerate() {
             let shown = page.list.iter().find(|shown| shown.probe == probe.probe);

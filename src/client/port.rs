@@ -8,7 +8,7 @@ use config::PortWish;
 use super::Client;
 use super::connection::key;
 use crate::cli::Failure;
-use crate::protocol::{Command, Page, PortLine};
+use crate::protocol::{Page, PortLine, ProcessCommand};
 
 /// What to do with ports.
 #[derive(Subcommand, Debug)]
@@ -58,7 +58,8 @@ pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
     let mut instance = client.connect()?;
     match command {
         Port::List => {
-            let ports = instance.pages(|after| Ok(Command::PortList { after: key(after)? }))?;
+            let ports =
+                instance.pages(|after| Ok(ProcessCommand::PortList { after: key(after)? }))?;
             client.show(&ports, list)
         }
         Port::Attach(Attach {
@@ -70,7 +71,7 @@ pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
             tx_descriptors,
             promiscuous,
             mac,
-        }) => client.done(&instance.ask(Command::PortAttach(PortWish {
+        }) => client.done(&instance.ask(ProcessCommand::PortAttach(PortWish {
             name,
             device,
             queues,
@@ -81,7 +82,7 @@ pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
             mac,
         }))?),
         Port::Detach { name, force } => {
-            client.done(&instance.ask(Command::PortDetach { name, force })?)
+            client.done(&instance.ask(ProcessCommand::PortDetach { name, force })?)
         }
     }
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::arguments::{Numeric, address, prefix};
 use super::{Client, netstat, usage};
 use crate::cli::Failure;
-use crate::protocol::{Command, Done, NewRoute, RouteFound, Target};
+use crate::protocol::{Done, NewRoute, RouteFound, Target, VnetCommand};
 
 /// Arguments of route.
 #[derive(Args, Debug)]
@@ -64,18 +64,18 @@ pub(super) fn run(client: &Client, Route { numeric: _, action }: Route) -> Resul
         Action::Show => netstat::routes(client),
         Action::Add { words } => {
             let routes = vec![new_route(&words)?];
-            client.done(&client.connect()?.ask(Command::RouteAdd { routes })?)
+            client.done(&client.connect()?.ask(VnetCommand::RouteAdd { routes })?)
         }
         Action::Delete { words } => {
             let prefixes = vec![old_route(&words)?];
-            client.done(&client.connect()?.ask(Command::RouteDelete { prefixes })?)
+            client.done(&client.connect()?.ask(VnetCommand::RouteDelete { prefixes })?)
         }
         Action::Get { address: word } => {
             let address = match word.as_str() {
                 "default" => Ipv4Addr::UNSPECIFIED.into(),
                 word => address(word)?,
             };
-            client.show(&client.connect()?.ask(Command::RouteGet { address })?, show)
+            client.show(&client.connect()?.ask(VnetCommand::RouteGet { address })?, show)
         }
         Action::Flush => flush(client),
     }
@@ -85,7 +85,7 @@ fn flush(client: &Client) -> Result<(), Failure> {
     let mut instance = client.connect()?;
     let mut total = 0;
     loop {
-        let Done { count, more } = instance.ask(Command::RouteFlush {})?;
+        let Done { count, more } = instance.ask(VnetCommand::RouteFlush {})?;
         total += count.unwrap_or(0);
         if more != Some(true) {
             let all = Done { count: Some(total), more: None };

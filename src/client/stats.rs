@@ -8,18 +8,18 @@ use serde::Serialize;
 
 use super::Client;
 use crate::cli::Failure;
-use crate::protocol::{Command, DropsShown, Features, PortShown, Stats, WorkerShown};
+use crate::protocol::{DropsShown, Features, PortShown, ProcessCommand, Stats, WorkerShown};
 
 pub(super) fn stats(client: &Client) -> Result<(), Failure> {
     let mut instance = client.connect()?;
-    let stats: Stats = instance.ask(Command::Stats {})?;
+    let stats: Stats = instance.ask(ProcessCommand::Stats {})?;
     let mut drops = BTreeMap::new();
     for worker in &stats.workers {
         add(&mut drops, &worker.drops);
     }
     let mut after = None;
     loop {
-        let some: DropsShown = instance.ask(Command::VnetDrops { after })?;
+        let some: DropsShown = instance.ask(ProcessCommand::VnetDrops { after })?;
         add(&mut drops, &some.drops);
         after = some.next;
         if after.is_none() {
@@ -44,7 +44,7 @@ struct Everything {
 }
 
 pub(super) fn features(client: &Client) -> Result<(), Failure> {
-    client.show(&client.connect()?.ask(Command::Features {})?, show_features)
+    client.show(&client.connect()?.ask(ProcessCommand::Features {})?, show_features)
 }
 
 fn show(Everything { stats, drops }: &Everything) -> String {

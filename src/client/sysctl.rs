@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Client, usage};
 use crate::cli::Failure;
-use crate::protocol::{Command, Page, SysctlShown};
+use crate::protocol::{Page, SysctlShown, VnetCommand};
 
 /// Arguments of sysctl.
 #[derive(Args, Debug)]
@@ -41,11 +41,11 @@ pub(super) fn run(client: &Client, command: Sysctl) -> Result<(), Failure> {
     let oids = if command.all { vec![String::new()] } else { command.oids.clone() };
     for oid in oids {
         let request = match oid.split_once('=') {
-            Some((name, value)) => Command::SysctlSet {
+            Some((name, value)) => VnetCommand::SysctlSet {
                 name: name.trim().to_owned(),
                 value: Value::String(value.trim().to_owned()),
             },
-            None => Command::SysctlGet { name: oid },
+            None => VnetCommand::SysctlGet { name: oid },
         };
         list.extend(instance.ask::<Page<SysctlShown>>(request)?.list);
     }

@@ -12,7 +12,7 @@ use super::arguments::{Numeric, host};
 use super::probe::{ECHO_REPLY, TIME_EXCEEDED, UNREACH, millis, ms, seconds};
 use super::{Client, Connection};
 use crate::cli::{Failure, print};
-use crate::protocol::{Command, Page, Probe, ProbeHeard, ProbeSent, ProbeShown};
+use crate::protocol::{Page, Probe, ProbeHeard, ProbeRequest, ProbeSent, ProbeShown, VnetCommand};
 
 /// How often an answer is asked for. It is in no time that is shown.
 const LOOK: Duration = Duration::from_millis(2);
@@ -122,7 +122,7 @@ fn flush() -> Result<(), Failure> {
 }
 
 fn send(connection: &mut Connection, trace: &Traceroute, ttl: NonZeroU8) -> Result<u32, Failure> {
-    let sent: ProbeSent = connection.ask(Command::ProbeSend {
+    let sent: ProbeSent = connection.ask(VnetCommand::ProbeSend(ProbeRequest {
         address: trace.host,
         kind: if trace.icmp { Probe::Echo } else { Probe::Udp },
         ttl: Some(ttl),
@@ -130,14 +130,15 @@ fn send(connection: &mut Connection, trace: &Traceroute, ttl: NonZeroU8) -> Resu
         source: None,
         dont_fragment: false,
         wait_ms: Some(millis(trace.wait)),
-    })?;
+    }))?;
     Ok(sent.probe)
 }
 
 /// The answer; none when none comes in time.
 fn wait(connection: &mut Connection, probe: u32) -> Result<Option<ProbeHeard>, Failure> {
     loop {
-        let page: Page<ProbeShown> = connection.ask(Command::ProbeGet { probes: vec![probe] })?;
+        let page: Page<ProbeShown> =
+            connection.ask(VnetCommand::ProbeGet { probes: vec![probe] })?;
         match page.list.into_iter().next() {
             Some(ProbeShown { heard: None, state, .. }) if state == "waiting" => {
                 std::thread::sleep(LOOK);

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::Client;
 use super::connection::key;
 use crate::cli::Failure;
-use crate::protocol::{Command, LimitShown, Page, VnetLine, VnetShown};
+use crate::protocol::{LimitShown, Page, ProcessCommand, VnetLine, VnetShown};
 
 /// What to do with vnets.
 #[derive(Subcommand, Debug)]
@@ -35,12 +35,13 @@ pub(super) fn run(client: &Client, command: Vnet) -> Result<(), Failure> {
     let mut instance = client.connect()?;
     match command {
         Vnet::List => {
-            let vnets = instance.pages(|after| Ok(Command::VnetList { after: key(after)? }))?;
+            let vnets =
+                instance.pages(|after| Ok(ProcessCommand::VnetList { after: key(after)? }))?;
             client.show(&vnets, list)
         }
-        Vnet::Show { name } => client.show(&instance.ask(Command::VnetShow { name })?, show),
-        Vnet::Create { name } => client.done(&instance.ask(Command::VnetCreate { name })?),
-        Vnet::Destroy { name } => client.done(&instance.ask(Command::VnetDestroy { name })?),
+        Vnet::Show { name } => client.show(&instance.ask(ProcessCommand::VnetShow { name })?, show),
+        Vnet::Create { name } => client.done(&instance.ask(ProcessCommand::VnetCreate { name })?),
+        Vnet::Destroy { name } => client.done(&instance.ask(ProcessCommand::VnetDestroy { name })?),
     }
 }
 

@@ -191,8 +191,8 @@ impl Configurator {
         self.pieces.as_ref()?.try_recv().ok()
     }
 
-    /// Refuses a request that would change something, while a configuration does.
-    pub(crate) fn check_free(&self) -> Result<(), Refusal> {
+    /// Refuses a request that has to wait until no configuration is being applied.
+    pub(crate) fn check_not_applying(&self) -> Result<(), Refusal> {
         if !self.applying {
             return Ok(());
         }

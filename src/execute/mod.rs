@@ -39,7 +39,9 @@ use vnet::VnetRef;
 use crate::configuration::{Configurator, Wish};
 use crate::control::Caller;
 use crate::ports::Ports;
-use crate::protocol::{Answer, Code, Command, Done, PAGE, Page, Refusal, Request};
+use crate::protocol::{
+    Answer, Code, Command, Done, PAGE, Page, ProcessCommand, Refusal, Request, VnetCommand,
+};
 use crate::streams::Streams;
 use crate::workers::Worker;
 
@@ -67,45 +69,51 @@ impl Service<'_> {
     /// Executes one request.
     pub(crate) fn execute(&mut self, request: Request, caller: &mut Caller<'_>) -> Answered {
         let Request { id: _, vnet, command } = request;
-        if !command.only_looks() {
-            self.configurator.check_free()?;
+        if command.is_refused_during_apply() {
+            self.configurator.check_not_applying()?;
         }
         match command {
-            Command::VnetList { after } => Ok(self.vnet_list(after)),
-            Command::VnetShow { name } => self.vnet_show(&name),
-            Command::VnetCreate { name } => self.vnet_create(&name),
-            Command::VnetDestroy { name } => self.vnet_destroy(&name),
-            Command::PortList { after } => Ok(self.port_list(after.as_deref())),
-            Command::PortAttach(wish) => self.port_attach(wish),
-            Command::PortDetach { name, force } => self.port_detach(&name, force),
-            Command::VnetTraffic { after, holds, limit } => {
+            Command::Process(command) => self.execute_for_process(command, caller),
+            Command::Vnet(command) => {
+                let vnet = self.vnet(vnet.as_deref())?;
+                self.execute_in(&vnet, command, caller)
+            }
+        }
+    }
+
+    fn execute_for_process(
+        &mut self,
+        command: ProcessCommand,
+        caller: &mut Caller<'_>,
+    ) -> Answered {
+        match command {
+            ProcessCommand::VnetList { after } => Ok(self.vnet_list(after)),
+            ProcessCommand::VnetShow { name } => self.vnet_show(&name),
+            ProcessCommand::VnetTraffic { after, holds, limit } => {
                 Ok(self.vnet_traffic(after, holds.as_deref(), limit))
             }
-            Command::VnetDrops { after } => Ok(self.vnet_drops(after)),
-            Command::Stats {} => Ok(self.stats()),
-            Command::Features {} => Ok(self.features()),
-            Command::ConfigShow {} => self.configure(caller, Wish::Show),
-            Command::ConfigDiff { file, color } => {
+            ProcessCommand::VnetDrops { after } => Ok(self.vnet_drops(after)),
+            ProcessCommand::VnetCreate { name } => self.vnet_create(&name),
+            ProcessCommand::VnetDestroy { name } => self.vnet_destroy(&name),
+            ProcessCommand::PortList { after } => Ok(self.port_list(after.as_deref())),
+            ProcessCommand::PortAttach(wish) => self.port_attach(wish),
+            ProcessCommand::PortDetach { name, force } => self.port_detach(&name, force),
+            ProcessCommand::ConfigShow {} => self.configure(caller, Wish::Show),
+            ProcessCommand::ConfigDiff { file, color } => {
                 let (check, apply) = (false, false);
                 self.configure(caller, Wish::Compare { file, color, check, apply })
             }
-            Command::ConfigApply { file, color, dry_run } => {
+            ProcessCommand::ConfigApply { file, color, dry_run } => {
                 let (check, apply) = (true, !dry_run);
                 self.configure(caller, Wish::Compare { file, color, check, apply })
             }
-            Command::ConfigPut { stream, text, last } => {
+            ProcessCommand::ConfigPut { stream, text, last } => {
                 self.configurator.put(caller, &stream, &text, last)
             }
-            Command::Events {} => self.streams.listen(self.stack, caller),
-            Command::Capture { interface, filter, snaplen, drops } => {
-                let vnet = self.vnet(vnet.as_deref())?;
-                self.capture(&vnet, interface.as_deref(), &filter, (snaplen, drops), caller)
-            }
-            Command::Stop { stream } => self.streams.stop(self.stack, caller, &stream),
-            command => {
-                let vnet = self.vnet(vnet.as_deref())?;
-                self.execute_in(&vnet, command)
-            }
+            ProcessCommand::Stats {} => Ok(self.stats()),
+            ProcessCommand::Features {} => Ok(self.features()),
+            ProcessCommand::Events {} => self.streams.listen(self.stack, caller),
+            ProcessCommand::Stop { stream } => self.streams.stop(self.stack, caller, &stream),
         }
     }
 
@@ -114,59 +122,49 @@ impl Service<'_> {
         self.configurator.begin(caller, wish)
     }
 
-    fn execute_in(&mut self, vnet: &VnetRef, command: Command) -> Answered {
+    fn execute_in(
+        &mut self,
+        vnet: &VnetRef,
+        command: VnetCommand,
+        caller: &mut Caller<'_>,
+    ) -> Answered {
         match command {
-            Command::InterfaceList { interface, after } => {
+            VnetCommand::InterfaceList { interface, after } => {
                 self.interface_list(vnet, interface.as_deref(), after)
             }
-            Command::InterfaceCreate { interface, port, vlan, mac } => {
+            VnetCommand::InterfaceCreate { interface, port, vlan, mac } => {
                 self.interface_create(vnet, interface, &port, vlan, mac)
             }
-            Command::InterfaceDestroy { interface } => self.interface_destroy(vnet, &interface),
-            Command::InterfaceSet { interface, up, mtu } => {
+            VnetCommand::InterfaceDestroy { interface } => self.interface_destroy(vnet, &interface),
+            VnetCommand::InterfaceSet { interface, up, mtu } => {
                 self.interface_set(vnet, &interface, up, mtu)
             }
-            Command::InterfaceMove { interface, to, from } => {
+            VnetCommand::InterfaceMove { interface, to, from } => {
                 self.interface_move(vnet, &interface, to.as_deref(), from.as_deref())
             }
-            Command::EpairCreate { epair } => self.epair_create(vnet, epair),
-            Command::AddressAdd { interface, address } => {
+            VnetCommand::EpairCreate { epair } => self.epair_create(vnet, epair),
+            VnetCommand::AddressAdd { interface, address } => {
                 self.address_add(vnet, &interface, address)
             }
-            Command::AddressDelete { interface, address } => {
+            VnetCommand::AddressDelete { interface, address } => {
                 self.address_delete(vnet, &interface, address)
             }
-            Command::RouteList { after } => self.route_list(vnet, after),
-            Command::RouteAdd { routes } => self.route_add(vnet, routes),
-            Command::RouteDelete { prefixes } => self.route_delete(vnet, prefixes),
-            Command::RouteGet { address } => self.route_get(vnet, address),
-            Command::RouteFlush {} => self.route_flush(vnet),
-            Command::ArpList { after } => self.arp_list(vnet, after),
-            Command::ArpSet { address, mac } => self.arp_set(vnet, address, mac),
-            Command::ArpDelete { address } => self.arp_delete(vnet, address),
-            Command::SysctlGet { name } => self.sysctl_get(vnet, &name),
-            Command::SysctlSet { name, value } => self.sysctl_set(vnet, &name, &value),
-            command @ Command::ProbeSend { .. } => self.probe_send(vnet, &command),
-            Command::ProbeGet { probes } => self.probe_get(vnet, &probes),
-            Command::Statistics {} => Ok(self.statistics(vnet)),
-            Command::VnetList { .. }
-            | Command::VnetShow { .. }
-            | Command::VnetCreate { .. }
-            | Command::VnetDestroy { .. }
-            | Command::PortList { .. }
-            | Command::PortAttach(_)
-            | Command::PortDetach { .. }
-            | Command::VnetTraffic { .. }
-            | Command::VnetDrops { .. }
-            | Command::Stats {}
-            | Command::Features {}
-            | Command::ConfigShow {}
-            | Command::ConfigDiff { .. }
-            | Command::ConfigApply { .. }
-            | Command::ConfigPut { .. }
-            | Command::Events {}
-            | Command::Capture { .. }
-            | Command::Stop { .. } => Ok(done()),
+            VnetCommand::RouteList { after } => self.route_list(vnet, after),
+            VnetCommand::RouteAdd { routes } => self.route_add(vnet, routes),
+            VnetCommand::RouteDelete { prefixes } => self.route_delete(vnet, prefixes),
+            VnetCommand::RouteGet { address } => self.route_get(vnet, address),
+            VnetCommand::RouteFlush {} => self.route_flush(vnet),
+            VnetCommand::ArpList { after } => self.arp_list(vnet, after),
+            VnetCommand::ArpSet { address, mac } => self.arp_set(vnet, address, mac),
+            VnetCommand::ArpDelete { address } => self.arp_delete(vnet, address),
+            VnetCommand::SysctlGet { name } => self.sysctl_get(vnet, &name),
+            VnetCommand::SysctlSet { name, value } => self.sysctl_set(vnet, &name, &value),
+            VnetCommand::ProbeSend(request) => self.probe_send(vnet, &request),
+            VnetCommand::ProbeGet { probes } => self.probe_get(vnet, &probes),
+            VnetCommand::Statistics {} => Ok(self.statistics(vnet)),
+            VnetCommand::Capture { interface, filter, snaplen, drops } => {
+                self.capture(vnet, interface.as_deref(), &filter, (snaplen, drops), caller)
+            }
         }
     }
 

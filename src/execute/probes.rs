@@ -9,7 +9,7 @@ use vnet::VnetRef;
 
 use super::{Answered, Service};
 use crate::protocol::{
-    Answer, Code, Command, Page, Probe, ProbeHeard, ProbeSent, ProbeShown, Refusal,
+    Answer, Code, Page, Probe, ProbeHeard, ProbeRequest, ProbeSent, ProbeShown, Refusal,
 };
 
 /// Bytes of data, and how long to wait, where a request does not say: ping(8)'s.
@@ -19,8 +19,8 @@ const WAIT_MS: u32 = 10_000;
 const WAIT_MS_MAX: u32 = 60_000;
 
 impl Service<'_> {
-    pub(super) fn probe_send(&mut self, vnet: &VnetRef, command: &Command) -> Answered {
-        let spec = spec(command)?;
+    pub(super) fn probe_send(&mut self, vnet: &VnetRef, request: &ProbeRequest) -> Answered {
+        let spec = spec(request)?;
         let sent = self.stack.send_probe(vnet, spec).map_err(|error| of(&error))?;
         let ProbeView { number, source } = sent;
         Ok(Answer::ProbeSent(ProbeSent { probe: number.0, source: source.into() }))
@@ -39,12 +39,8 @@ impl Service<'_> {
     }
 }
 
-fn spec(command: &Command) -> Result<ProbeSpec, Refusal> {
-    let Command::ProbeSend { address, kind, ttl, size, source, dont_fragment, wait_ms } = command
-    else {
-        let cure = "docs/protocol.md has its arguments";
-        return Err(Refusal::new(Code::BadRequest, "this is no probe.send", cure));
-    };
+fn spec(request: &ProbeRequest) -> Result<ProbeSpec, Refusal> {
+    let ProbeRequest { address, kind, ttl, size, source, dont_fragment, wait_ms } = request;
     let wait_ms = wait_ms.unwrap_or(WAIT_MS);
     if wait_ms > WAIT_MS_MAX {
         let text = format!("{wait_ms} ms are too long to wait");

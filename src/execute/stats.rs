@@ -37,7 +37,7 @@ impl Service<'_> {
             arm: Arm { name: vnet::ARM.to_owned(), vnets_max: Vnets::MAX_VNETS as u64 },
             dpdk: build.dpdk,
             protocol: VERSION,
-            commands: Command::NAMES.iter().map(|name| (*name).to_owned()).collect(),
+            commands: Command::names().map(str::to_owned).collect(),
             modules: modules.map(|module| module.name().to_owned()).collect(),
         }))
     }

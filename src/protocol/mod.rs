@@ -4,7 +4,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `mod.rs` | the envelope: [`Request`], [`Response`], bounds |
-//! | `command.rs` | what can be asked |
+//! | `command.rs` | the commands that a client can send |
 //! | `answer.rs` | what is answered |
 //! | `stream.rs` | what is sent after the answer to a request that began a stream |
 //! | `refusal.rs` | why something is refused |
@@ -20,7 +20,9 @@ pub(crate) use answer::{
     ProbeShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine, VnetShown, VnetTraffic,
     WorkerShown,
 };
-pub(crate) use command::{Command, NewRoute, Probe, Target};
+pub(crate) use command::{
+    Command, NewRoute, Probe, ProbeRequest, ProcessCommand, Target, VnetCommand,
+};
 pub(crate) use refusal::{Code, Refusal};
 pub(crate) use stream::{
     Action, ChangeShown, DirectionShown, Ended, EventShown, PacketCounts, PacketShown, Pushed,

@@ -31,9 +31,17 @@ fn every_request_of_the_description_is_one_and_is_written_as_it_stands_there() {
 #[test]
 fn every_command_is_described_with_an_example() {
     let examples: Vec<Value> = examples("> ").into_iter().map(json).collect();
-    for name in Command::NAMES {
+    for name in Command::names() {
         assert!(DESCRIPTION.contains(&format!("| `{name}` |")), "{name} is not in the table");
-        assert!(examples.iter().any(|example| example["command"] == *name), "{name}: no example");
+        assert!(examples.iter().any(|example| example["command"] == name), "{name}: no example");
+    }
+}
+
+#[test]
+fn no_two_commands_have_the_same_name() {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in Command::names() {
+        assert!(seen.insert(name), "{name}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::client::Connection;
-use crate::protocol::{Command, InterfaceShown, Page, Stats, VnetTraffic};
+use crate::protocol::{InterfaceShown, Page, ProcessCommand, Stats, VnetCommand, VnetTraffic};
 
 /// What is shown, and so has to be asked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,11 +56,11 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Asks.
     pub(super) fn take(connection: &mut Connection, wish: &Wish) -> Result<Self> {
-        let stats = connection.ask(Command::Stats {})?;
+        let stats = connection.ask(ProcessCommand::Stats {})?;
         let (vnets, more) = vnets(connection, wish)?;
         let mut interfaces = Vec::new();
         if let Some(vnet) = wish.vnet.as_ref().filter(|_| wish.interfaces) {
-            let command = Command::InterfaceList { interface: None, after: None };
+            let command = VnetCommand::InterfaceList { interface: None, after: None };
             let page: Page<InterfaceShown> = connection.ask_in(Some(vnet), command)?;
             interfaces = page.list;
         }
@@ -75,7 +75,7 @@ fn vnets(connection: &mut Connection, wish: &Wish) -> Result<(Vec<VnetTraffic>, 
     let wanted = if *all { usize::MAX } else { *rows };
     while list.len() < wanted {
         let limit = Some((wanted - list.len()) as u64).filter(|_| !all);
-        let command = Command::VnetTraffic { after, holds: holds.cloned(), limit };
+        let command = ProcessCommand::VnetTraffic { after, holds: holds.cloned(), limit };
         let page: Page<VnetTraffic> = connection.ask(command)?;
         let is_it = |shown: &VnetTraffic| vnet.as_ref().is_none_or(|vnet| *vnet == shown.name);
         list.extend(page.list.into_iter().filter(is_it));

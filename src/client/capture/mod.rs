@@ -20,7 +20,7 @@ use clap::Args;
 use self::pcapng::Pcapng;
 use super::{Access, Client, Connection, usage};
 use crate::cli::{Failure, complain, print};
-use crate::protocol::{Command, Done, Ended, PacketCounts, PacketShown};
+use crate::protocol::{Done, Ended, PacketCounts, PacketShown, VnetCommand};
 
 /// Bytes of a packet that are kept if nobody says how many (tcpdump's).
 const SNAPLEN: u32 = 262_144;
@@ -64,7 +64,7 @@ pub(super) fn run(client: &Client, wish: Capture) -> Result<(), Failure> {
         None if client.access.json => Out::Json,
         None => Out::Text,
     };
-    let wish = Command::Capture { interface, filter, snaplen: Some(snaplen), drops };
+    let wish = VnetCommand::Capture { interface, filter, snaplen: Some(snaplen), drops };
     let _begun: Done = connection.ask(wish)?;
     let vnet = client.access.vnet.as_deref().unwrap_or(stack::control::VNET0);
     complain(&format!("curvnet: listening in vnet {vnet}, snapshot length {snaplen} bytes"));

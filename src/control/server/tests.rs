@@ -8,7 +8,7 @@ use proptest::test_runner::Config;
 
 use super::super::Outbox;
 use super::*;
-use crate::protocol::{Command, Done};
+use crate::protocol::{Command, Done, ProcessCommand, VnetCommand};
 
 const FEATURES: &[u8] = b"{\"id\":7,\"version\":1,\"command\":\"features\"}\n";
 const DONE: &str = "{\"id\":7,\"ok\":{\"count\":1}}\n";
@@ -83,11 +83,11 @@ fn answer(
     streams: &mut Vec<Outbox>,
 ) -> Result<Answer, Refusal> {
     match request.command {
-        Command::Events {} => {
+        Command::Process(ProcessCommand::Events {}) => {
             streams.push(caller.stream());
             Ok(Answer::Done(Done::default()))
         }
-        Command::SysctlGet { name } => {
+        Command::Vnet(VnetCommand::SysctlGet { name }) => {
             let text = name.repeat(20_000 / name.len().max(1));
             Err(Refusal::new(Code::Refused, text, ""))
         }
