@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bench::numbers::rate;
+use numbers::rate;
 use sd_notify::NotifyState;
 use tracing::{error, info, warn};
 

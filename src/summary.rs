@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use bench::numbers::{group, rate};
+use numbers::{group, rate};
 use pmd::{Port, tsc};
 use serde::Serialize;
 use stack::control::{FrameTotals, Stack};

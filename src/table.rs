@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use bench::numbers::rate;
+use numbers::rate;
 use stack::control::Stack;
 
 use crate::ports::Ports;

@@ -17,7 +17,6 @@ mod forward;
 mod host;
 mod life;
 pub mod machine;
-pub mod numbers;
 mod pattern;
 mod pktgen;
 mod random;

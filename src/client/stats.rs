@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bench::numbers::group;
+use numbers::group;
 use serde::Serialize;
 
 use super::Client;

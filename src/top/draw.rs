@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench::numbers::{group, rate};
+use numbers::{group, rate};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};

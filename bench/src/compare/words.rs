@@ -2,7 +2,6 @@
 
 use super::result::{ComparedScenario, Comparison, Measured, Verdict};
 use super::statistics::Ratio;
-use crate::numbers;
 
 /// A value with its unit's scale: `92.31 M` of `pps`, `1.234` of `cycles`.
 pub(crate) fn value(value: f64, unit: &str) -> String {

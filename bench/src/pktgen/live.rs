@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::rate::bits_of;
 use super::sizes::FCS;
 use super::{generator, sink};
-use crate::numbers;
 
 const SECOND: Duration = Duration::from_secs(1);
 

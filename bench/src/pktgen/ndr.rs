@@ -5,7 +5,6 @@ use std::fmt;
 use serde::Serialize;
 
 use super::result::Trial;
-use crate::numbers;
 
 /// Trials at most: a resolution of 0.01 % takes 14, and each confirmation that fails takes some more.
 pub(crate) const TRIALS_MAX: usize = 60;

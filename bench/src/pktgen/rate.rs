@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use numbers::rate;
+
 use super::settings::Wrong;
-use crate::numbers::rate;
 
 /// Bits that a frame takes on the line besides its own: preamble, start of frame and gap (IEEE 802.3 clause 4.4.2).
 const OVERHEAD_BYTES: f64 = 20.0;

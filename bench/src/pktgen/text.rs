@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::result::{Back, Report, Sent, Trial};
-use crate::numbers;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

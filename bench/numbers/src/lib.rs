@@ -1,4 +1,7 @@
-//! Numbers as people read them, in all that the programs print.
+//! Numbers as people read them: the text of counts and rates, the same in all that the programs print. It has no state and
+//! no dependencies.
+
+#![forbid(unsafe_code)]
 
 /// A number's share of a thousand, a million or a milliard of its unit, and the SI prefix.
 #[must_use]
