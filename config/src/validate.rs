@@ -13,6 +13,7 @@ mod log;
 mod metrics;
 mod neighbors;
 mod next_hops;
+mod port_use;
 mod ports;
 mod routes;
 mod scalars;

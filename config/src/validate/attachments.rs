@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::Check;
 use super::epairs;
-use super::interfaces::{Claim, PortUse};
+use super::port_use::{Claim, PortUse};
 use super::ports::Ports;
 use super::scalars;
 use crate::defaults::limits;
@@ -65,7 +65,7 @@ fn loopback(check: &mut Check<'_>, raw: &raw::Interface) -> Option<Attachment> {
     let vlan = raw.vlan.as_ref().map(Spanned::span);
     let (port, epair, mac) = (text(&raw.port), text(&raw.epair), text(&raw.mac));
     let keys = [("port", port), ("vlan", vlan), ("epair", epair), ("mac", mac)];
-    let foreign = foreign_keys(check, keys, |key, span| {
+    let foreign = scalars::foreign_keys(check, keys, |key, span| {
         Diagnostic::at(
             Rule::Loopback,
             span,
@@ -75,22 +75,6 @@ fn loopback(check: &mut Check<'_>, raw: &raw::Interface) -> Option<Attachment> {
         )
     });
     (other_name.is_none() && !foreign).then_some(Attachment::Loopback)
-}
-
-/// Reports keys that mean nothing beside what the interface is; whether there are any.
-pub(super) fn foreign_keys<const N: usize>(
-    check: &mut Check<'_>,
-    keys: [(&str, Option<Span>); N],
-    diagnostic: impl Fn(&str, Span) -> Diagnostic,
-) -> bool {
-    let mut any = false;
-    for (key, span) in keys {
-        if let Some(span) = span {
-            any = true;
-            check.report(diagnostic(key, span));
-        }
-    }
-    any
 }
 
 fn on_port(

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::Check;
-use super::attachments::foreign_keys;
 use super::scalars::{self, Named};
 use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::model::{Attachment, IfName, VnetName};
@@ -51,7 +50,7 @@ pub(super) fn check(
 ) -> Option<Attachment> {
     let usable = scalars::name(check, Named::Epair, epair);
     let (port, vlan) = (raw.port.as_ref().map(Spanned::span), raw.vlan.as_ref().map(Spanned::span));
-    let foreign = foreign_keys(check, [("port", port), ("vlan", vlan)], |key, span| {
+    let foreign = scalars::foreign_keys(check, [("port", port), ("vlan", vlan)], |key, span| {
         Diagnostic::at(
             Rule::EpairKey,
             span,

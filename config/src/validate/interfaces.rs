@@ -1,70 +1,21 @@
 //! `[[vnet.interface]]`: names, ports, VLANs, MTUs and addresses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ipnet::{IpNet, Ipv4Net};
 use toml::Spanned;
 
 use super::addresses::{self, Use};
-use super::epairs::Epairs;
 use super::links::{Connected, Links};
+use super::port_use::PortUse;
 use super::ports::{Known, Ports};
 use super::scalars::{self, Named};
 use super::{Check, attachments};
 use crate::decode::List;
 use crate::defaults::{LOOPBACK_MTU_DEFAULT, MTU_DEFAULT, limits};
 use crate::diagnostic::{Diagnostic, Rule, Span};
-use crate::model::{Attachment, IfName, Interface, VlanId};
+use crate::model::{Attachment, IfName, Interface};
 use crate::raw;
-
-/// Who takes which packets of which port, or is an end of which epair, over all vnets.
-#[derive(Debug, Default)]
-pub(super) struct PortUse {
-    pub(super) epairs: Epairs,
-    used: BTreeSet<String>,
-    claims: BTreeMap<(String, Option<VlanId>), Claim>,
-}
-
-/// Who takes the packets.
-#[derive(Clone, Debug)]
-pub(super) struct Claim {
-    /// `em0 of vnet red`.
-    pub(super) holder: String,
-    /// Where it says so.
-    pub(super) span: Span,
-}
-
-impl PortUse {
-    /// With the epairs of these vnets.
-    pub(super) fn of(vnets: &[raw::Vnet]) -> Self {
-        Self { epairs: Epairs::of(vnets), ..Self::default() }
-    }
-
-    /// Whether any interface names the port.
-    pub(super) fn contains(&self, port: &str) -> bool {
-        self.used.contains(port)
-    }
-
-    pub(super) fn mark(&mut self, port: &str) {
-        let _ = self.used.insert(port.to_owned());
-    }
-
-    /// Takes the packets; hands back who has taken them before.
-    pub(super) fn claim(
-        &mut self,
-        port: &str,
-        vlan: Option<VlanId>,
-        claim: Claim,
-    ) -> Option<Claim> {
-        match self.claims.entry((port.to_owned(), vlan)) {
-            std::collections::btree_map::Entry::Occupied(first) => Some(first.get().clone()),
-            std::collections::btree_map::Entry::Vacant(free) => {
-                let _ = free.insert(claim);
-                None
-            }
-        }
-    }
-}
 
 pub(super) fn check(
     check: &mut Check<'_>,

@@ -1,4 +1,4 @@
-//! Rules for single values: ranges, choices, names, texts, MAC addresses.
+//! Rules for single keys and values: ranges, choices, names, texts, MAC addresses.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -69,6 +69,22 @@ pub(super) fn choice<T: Clone>(
         format!("{hint}write {known}"),
     ));
     None
+}
+
+/// Reports keys that have no place beside others of their table; whether there are any.
+pub(super) fn foreign_keys<const N: usize>(
+    check: &mut Check<'_>,
+    keys: [(&str, Option<Span>); N],
+    diagnostic: impl Fn(&str, Span) -> Diagnostic,
+) -> bool {
+    let mut any = false;
+    for (key, span) in keys {
+        if let Some(span) = span {
+            any = true;
+            check.report(diagnostic(key, span));
+        }
+    }
+    any
 }
 
 /// A text that can be handed to C and to a terminal: not empty, no control characters.

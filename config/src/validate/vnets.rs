@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::interfaces::PortUse;
+use super::port_use::PortUse;
 use super::ports::Ports;
 use super::scalars::{self, Named};
 use super::{Check, interfaces, limits, neighbors, routes, sizes, sysctls};
