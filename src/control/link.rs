@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::stream::Flow;
+use super::queues::{Flow, OUTSTANDING};
 use crate::protocol::{Answer, Code, Id, LINE_MAX, Pushed, Refusal, Request, Response};
 
-/// Requests of one client that are on their way to the control thread or back.
-pub(super) const OUTSTANDING: usize = 8;
 /// Requests a second, and at once after a rest. More are not refused: they wait in the client's socket.
 const RATE: f64 = 5_000.0;
 /// Bytes that a client may owe us to read before we read more from it.
@@ -164,7 +162,7 @@ impl Link {
                 let stream = &mut self.streams[at];
                 let Some(line) = stream.lines.pop_front() else { continue };
                 written = true;
-                stream.flow.left(line.size());
+                stream.flow.leave(line.size());
                 if line.end.is_some() {
                     drop(self.streams.swap_remove(at));
                 }

@@ -7,8 +7,9 @@
 //! | `lock.rs` | of two instances that start at once, one gets the socket |
 //! | `peer.rs` | who may talk to us |
 //! | `link.rs` | one client: its buffers and bounds; no I/O of its own |
-//! | `stream.rs` | lines that follow an answer, and how many may wait |
-//! | `server.rs` | the thread, and its two queues to the control thread |
+//! | `queues.rs` | the two queues between the control thread and the thread of the socket, and their bounds |
+//! | `stream.rs` | lines that follow an answer: the control thread's end |
+//! | `server.rs` | the thread |
 //!
 //! Nobody waits for a client. The thread uses poll(2) and non-blocking sockets; both queues are bounded and the number
 //! of requests on their way is kept below that bound, so neither side ever waits for the other; a client that does not
@@ -17,6 +18,7 @@
 mod link;
 mod lock;
 mod peer;
+mod queues;
 mod server;
 mod socket;
 mod stream;

@@ -16,14 +16,11 @@ use tracing::{debug, warn};
 
 use super::link::Link;
 use super::peer;
+use super::queues::{CLIENTS, Job, Line, PUSHES, REQUESTS, Reply};
 use super::socket::Socket;
-use super::stream::{Caller, Flow, PUSHES};
-use crate::protocol::{Answer, Code, Pushed, Refusal, Request, Response};
+use super::stream::Caller;
+use crate::protocol::{Answer, Code, Refusal, Request, Response};
 
-/// Clients at a time.
-const CLIENTS: usize = 32;
-/// Requests that are on their way to the control thread or back, of all clients together: the room of each queue.
-const REQUESTS: usize = CLIENTS * super::link::OUTSTANDING;
 /// Requests of one tick of the control thread, and how long it goes on beginning them.
 const PER_TICK: usize = 8;
 const TICK_BUDGET: Duration = Duration::from_micros(200);
@@ -35,28 +32,6 @@ const IDLE: Duration = Duration::from_secs(10);
 const ROUND: Duration = Duration::from_secs(1);
 /// How often a client that is faster than its rate is looked at, or a listener that has no descriptors left.
 const SOON: Duration = Duration::from_millis(5);
-
-/// A request on its way to the control thread.
-struct Job {
-    client: u64,
-    request: Request,
-}
-
-/// A line on the way to a client.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) client: u64,
-    pub(super) what: What,
-}
-
-/// What such a line is.
-#[derive(Debug)]
-pub(super) enum What {
-    /// The answer to a request, which may have begun a stream.
-    Answer(Response, Option<Arc<Flow>>),
-    /// A line of a stream.
-    Push(Box<Pushed>),
-}
 
 /// The control thread's end.
 pub(crate) struct Server {
@@ -111,9 +86,9 @@ impl Server {
             let mut caller = Caller { client, id: &id, replies: &self.replies, flow: None };
             let outcome = execute(request, &mut caller).into();
             let flow = caller.flow;
-            let what = What::Answer(Response { id: Some(id), outcome }, flow);
+            let line = Line::Answer(Response { id: Some(id), outcome }, flow);
             // There is room: requests and replies on their way are no more than that together, and streams leave it.
-            let _room = self.replies.try_send(Reply { client, what });
+            let _room = self.replies.try_send(Reply { client, line });
             if began.elapsed() > TICK_BUDGET {
                 break;
             }
@@ -227,10 +202,10 @@ impl Room {
     }
 
     fn take_replies(&mut self) {
-        while let Ok(Reply { client, what }) = self.from_control.try_recv() {
+        while let Ok(Reply { client, line }) = self.from_control.try_recv() {
             let client = self.clients.get_mut(&client);
-            match what {
-                What::Answer(response, flow) => {
+            match line {
+                Line::Answer(response, flow) => {
                     self.outstanding -= 1;
                     match (client, flow) {
                         (Some(client), flow) => client.link.answer(&response, flow),
@@ -238,9 +213,9 @@ impl Room {
                         (None, None) => {}
                     }
                 }
-                What::Push(line) => {
+                Line::Push(pushed) => {
                     if let Some(client) = client {
-                        client.link.push(*line);
+                        client.link.push(*pushed);
                     }
                 }
             }

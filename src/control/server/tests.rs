@@ -8,7 +8,7 @@ use proptest::test_runner::Config;
 
 use super::super::Outbox;
 use super::*;
-use crate::protocol::{Command, Done, ProcessCommand, VnetCommand};
+use crate::protocol::{Command, Done, ProcessCommand, Pushed, VnetCommand};
 
 const FEATURES: &[u8] = b"{\"id\":7,\"version\":1,\"command\":\"features\"}\n";
 const DONE: &str = "{\"id\":7,\"ok\":{\"count\":1}}\n";
