@@ -6,7 +6,6 @@ use wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, EtherType, MacAddr, 
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::field::Prefix;
-use super::received::Kind;
 
 /// Two tags at most stand before the message.
 const FRAME_MAX: usize = ETHER_HDR_LEN + 2 * VLAN_TAG_LEN + ARP_LEN;
@@ -37,14 +36,6 @@ impl Message {
             target: packet.target(),
             type_at,
         })
-    }
-
-    /// The kind that it is counted as.
-    pub(crate) fn kind(&self) -> Kind {
-        match self.operation {
-            ArpOperation::Request => Kind::ArpRequest,
-            ArpOperation::Reply => Kind::ArpReply,
-        }
     }
 }
 

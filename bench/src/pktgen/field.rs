@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use super::settings::Wrong;
+use super::value::ParseError;
 use crate::random::Random;
 
 /// How a field goes through its values.
@@ -18,11 +18,11 @@ pub(crate) enum Order {
 
 impl Order {
     /// `random` or `sequential`.
-    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
         match text {
             "random" => Ok(Order::Random),
             "sequential" => Ok(Order::Sequential),
-            _ => Err(Wrong::new(
+            _ => Err(ParseError::new(
                 format!("'{text}' is no order"),
                 "write \"random\" or \"sequential\"",
             )),
@@ -79,9 +79,9 @@ pub(crate) struct Prefix {
 
 impl Prefix {
     /// `198.18.0.0/16`, or one address.
-    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
         let wrong = || {
-            Wrong::new(
+            ParseError::new(
                 format!("'{text}' is neither a prefix nor an address"),
                 "write it like 198.18.0.0/16, 198.18.0.7, 2001:2::/48 or 2001:2::7",
             )
@@ -149,9 +149,9 @@ impl std::fmt::Display for Prefix {
 }
 
 /// `1024-65535`, or one port.
-pub(crate) fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, Wrong> {
+pub(crate) fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, ParseError> {
     let wrong = || {
-        Wrong::new(
+        ParseError::new(
             format!("'{text}' is no range of ports"),
             "write two numbers from 0 to 65535, the smaller first: 1024-65535; or one",
         )

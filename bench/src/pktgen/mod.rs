@@ -3,13 +3,13 @@
 //! | file | what it does |
 //! |---|---|
 //! | `settings`, `plan` | flags and file, then checked |
-//! | `rate`, `sizes`, `field` | what people write: rates, frame sizes, prefixes and ranges |
+//! | `value`, `rate`, `sizes`, `field` | what people write: numbers and times, rates, frame sizes, prefixes and ranges |
 //! | `template`, `signature` | what a packet looks like |
 //! | `pacer`, `generator` | when packets leave |
 //! | `received`, `sequence`, `arp`, `sink` | what comes back |
 //! | `session`, `trial` | ports and threads |
 //! | `ndr` | the search for the non-drop rate |
-//! | `live`, `result`, `text` | what is shown |
+//! | `live`, `result`, `report`, `text` | what is shown |
 
 mod arp;
 mod field;
@@ -20,6 +20,7 @@ mod pacer;
 mod plan;
 mod rate;
 mod received;
+mod report;
 mod result;
 mod sequence;
 mod session;
@@ -30,6 +31,7 @@ mod sizes;
 mod template;
 mod text;
 mod trial;
+mod value;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -41,7 +43,8 @@ use self::live::Live;
 use self::ndr::{Bisection, Search, Step, TRIALS_MAX, Verdict};
 use self::plan::{Ndr, Plan};
 use self::rate::{Rate, bits_of};
-use self::result::{Report, Trial};
+use self::report::Report;
+use self::result::Trial;
 use self::session::Session;
 pub(crate) use self::settings::Args;
 use self::settings::Settings;

@@ -10,9 +10,10 @@ use wire::MacAddr;
 
 use super::field::{Order, Prefix};
 use super::rate::Rate;
-use super::settings::{Settings, Wrong};
+use super::settings::Settings;
 use super::sizes::Sizes;
 use super::template::{Headers, Protocol};
+use super::value::ParseError;
 use crate::Usage;
 
 /// What is to be done.
@@ -132,7 +133,8 @@ impl Plan {
     /// What concerns several settings.
     fn fits_together(&self, given: &Settings) -> Result<(), Usage> {
         let Plan { ports, machine, arp, ndr, traffic, .. } = self;
-        let fail = |key, what: &str, cure: &str| Err(given.wrong(key, &Wrong::new(what, cure)));
+        let fail =
+            |key, what: &str, cure: &str| Err(given.error(key, &ParseError::new(what, cure)));
         if machine.rx_cpu.is_some() && (ports.rx_device.is_none() || ports.tx_only) {
             return fail(
                 "rx-cpu",

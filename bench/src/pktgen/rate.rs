@@ -4,7 +4,7 @@ use std::fmt;
 
 use numbers::rate;
 
-use super::settings::Wrong;
+use super::value::{ParseError, split_number};
 
 /// Bits that a frame takes on the line besides its own: preamble, start of frame and gap (IEEE 802.3 clause 4.4.2).
 const OVERHEAD_BYTES: f64 = 20.0;
@@ -24,9 +24,9 @@ pub(crate) enum Rate {
 
 impl Rate {
     /// `1Mpps`, `250kpps`, `1000` (packets), `2.5Gbit/s`, `50%`, `max`.
-    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
         let wrong = || {
-            Wrong::new(
+            ParseError::new(
                 format!("'{text}' is not a rate"),
                 "write packets a second such as 1Mpps, 250kpps or 1000pps; bits on the line such as 2.5Gbit/s; \
                  a share of the line such as 50%; or max",
@@ -38,7 +38,7 @@ impl Rate {
         }
         let (number, unit) = split_number(text).ok_or_else(wrong)?;
         if number <= 0.0 {
-            return Err(Wrong::new(
+            return Err(ParseError::new(
                 format!("'{text}' sends nothing"),
                 "write a rate above 0, such as 1000pps",
             ));
@@ -83,10 +83,10 @@ pub(crate) fn bits_of(frame_bytes: f64) -> f64 {
 }
 
 /// `10Gbit/s` in bits a second.
-pub(crate) fn parse_bits(text: &str) -> Result<f64, Wrong> {
+pub(crate) fn parse_bits(text: &str) -> Result<f64, ParseError> {
     match Rate::parse(text) {
         Ok(Rate::Bits(bits)) => Ok(bits),
-        _ => Err(Wrong::new(
+        _ => Err(ParseError::new(
             format!("'{text}' is not a speed in bits a second"),
             "write it like 10Gbit/s",
         )),
@@ -94,8 +94,8 @@ pub(crate) fn parse_bits(text: &str) -> Result<f64, Wrong> {
 }
 
 /// `1%`, `0.5%`, `0.01`: a share.
-pub(crate) fn parse_share(text: &str) -> Result<f64, Wrong> {
-    let wrong = || Wrong::new(format!("'{text}' is not a share"), "write it like 1% or 0.01");
+pub(crate) fn parse_share(text: &str) -> Result<f64, ParseError> {
+    let wrong = || ParseError::new(format!("'{text}' is not a share"), "write it like 1% or 0.01");
     let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
     let share = match unit {
         "%" => number / 100.0,
@@ -103,13 +103,6 @@ pub(crate) fn parse_share(text: &str) -> Result<f64, Wrong> {
         _ => return Err(wrong()),
     };
     if (0.0..1.0).contains(&share) { Ok(share) } else { Err(wrong()) }
-}
-
-/// Splits a number from the word behind it. No signs and no exponents.
-pub(crate) fn split_number(text: &str) -> Option<(f64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    Some((number.parse().ok()?, unit.trim_start()))
 }
 
 /// The factor of an SI prefix, and the unit behind it.

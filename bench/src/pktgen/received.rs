@@ -1,6 +1,6 @@
 //! What a received frame is.
 
-use wire::{EtherType, Sum, icmp_type, ip_proto};
+use wire::{ArpOperation, EtherType, Sum, icmp_type, ip_proto};
 
 use super::arp;
 use super::signature::Signature;
@@ -81,7 +81,15 @@ kinds! {
 }
 
 impl Kind {
-    /// Whether somebody made a mistake.
+    /// The kind of an ARP message.
+    pub(crate) fn of_arp(message: &arp::Message) -> Self {
+        match message.operation {
+            ArpOperation::Request => Kind::ArpRequest,
+            ArpOperation::Reply => Kind::ArpReply,
+        }
+    }
+
+    /// Whether its bytes are wrong.
     pub(crate) fn is_broken(self) -> bool {
         matches!(self, Kind::Corrupted | Kind::BadHeader | Kind::Short | Kind::Oversized)
     }
@@ -202,7 +210,7 @@ mod tests {
     fn kind(frame: &[u8]) -> Kind {
         match look(frame, true) {
             Seen::Other(kind) => kind,
-            Seen::Arp(message) => message.kind(),
+            Seen::Arp(message) => Kind::of_arp(&message),
             Seen::Test { .. } => panic!("a test packet"),
         }
     }

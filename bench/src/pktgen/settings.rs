@@ -1,34 +1,12 @@
 //! Every key, once: it is a flag of the command line and a key of the file, and flags win.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use config::Flat;
-use wire::MacAddr;
 
-use super::rate::split_number;
+use super::value::ParseError;
 use crate::Usage;
-
-/// What is wrong with a value, and what would be right.
-#[derive(Debug)]
-pub(crate) struct Wrong {
-    what: String,
-    cure: String,
-}
-
-impl Wrong {
-    pub(crate) fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { what: what.into(), cure: cure.into() }
-    }
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
 
 macro_rules! keys {
     ($($group:literal { $($(#[doc = $doc:literal])+ $field:ident $name:literal $value:literal $($switch:ident)?;)+ })+) => {
@@ -190,15 +168,15 @@ impl Settings {
     pub(crate) fn get<T>(
         &self,
         key: &str,
-        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+        parse: impl FnOnce(&str) -> Result<T, ParseError>,
     ) -> Result<Option<T>, Usage> {
         let Some(texts) = self.all(key) else { return Ok(None) };
-        parse(&texts.join(",")).map(Some).map_err(|wrong| self.wrong(key, &wrong))
+        parse(&texts.join(",")).map(Some).map_err(|error| self.error(key, &error))
     }
 
     /// An error about a key, pointing to where it was given.
-    pub(crate) fn wrong(&self, key: &str, wrong: &Wrong) -> Usage {
-        let Wrong { what, cure } = wrong;
+    pub(crate) fn error(&self, key: &str, error: &ParseError) -> Usage {
+        let (what, cure) = (error.what(), error.cure());
         if !self.flags.contains_key(key) && self.file.get(key).is_some() {
             return Usage(self.file.error(key, what, cure).render(color()));
         }
@@ -211,64 +189,9 @@ fn color() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// `true` or `false`.
-pub(crate) fn parse_bool(text: &str) -> Result<bool, Wrong> {
-    text.parse()
-        .map_err(|_| Wrong::new(format!("'{text}' is neither true nor false"), "write one of them"))
-}
-
-/// A whole number of a range.
-pub(crate) fn parse_number(text: &str, range: std::ops::RangeInclusive<u64>) -> Result<u64, Wrong> {
-    let number = text.replace('_', "").parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| {
-        let what = format!("'{text}' is out of range, or no whole number");
-        Wrong::new(what, format!("write a number from {} to {}", range.start(), range.end()))
-    })
-}
-
-/// `500ms`, `10s`, `2m`, `100us`; a bare number is seconds.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, Wrong> {
-    let wrong =
-        || Wrong::new(format!("'{text}' is not a time"), "write it like 100us, 500ms, 10s or 2m");
-    let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
-    let seconds = match unit {
-        "us" => number / 1e6,
-        "ms" => number / 1e3,
-        "" | "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        _ => return Err(wrong()),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
-}
-
-/// `02:00:00:00:00:01`.
-pub(crate) fn parse_mac(text: &str) -> Result<MacAddr, Wrong> {
-    let mac = text.parse().ok().filter(|_| text.len() == MacAddr::TEXT_LEN);
-    mac.ok_or_else(|| {
-        Wrong::new(format!("'{text}' is not a MAC address"), "write six bytes: 02:00:00:00:00:01")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values() {
-        assert_eq!(parse_mac("02:00:00:00:00:ff").expect("a MAC"), MacAddr([2, 0, 0, 0, 0, 255]));
-        for text in
-            ["", "02:00:00:00:00", "02:00:00:00:00:ff:00", "02:00:00:00:00:g0", "2:0:0:0:0:1"]
-        {
-            assert!(parse_mac(text).is_err(), "{text}");
-        }
-        assert_eq!(parse_duration("100us").expect("a time"), Duration::from_micros(100));
-        assert_eq!(parse_duration("1.5").expect("a time"), Duration::from_millis(1500));
-        assert!(parse_duration("1x").is_err() && parse_duration("").is_err());
-        assert_eq!(parse_number("1_000", 1..=1000).expect("a number"), 1000);
-        assert!(parse_number("0", 1..=9).is_err() && parse_number("10", 1..=9).is_err());
-        assert!(parse_bool("yes").is_err());
-    }
 
     #[test]
     fn flags_win_over_the_file() {
@@ -279,8 +202,8 @@ mod tests {
         assert_eq!(text("rate").as_deref(), Some("7"));
         assert_eq!(text("size").as_deref(), Some("64,128"));
         assert_eq!(text("dst"), None);
-        let wrong = Wrong::new("what", "cure");
-        assert!(settings.wrong("size", &wrong).0.contains("a.toml:2:8"));
-        assert!(settings.wrong("rate", &wrong).0.contains("--rate: what"));
+        let error = ParseError::new("what", "cure");
+        assert!(settings.error("size", &error).0.contains("a.toml:2:8"));
+        assert!(settings.error("rate", &error).0.contains("--rate: what"));
     }
 }

@@ -160,7 +160,7 @@ impl State {
             }
             Seen::Test { .. } => self.count(frame.len(), Kind::OtherStream),
             Seen::Arp(message) => {
-                self.count(frame.len(), message.kind());
+                self.count(frame.len(), Kind::of_arp(&message));
                 if let Some(answer) = self.responder.answer(frame, &message) {
                     self.queue_answer(&answer, pool);
                 }

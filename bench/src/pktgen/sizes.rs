@@ -1,6 +1,6 @@
 //! Frame sizes: one, a list, or the Internet mix.
 
-use super::settings::Wrong;
+use super::value::ParseError;
 
 /// Bytes of the frame check sequence, which the NIC adds: sizes count it, buffers do not hold it.
 pub(crate) const FCS: usize = 4;
@@ -24,13 +24,13 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     /// `64`, `imix`, `64,512,1518` (equal shares), `64*7,594*4,1518` (shares).
-    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         if text == "imix" {
             return Ok(Self { shares: IMIX.to_vec(), text: text.to_owned() });
         }
         let shares = text.split(',').map(one).collect::<Option<Vec<_>>>().ok_or_else(|| {
-            Wrong::new(
+            ParseError::new(
                 format!("'{text}' is not a frame size"),
                 format!(
                     "write bytes with the 4 of the checksum, {} to {}: 64, or a list 64,512,1518, with shares \
@@ -45,10 +45,10 @@ impl Sizes {
 
     /// Raises sizes of the mix that are too small for `smallest` bytes; a size that somebody asked for is an error
     /// instead.
-    pub(crate) fn fit(mut self, smallest: usize) -> Result<Self, Wrong> {
+    pub(crate) fn fit(mut self, smallest: usize) -> Result<Self, ParseError> {
         for (size, _) in &mut self.shares {
             if *size < smallest && self.text != "imix" {
-                return Err(Wrong::new(
+                return Err(ParseError::new(
                     format!(
                         "{size} bytes do not hold the headers and the 16 bytes of the signature"
                     ),

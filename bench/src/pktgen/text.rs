@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::result::{Back, Report, Sent, Trial};
+use super::report::Report;
+use super::result::{Back, Sent, Trial};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

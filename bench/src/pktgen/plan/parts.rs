@@ -10,17 +10,19 @@ use super::{Arp, Machine, Ndr, Ports, Timing, Traffic};
 use crate::Usage;
 use crate::pktgen::field::{Order, Prefix, parse_ports};
 use crate::pktgen::rate::{Rate, parse_bits, parse_share};
-use crate::pktgen::settings::{
-    Settings, Wrong, parse_bool, parse_duration, parse_mac, parse_number,
-};
+use crate::pktgen::settings::Settings;
 use crate::pktgen::sizes::Sizes;
 use crate::pktgen::template::{Headers, Protocol, smallest};
+use crate::pktgen::value::{ParseError, parse_bool, parse_duration, parse_mac, parse_number};
 
 const MBUFS_DEFAULT: u64 = 16383;
 
-fn text(text: &str) -> Result<String, Wrong> {
+fn text(text: &str) -> Result<String, ParseError> {
     if text.is_empty() {
-        return Err(Wrong::new("nothing is given", "name a device such as net_memif0,role=client"));
+        return Err(ParseError::new(
+            "nothing is given",
+            "name a device such as net_memif0,role=client",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -49,7 +51,7 @@ pub(super) fn ports(given: &Settings) -> Result<Ports, Usage> {
     let device = |key| given.get(key, text);
     let Some(tx_device) = device("tx-device")? else {
         let cure = "give one, for example --tx-device 0000:03:00.0 or net_memif0,role=client,socket=/run/memif.sock";
-        return Err(given.wrong("tx-device", &Wrong::new("nowhere to send to", cure)));
+        return Err(given.error("tx-device", &ParseError::new("nowhere to send to", cure)));
     };
     let rx_device = device("rx-device")?.filter(|rx_device| *rx_device != tx_device);
     Ok(Ports {
@@ -77,18 +79,18 @@ pub(super) fn traffic(given: &Settings) -> Result<Traffic, Usage> {
                 ["198.18.0.0/16", "198.19.0.0/16"]
             };
             let [first, second] = defaults.map(Prefix::parse);
-            let of = |key, default: Result<Prefix, Wrong>| {
-                default.map_err(|wrong| given.wrong(key, &wrong))
+            let of = |key, default: Result<Prefix, ParseError>| {
+                default.map_err(|wrong| given.error(key, &wrong))
             };
             (src.map_or_else(|| of("src", first), Ok)?, dst.map_or_else(|| of("dst", second), Ok)?)
         }
     };
     if src.network.is_ipv4() != dst.network.is_ipv4() {
-        let wrong = Wrong::new(
+        let wrong = ParseError::new(
             format!("{dst} and the source {src} are of two families"),
             "give both as IPv4 or both as IPv6",
         );
-        return Err(given.wrong("dst", &wrong));
+        return Err(given.error("dst", &wrong));
     }
     let mut traffic = Traffic {
         rate: given.get("rate", Rate::parse)?.unwrap_or(Rate::Packets(1000.0)),
@@ -120,36 +122,41 @@ pub(super) fn traffic(given: &Settings) -> Result<Traffic, Usage> {
         stream: 0,
     };
     let fitting = traffic.sizes.fit(smallest(&headers));
-    traffic.sizes = fitting.map_err(|wrong| given.wrong("size", &wrong))?;
+    traffic.sizes = fitting.map_err(|wrong| given.error("size", &wrong))?;
     if given.all("size").is_none() {
         traffic.sizes.text = traffic.sizes.shares[0].0.to_string();
     }
     Ok(traffic)
 }
 
-fn protocol(text: &str) -> Result<Protocol, Wrong> {
+fn protocol(text: &str) -> Result<Protocol, ParseError> {
     match text {
         "udp" => Ok(Protocol::Udp),
         "tcp-syn" => Ok(Protocol::TcpSyn),
         "icmp" => Ok(Protocol::Icmp),
-        _ => Err(Wrong::new(format!("'{text}' is not made here"), "write udp, tcp-syn or icmp")),
+        _ => {
+            Err(ParseError::new(format!("'{text}' is not made here"), "write udp, tcp-syn or icmp"))
+        }
     }
 }
 
-fn vlans(text: &str) -> Result<Vec<u16>, Wrong> {
+fn vlans(text: &str) -> Result<Vec<u16>, ParseError> {
     let vlans = text
         .split(',')
         .map(|text| parse_number(text.trim(), 1..=4094).map(|vlan| vlan as u16))
         .collect::<Result<Vec<_>, _>>()?;
     if vlans.len() > 2 {
-        return Err(Wrong::new("more than two tags", "give the outer and the inner one: 100,200"));
+        return Err(ParseError::new(
+            "more than two tags",
+            "give the outer and the inner one: 100,200",
+        ));
     }
     Ok(vlans)
 }
 
-fn address(text: &str) -> Result<Ipv4Addr, Wrong> {
+fn address(text: &str) -> Result<Ipv4Addr, ParseError> {
     text.parse().map_err(|_| {
-        Wrong::new(format!("'{text}' is not an IPv4 address"), "write it like 172.16.0.2")
+        ParseError::new(format!("'{text}' is not an IPv4 address"), "write it like 172.16.0.2")
     })
 }
 
@@ -179,16 +186,16 @@ pub(super) fn timing(given: &Settings) -> Result<Timing, Usage> {
 pub(super) fn ndr(given: &Settings) -> Result<Option<Ndr>, Usage> {
     let resolution = given.get("resolution", parse_share)?.unwrap_or(0.01);
     if resolution < 0.0001 {
-        let wrong = Wrong::new("finer than trials repeat", "give 0.01% or more");
-        return Err(given.wrong("resolution", &wrong));
+        let wrong = ParseError::new("finer than trials repeat", "give 0.01% or more");
+        return Err(given.error("resolution", &wrong));
     }
     let max = given.get("ndr-max", Rate::parse)?.unwrap_or(Rate::Line(1.0));
     let min = given.get("ndr-min", Rate::parse)?;
     for (key, rate) in [("ndr-max", Some(max)), ("ndr-min", min)] {
         if rate == Some(Rate::Max) {
             let wrong =
-                Wrong::new("a search needs a number", "write a rate such as 10Mpps or 100%");
-            return Err(given.wrong(key, &wrong));
+                ParseError::new("a search needs a number", "write a rate such as 10Mpps or 100%");
+            return Err(given.error(key, &wrong));
         }
     }
     let ndr = Ndr {
@@ -208,7 +215,7 @@ pub(super) fn machine(given: &Settings) -> Result<Machine, Usage> {
         "auto" => Ok(pmd::Hugepages::Auto),
         "required" => Ok(pmd::Hugepages::Required),
         "none" => Ok(pmd::Hugepages::None),
-        _ => Err(Wrong::new(
+        _ => Err(ParseError::new(
             format!("'{text}' is none of the choices"),
             "write auto, required or none",
         )),
