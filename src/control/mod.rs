@@ -7,14 +7,16 @@
 //! | `lock.rs` | of two instances that start at once, one gets the socket |
 //! | `peer.rs` | who may talk to us |
 //! | `link.rs` | one client: its buffers and bounds; no I/O of its own |
-//! | `queues.rs` | the two queues between the control thread and the thread of the socket, and their bounds |
+//! | `queues.rs` | the two queues between the control thread and that of the clients, and their bounds |
 //! | `stream.rs` | lines that follow an answer: the control thread's end |
-//! | `server.rs` | the thread |
+//! | `clients.rs` | the thread that talks to clients |
+//! | `server.rs` | the control thread's end: it starts that thread and executes requests |
 //!
-//! Nobody waits for a client. The thread uses poll(2) and non-blocking sockets; both queues are bounded and the number
-//! of requests on their way is kept below that bound, so neither side ever waits for the other; a client that does not
-//! read is not read from, and is dropped in the end.
+//! No thread waits for a client. The clients' thread uses poll(2) and non-blocking sockets; both queues are bounded and
+//! the number of requests on their way is kept below that bound, so neither side ever waits for the other; a client that
+//! does not read is not read from, and is dropped in the end.
 
+mod clients;
 mod link;
 mod lock;
 mod peer;

@@ -1,9 +1,6 @@
-//! The thread that talks to clients, and its two queues to the control thread.
+//! The control thread's end of the socket: it starts the thread of the clients, and executes their requests.
 
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,29 +8,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use crossbeam::channel::{Receiver, Sender, bounded};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
-use tracing::{debug, warn};
+use rustix::event::EventfdFlags;
+use tracing::warn;
 
-use super::link::Link;
-use super::peer;
-use super::queues::{CLIENTS, Job, Line, PUSHES, REQUESTS, Reply};
+use super::clients::ClientThread;
+use super::queues::{Job, Line, PUSHES, REQUESTS, Reply};
 use super::socket::Socket;
 use super::stream::Caller;
-use crate::protocol::{Answer, Code, Refusal, Request, Response};
+use crate::protocol::{Answer, Refusal, Request, Response};
 
 /// Requests of one tick of the control thread, and how long it goes on beginning them.
 const PER_TICK: usize = 8;
 const TICK_BUDGET: Duration = Duration::from_micros(200);
-/// Bytes that one client is read from in one round, so that all get their turn.
-const CHUNK: usize = 16 * 1024;
-/// A client that was idle for so long makes room for a new one.
-const IDLE: Duration = Duration::from_secs(10);
-/// How often deadlines are looked at.
-const ROUND: Duration = Duration::from_secs(1);
-/// How often a client that is faster than its rate is looked at, or a listener that has no descriptors left.
-const SOON: Duration = Duration::from_millis(5);
 
-/// The control thread's end.
+/// The control thread's end of the queues; it stops the thread of the clients when it is dropped.
 pub(crate) struct Server {
     requests: Receiver<Job>,
     replies: Sender<Reply>,
@@ -55,20 +43,11 @@ impl Server {
         let (to_control, requests) = bounded(REQUESTS);
         // Each stream's last line may go without asking for room.
         let (replies, from_control) = bounded(2 * REQUESTS + PUSHES);
-        let mut room = Room {
-            socket,
-            wake: Arc::clone(&wake),
-            to_control,
-            from_control,
-            clients: HashMap::new(),
-            next: 0,
-            outstanding: 0,
-            deaf_until: None,
-        };
+        let mut clients = ClientThread::new(socket, Arc::clone(&wake), to_control, from_control);
         let asked = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("control-socket".to_owned())
-            .spawn(move || room.run(&asked))
+            .spawn(move || clients.run(&asked))
             .context("the thread of the control socket")?;
         Ok(Self { requests, replies, wake, stop, thread: Some(thread) })
     }
@@ -112,217 +91,6 @@ impl Drop for Server {
             warn!("the thread of the control socket panicked");
         }
     }
-}
-
-/// A client and its connection.
-struct Client {
-    stream: UnixStream,
-    link: Link,
-}
-
-/// The thread's state.
-struct Room {
-    socket: Socket,
-    wake: Arc<OwnedFd>,
-    to_control: Sender<Job>,
-    from_control: Receiver<Reply>,
-    clients: HashMap<u64, Client>,
-    /// The next client's number.
-    next: u64,
-    /// Requests on their way, also of clients that are gone.
-    outstanding: usize,
-    /// No connections are taken before: there were no descriptors left.
-    deaf_until: Option<Instant>,
-}
-
-impl Room {
-    fn run(&mut self, stop: &AtomicBool) {
-        while !stop.load(Ordering::Acquire) {
-            let ready = match self.wait() {
-                Ok(ready) => ready,
-                Err(error) => {
-                    // Out of memory: the next look may fare better, and nothing else can be done.
-                    debug!("control socket: {error}");
-                    std::thread::sleep(SOON);
-                    continue;
-                }
-            };
-            self.take_replies();
-            let now = Instant::now();
-            for (number, flags) in ready {
-                if !self.attend(number, flags, now) {
-                    let _gone = self.clients.remove(&number);
-                }
-            }
-            self.hand_over(now);
-            self.clients.retain(|_, client| flush(client, now));
-            self.clients.retain(|_, client| !client.link.is_done() && !client.link.is_stuck(now));
-            self.accept(now);
-        }
-        self.take_replies();
-        let now = Instant::now();
-        self.clients.retain(|_, client| flush(client, now));
-    }
-
-    /// Waits until something can be done; the clients that can be read from or written to.
-    fn wait(&self) -> rustix::io::Result<Vec<(u64, PollFlags)>> {
-        let mut timeout = ROUND;
-        let mut numbers = Vec::with_capacity(self.clients.len());
-        let mut fds = Vec::with_capacity(self.clients.len() + 2);
-        fds.push(PollFd::new(&*self.wake, PollFlags::IN));
-        let listens = self.deaf_until.is_none_or(|until| until <= Instant::now());
-        let wish = if listens { PollFlags::IN } else { PollFlags::empty() };
-        fds.push(PollFd::from_borrowed_fd(self.socket.listener().as_fd(), wish));
-        if !listens {
-            timeout = SOON;
-        }
-        for (number, Client { stream, link }) in &self.clients {
-            let mut wish = PollFlags::empty();
-            wish.set(PollFlags::IN, link.wants_input());
-            wish.set(PollFlags::OUT, !link.output().is_empty());
-            if link.is_throttled() || self.outstanding >= REQUESTS {
-                timeout = SOON;
-            }
-            numbers.push(*number);
-            fds.push(PollFd::new(stream, wish));
-        }
-        let timeout = Timespec {
-            tv_sec: timeout.as_secs().try_into().unwrap_or(1),
-            tv_nsec: timeout.subsec_nanos().into(),
-        };
-        match rustix::event::poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-        if fds[0].revents().contains(PollFlags::IN) {
-            let _count = rustix::io::read(&*self.wake, &mut [0; 8]);
-        }
-        let events = fds[2..].iter().map(PollFd::revents);
-        Ok(numbers.into_iter().zip(events).filter(|(_, flags)| !flags.is_empty()).collect())
-    }
-
-    fn take_replies(&mut self) {
-        while let Ok(Reply { client, line }) = self.from_control.try_recv() {
-            let client = self.clients.get_mut(&client);
-            match line {
-                Line::Answer(response, flow) => {
-                    self.outstanding -= 1;
-                    match (client, flow) {
-                        (Some(client), flow) => client.link.answer(&response, flow),
-                        (None, Some(flow)) => flow.close(),
-                        (None, None) => {}
-                    }
-                }
-                Line::Push(pushed) => {
-                    if let Some(client) = client {
-                        client.link.push(*pushed);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Reads from a client; false when its connection is gone.
-    fn attend(&mut self, number: u64, flags: PollFlags, now: Instant) -> bool {
-        let Some(Client { stream, link }) = self.clients.get_mut(&number) else { return true };
-        if flags.intersects(PollFlags::ERR | PollFlags::NVAL) {
-            return false;
-        }
-        if !link.wants_input() {
-            // It hung up without taking what it is owed, and nobody reads what would say so.
-            return !flags.contains(PollFlags::HUP) || !link.output().is_empty();
-        }
-        if !flags.intersects(PollFlags::IN | PollFlags::HUP) {
-            return true;
-        }
-        let mut chunk = [0; CHUNK];
-        match stream.read(&mut chunk) {
-            Ok(0) => link.end_input(),
-            Ok(bytes) => link.take(&chunk[..bytes], now),
-            Err(error) => return is_patience(&error),
-        }
-        true
-    }
-
-    /// Hands requests to the control thread, one of each client at a time.
-    fn hand_over(&mut self, now: Instant) {
-        let mut given = true;
-        while given {
-            given = false;
-            for (number, client) in &mut self.clients {
-                if self.outstanding >= REQUESTS {
-                    return;
-                }
-                let Some(request) = client.link.next_request(now) else { continue };
-                given = true;
-                self.outstanding += 1;
-                let _room = self.to_control.try_send(Job { client: *number, request });
-            }
-        }
-    }
-
-    fn accept(&mut self, now: Instant) {
-        loop {
-            match self.socket.listener().accept() {
-                Ok((stream, _)) => self.welcome(stream, now),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.deaf_until = None;
-                    return;
-                }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    warn!("control socket: {error}");
-                    self.deaf_until = Some(now + SOON * 20);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn welcome(&mut self, stream: UnixStream, now: Instant) {
-        if stream.set_nonblocking(true).is_err() {
-            return;
-        }
-        let mut client = Client { stream, link: Link::new(now) };
-        if !peer::is_allowed(&client.stream, self.socket.owner(), self.socket.group()) {
-            let text = "you may not use this socket";
-            let cure = "be root, the user that runs curvnet, the socket's owner, or in its group";
-            client.link.dismiss(Refusal::new(Code::Denied, text, cure));
-        } else if self.clients.len() >= CLIENTS && !self.make_room(now) {
-            let text = format!("there are {CLIENTS} clients already");
-            client.link.dismiss(Refusal::new(Code::Busy, text, "try again when one has ended"));
-        }
-        // Who is dismissed gets one line, which the empty buffer of a new connection takes.
-        if flush(&mut client, now) && !client.link.is_done() {
-            let _new = self.clients.insert(self.next, client);
-            self.next += 1;
-        }
-    }
-
-    /// Drops the client that was idle for the longest, if that is long.
-    fn make_room(&mut self, now: Instant) -> bool {
-        let idle = self.clients.iter().filter(|(_, client)| client.link.is_idle());
-        let oldest = idle.min_by_key(|(_, client)| client.link.last_progress);
-        let oldest = oldest.filter(|(_, client)| now - client.link.last_progress > IDLE);
-        let number = oldest.map(|(number, _)| *number);
-        number.and_then(|number| self.clients.remove(&number)).is_some()
-    }
-}
-
-/// Sends what the client takes; false when its connection is gone.
-fn flush(client: &mut Client, now: Instant) -> bool {
-    while client.link.fill() {
-        match client.stream.write(client.link.output()) {
-            Ok(bytes) => client.link.sent(bytes, now),
-            Err(error) => return is_patience(&error),
-        }
-    }
-    true
-}
-
-/// Whether an error of a non-blocking socket only says: not now.
-fn is_patience(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

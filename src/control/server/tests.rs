@@ -1,14 +1,16 @@
 //! The server with real sockets and a control thread that answers without a stack.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::super::Outbox;
+use super::super::queues::CLIENTS;
 use super::*;
-use crate::protocol::{Command, Done, ProcessCommand, Pushed, VnetCommand};
+use crate::protocol::{Code, Command, Done, ProcessCommand, Pushed, VnetCommand};
 
 const FEATURES: &[u8] = b"{\"id\":7,\"version\":1,\"command\":\"features\"}\n";
 const DONE: &str = "{\"id\":7,\"ok\":{\"count\":1}}\n";
