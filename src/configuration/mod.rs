@@ -3,7 +3,9 @@
 //! | file | subject |
 //! |---|---|
 //! | `mod.rs` | [`Configurator`]: the control thread's side; files as clients send them |
-//! | `thread.rs` | the thread that reads files, compares, and leads through the changes |
+//! | `thread.rs` | the thread that reads files and compares them with what runs |
+//! | `apply.rs` | all changes are made, or none |
+//! | `telling.rs` | answers on their way to clients |
 //! | `running.rs` | what runs, as a configuration |
 //! | `obstacles.rs` | changes that cannot be made while the instance runs |
 //! | `steps.rs` | changes, made |
@@ -13,6 +15,7 @@
 //! stack: whatever it looks at or changes, the control thread does for it, in pieces of half a millisecond, one in each of
 //! its ticks. While changes are made, requests that would change something else are refused.
 
+mod apply;
 mod obstacles;
 mod running;
 mod steps;
@@ -45,6 +48,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something that the control thread does for the configuration thread.
 type Piece = Box<dyn FnOnce(&mut Service<'_>) + Send>;
+/// How long the control thread works on one piece, which is done in one of its ticks.
+const PIECE: Duration = Duration::from_micros(500);
 
 /// What a client wants.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::control::Outbox;
-use crate::protocol::Pushed;
-
-use super::thread::end;
+use crate::protocol::{Ended, Pushed};
 
 /// Answers that wait for their clients. There are no more clients than that who have a good reason to read slowly.
 const ANSWERS: usize = 8;
@@ -50,5 +48,20 @@ impl Telling {
     /// Whether all was sent.
     pub(super) fn is_done(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// The last line of an answer.
+pub(super) fn end(reason: &str, message: String) -> Pushed {
+    let ended = Ended { reason: reason.to_owned(), message, ..Ended::default() };
+    Pushed { end: Some(ended), ..Pushed::default() }
+}
+
+/// A number of changes in words.
+pub(super) fn count(changes: usize) -> String {
+    match changes {
+        0 => "no change".to_owned(),
+        1 => "1 change".to_owned(),
+        many => format!("{many} changes"),
     }
 }

@@ -1,25 +1,20 @@
-//! The thread that reads files, compares them with what runs, and leads through the changes: all or none.
+//! The thread that reads files and compares them with the running configuration; `apply.rs` has the changes that follow.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::{Change, Config, Host, VnetChange, VnetName, difference};
+use config::{Change, Config, Host, difference};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use stack::control::{Event, EventKind};
 use tracing::{debug, error, info, warn};
 
 use super::running::{self, Facts, Reading};
-use super::steps::{ROUTES, Steps};
-use super::telling::Telling;
-use super::{Draft, Piece, Task, Wish, obstacles};
+use super::telling::{Telling, count, end};
+use super::{Draft, PIECE, Piece, Task, Wish, obstacles};
 use crate::execute::Service;
 use crate::notify;
-use crate::protocol::{ChangeShown, Code, Ended, Pushed, Refusal};
+use crate::protocol::{ChangeShown, Code, Pushed, Refusal};
 
-/// How long the control thread works on one piece, which is done in one of its ticks.
-const PIECE: Duration = Duration::from_micros(500);
 /// Bytes of the text in one line of a stream.
 const TEXT: usize = 32 * 1024;
 /// Changes that are logged each in a line of its own.
@@ -176,7 +171,7 @@ impl Work {
     }
 
     /// The changes that lead to `config`.
-    fn compare(&self, mut config: Config) -> Result<(Vec<Change>, Facts), Refusal> {
+    pub(super) fn compare(&self, mut config: Config) -> Result<(Vec<Change>, Facts), Refusal> {
         let (running, facts) = self.running()?;
         let began = Instant::now();
         facts.settle(&mut config);
@@ -185,54 +180,8 @@ impl Work {
         Ok((changes, facts))
     }
 
-    /// Leads to `config`, by all of the changes, which are returned, or by none. Nobody else changes anything meanwhile.
-    fn apply(&self, config: Config) -> Result<Arc<Vec<Change>>, Refusal> {
-        self.with(|service| service.configurator.applying = true)?;
-        let done = self.compare(config).and_then(|(changes, facts)| {
-            obstacles::check(&changes, &facts)?;
-            self.all_or_none(Arc::new(changes))
-        });
-        let applied = done.is_ok();
-        self.with(move |service| {
-            service.configurator.applying = false;
-            if applied {
-                service.stack.emit(|| Event::new(EventKind::ConfigApplied));
-            }
-        })?;
-        done
-    }
-
-    fn all_or_none(&self, changes: Arc<Vec<Change>>) -> Result<Arc<Vec<Change>>, Refusal> {
-        let began = Instant::now();
-        let Err(Failed { done, step, cause }) = self.make(&changes)? else {
-            debug!("{} made in {:?}", count(changes.len()), began.elapsed());
-            return Ok(changes);
-        };
-        let mut text = format!("{step}: {cause}");
-        let mut cure = "mend the file: what had been changed before this step is undone";
-        if let Err(Failed { step, cause, .. }) = self.make(&Arc::new(way_back(&changes[..done])))? {
-            text.push_str(&format!("\nand the way back ended at {step}: {cause}"));
-            cure = "apply a configuration that is known to be good";
-        }
-        Err(Refusal::new(Code::Refused, text, cure))
-    }
-
-    /// Makes changes in their order, as far as they can be made.
-    fn make(&self, changes: &Arc<Vec<Change>>) -> Result<Result<(), Failed>, Refusal> {
-        let mut done = 0;
-        while done < changes.len() {
-            let list = Arc::clone(changes);
-            let made = self.with(move |service| some(service, &list, done))?;
-            match made {
-                Ok(so_far) => done = so_far,
-                Err(failed) => return Ok(Err(failed)),
-            }
-        }
-        Ok(Ok(()))
-    }
-
-    /// Has the control thread do something.
-    fn with<T: Send + 'static>(
+    /// Has the control thread do some work.
+    pub(super) fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Service<'_>) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
@@ -246,58 +195,8 @@ impl Work {
     }
 }
 
-/// A change that could not be made.
-#[derive(Debug)]
-struct Failed {
-    /// How many were made before it.
-    done: usize,
-    /// Which one.
-    step: String,
-    /// Why not.
-    cause: String,
-}
-
-/// Makes changes from the one with that number on, for a while; the number of the next one.
-fn some(service: &mut Service<'_>, changes: &[Change], mut done: usize) -> Result<usize, Failed> {
-    let until = Instant::now() + PIECE;
-    let Service { stack, ports, workers, .. } = service;
-    let mut steps = Steps { stack, ports, workers };
-    while done < changes.len() {
-        done += steps.step(&changes[done..], ROUTES).map_err(|(at, error)| Failed {
-            done: done + at,
-            step: ChangeShown::of(&changes[done + at]).to_string(),
-            cause: format!("{error:#}"),
-        })?;
-        if Instant::now() >= until {
-            break;
-        }
-    }
-    Ok(done)
-}
-
-/// What undoes these changes. A vnet that they made goes as a whole, but for interfaces that came from others: these are
-/// what they were, and go back.
-fn way_back(done: &[Change]) -> Vec<Change> {
-    let is_new =
-        |change: &Change| matches!(change, Change::Vnet { change: VnetChange::Create, .. });
-    let new: BTreeSet<&VnetName> =
-        done.iter().filter(|change| is_new(change)).filter_map(Change::vnet).collect();
-    let matters = |change: &&Change| match change {
-        // In a new vnet, only what came from another one is changed; what was made there was made as it shall be.
-        Change::Vnet { change: VnetChange::Mtu { .. } | VnetChange::Up { .. }, .. } => true,
-        Change::Vnet { vnet, .. } => is_new(change) || !new.contains(vnet),
-        _ => true,
-    };
-    done.iter().rev().filter(matters).flat_map(|change| change.clone().inverse()).collect()
-}
-
 fn of_file(report: String) -> Refusal {
     Refusal::new(Code::BadConfiguration, report.trim_end(), "mend the file; nothing has changed")
-}
-
-pub(super) fn end(reason: &str, message: String) -> Pushed {
-    let ended = Ended { reason: reason.to_owned(), message, ..Ended::default() };
-    Pushed { end: Some(ended), ..Pushed::default() }
 }
 
 /// The text in parts of bounded length, cut behind lines where there are any.
@@ -316,14 +215,6 @@ fn parts(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn count(changes: usize) -> String {
-    match changes {
-        0 => "no change".to_owned(),
-        1 => "1 change".to_owned(),
-        many => format!("{many} changes"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,42 +226,5 @@ mod tests {
             assert_eq!(parts(&text).collect::<String>(), text);
             assert!(parts(&text).all(|part| part.len() <= TEXT && !part.is_empty()));
         }
-    }
-
-    #[test]
-    fn a_vnet_that_was_made_goes_as_a_whole() {
-        let vnet = |name: &str| VnetName::new(name).expect("a name");
-        let of = |name: &str, change| Change::Vnet { vnet: vnet(name), change };
-        let sysctl = || VnetChange::Sysctl { name: "a".to_owned(), from: None, to: None };
-        let done = [of("red", sysctl()), of("blue", VnetChange::Create), of("blue", sysctl())];
-        let back = way_back(&done);
-        let empty = Box::new(config::Vnet::empty(vnet("blue")));
-        assert_eq!(back, [of("blue", VnetChange::Destroy(empty)), of("red", sysctl())]);
-    }
-
-    #[test]
-    fn what_came_from_another_vnet_goes_back_as_it_was() {
-        let vnet = |name: &str| VnetName::new(name).expect("a name");
-        let of = |name: &str, change| Change::Vnet { vnet: vnet(name), change };
-        let em1 = config::IfName::new("em1").expect("a name");
-        let mtu = |from, to| VnetChange::Mtu { interface: em1.clone(), from, to };
-        let moves = |from, to| {
-            let (from, to) = (vnet(from), vnet(to));
-            Change::InterfaceMove { interface: em1.clone(), from, to }
-        };
-        let sysctl = VnetChange::Sysctl { name: "a".to_owned(), from: None, to: None };
-        let done = [
-            of("blue", VnetChange::Create),
-            of("blue", sysctl),
-            moves("red", "blue"),
-            of("blue", mtu(1500, 1400)),
-        ];
-        let empty = Box::new(config::Vnet::empty(vnet("blue")));
-        let back = [
-            of("blue", mtu(1400, 1500)),
-            moves("blue", "red"),
-            of("blue", VnetChange::Destroy(empty)),
-        ];
-        assert_eq!(way_back(&done), back);
     }
 }
