@@ -169,7 +169,7 @@ impl Configurator {
             let is_stuck = !draft.is_whole && draft.grew.elapsed() > PATIENCE;
             if is_stuck {
                 let text = format!("no part of the file came for {} s", PATIENCE.as_secs());
-                draft.outbox.push(thread::end("timeout", text));
+                draft.outbox.push(telling::end("timeout", text));
             }
             !is_stuck
         });

@@ -55,6 +55,13 @@ pub(crate) struct Caller<'a> {
 }
 
 impl Caller<'_> {
+    /// Runs `work` for a client that reads no replies.
+    #[cfg(test)]
+    pub(crate) fn with<R>(work: impl FnOnce(&mut Caller<'_>) -> R) -> R {
+        let (replies, _unread) = crossbeam::channel::bounded(1);
+        work(&mut Caller { client: 0, id: &Id::Number(0), replies: &replies, flow: None })
+    }
+
     /// The request's id.
     pub(crate) fn id(&self) -> &Id {
         self.id

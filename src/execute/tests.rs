@@ -143,7 +143,8 @@ fn addresses_of_ipv6_are_refused_and_change_nothing() {
     ] {
         let text = command.to_string();
         let command = serde_json::from_value(command).expect("a command");
-        let refusal = service.execute_in(&vnet, command).expect_err(&text);
+        let answered = Caller::with(|caller| service.execute_in(&vnet, command, caller));
+        let refusal = answered.expect_err(&text);
         assert_eq!(refusal.code, Code::BadRequest, "{text}: {refusal}");
         assert!(refusal.message.contains("no inet6 module"), "{text}: {refusal}");
         assert!(refusal.cure.contains("2001:db8"), "{text}: {refusal}");
