@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `accessor` | one access to a vnet's variable |
 //! | `forward` | the datapath, packet by packet |
+//! | `lookup` | the FIB's bulk lookup beside DPDK's |
 //! | `compare` | builds against each other, by the two above |
 //! | `pktgen` | another process or machine, from outside |
 //! | `life` | vnets that come, go and change under traffic |
@@ -16,6 +17,7 @@ mod compare;
 mod forward;
 mod host;
 mod life;
+mod lookup;
 pub mod machine;
 mod pattern;
 mod pktgen;
@@ -54,6 +56,7 @@ enum Command {
     Accessor(accessor::Args),
     Forward(forward::Args),
     Life(life::Args),
+    Lookup(lookup::Args),
     Compare(compare::Args),
     Pktgen(Box<pktgen::Args>),
     Vnet(vnet::Args),
@@ -66,6 +69,7 @@ pub fn main(build: Build) -> ExitCode {
         Command::Accessor(args) => accessor::run(&args, build),
         Command::Forward(args) => forward::run(&args, build),
         Command::Life(args) => life::run(&args, build),
+        Command::Lookup(args) => lookup::run(&args, build),
         Command::Compare(args) => compare::run(&args, build),
         Command::Pktgen(args) => pktgen::run(&args, build),
         Command::Vnet(args) => vnet::run(&args),

@@ -53,11 +53,12 @@ impl Tables {
     }
 
     fn compare(&self, addresses: &[u32]) {
-        let mut ours = [0; VECTOR];
+        let (mut ours, mut theirs) = ([0; VECTOR], [0; VECTOR]);
         for addresses in addresses.chunks(VECTOR) {
             let ours = &mut ours[..addresses.len()];
             self.control.fib().lookup_bulk(addresses, ours);
-            let theirs = self.oracle.lookup(addresses);
+            let theirs = &mut theirs[..addresses.len()];
+            self.oracle.lookup_bulk(addresses, theirs);
             let differ = (0..ours.len())
                 .find(|&at| u64::from(ours[at]) != theirs[at])
                 .map(|at| format!("{:#x}: {} here, {} there", addresses[at], ours[at], theirs[at]));
@@ -78,7 +79,7 @@ fn a_table_like_the_internets() {
         routes: BTreeMap::new(),
         rib: Rib::new(),
         control: FibControl::new(FibPolicy::default()),
-        oracle: RteFib::new("rte_fib", 1 << 20, 1 << 12),
+        oracle: RteFib::new(&pmd::test_support::eal(), "rte_fib", 1 << 20, 1 << 12),
     };
     tables.insert((0, 0), 7);
     while tables.routes.len() < ROUTES {

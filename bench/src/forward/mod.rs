@@ -5,7 +5,7 @@ pub(crate) mod frames;
 pub(crate) mod measure;
 mod result;
 mod scenario;
-mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 mod world;

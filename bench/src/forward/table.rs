@@ -40,7 +40,7 @@ const LENGTHS: [(u8, u64); 13] = [
 ];
 
 /// A network's address and the length of its prefix.
-type Prefix = (u32, u8);
+pub(crate) type Prefix = (u32, u8);
 
 /// What the vnets of a scenario have in common.
 #[derive(Clone, Debug)]
@@ -75,10 +75,7 @@ impl Table {
             Routes::Internet(count) => {
                 let in_order;
                 (in_order, prefixes) = internet(count, &mut random);
-                let inside = |&(addr, len): &Prefix| {
-                    addr | (random.next() as u32 & u32::MAX.checked_shr(len.into()).unwrap_or(0))
-                };
-                in_order.iter().map(inside).collect()
+                in_order.iter().map(|prefix| host_of(*prefix, &mut random)).collect()
             }
         };
         Self { shape, next_hops, destinations, prefixes }
@@ -160,9 +157,14 @@ fn hosts(net: Ipv4Net, count: usize, random: &mut Random) -> Vec<u32> {
     found
 }
 
+/// An address of a network at random.
+pub(crate) fn host_of((addr, len): Prefix, random: &mut Random) -> u32 {
+    addr | (random.next() as u32 & u32::MAX.checked_shr(len.into()).unwrap_or(0))
+}
+
 /// Distinct prefixes with the lengths of the Internet's, in the order in which they were drawn, and as a set. They are in 1/8 to
 /// 126/8, away from the bench's own networks.
-fn internet(count: usize, random: &mut Random) -> (Vec<Prefix>, HashSet<Prefix>) {
+pub(crate) fn internet(count: usize, random: &mut Random) -> (Vec<Prefix>, HashSet<Prefix>) {
     let total = LENGTHS.iter().map(|(_, share)| share).sum();
     let mut set = HashSet::with_capacity(count);
     let mut found = Vec::with_capacity(count);

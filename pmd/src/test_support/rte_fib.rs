@@ -22,13 +22,12 @@ impl RteFib {
     /// # Panics
     /// If the name is taken or there is no memory.
     #[must_use]
-    pub fn new(name: &str, max_routes: i32, groups: u32) -> Self {
-        let eal = super::eal();
+    pub fn new(eal: &Eal, name: &str, max_routes: i32, groups: u32) -> Self {
         let c_name = CString::new(name).unwrap_or_else(|error| panic!("{name:?}: {error}"));
         // SAFETY: EAL is initialised, the name is a C string, and DPDK copies it.
         let fib = unsafe { ffi::cv_fib_create(c_name.as_ptr(), max_routes, groups) };
         let fib = NonNull::new(fib).unwrap_or_else(|| panic!("rte_fib_create({name})"));
-        Self { fib, _eal: eal }
+        Self { fib, _eal: eal.clone() }
     }
 
     /// Adds or replaces a route; next hop 0 is "none".
@@ -52,26 +51,25 @@ impl RteFib {
         assert_eq!(result, 0, "rte_fib_delete({prefix:#x}/{depth})");
     }
 
-    /// The next hops of these addresses, host byte order.
+    /// Writes the next hop of each address (host byte order) to the same place of `next_hops`, by one call of
+    /// `rte_fib_lookup_bulk`.
     ///
     /// # Panics
-    /// If there are too many for C to count.
-    #[must_use]
-    pub fn lookup(&self, addresses: &[u32]) -> Vec<u64> {
-        let mut addresses = addresses.to_vec();
-        let mut next_hops = vec![0; addresses.len()];
+    /// If the slices differ in length, or are longer than C counts.
+    pub fn lookup_bulk(&self, addresses: &[u32], next_hops: &mut [u64]) {
+        assert_eq!(addresses.len(), next_hops.len(), "a next hop for each address");
         let count = i32::try_from(addresses.len()).unwrap_or_else(|error| panic!("{error}"));
-        // SAFETY: the table is valid and not changed meanwhile; both arrays have `count` elements.
+        // SAFETY: the table is valid and not changed meanwhile, both arrays have `count` elements, and DPDK only reads the
+        // addresses: a table whose flags do not say that they are in network byte order looks them up where they are.
         let result = unsafe {
             ffi::cv_fib_lookup_bulk(
                 self.fib.as_ptr(),
-                addresses.as_mut_ptr(),
+                addresses.as_ptr().cast_mut(),
                 next_hops.as_mut_ptr(),
                 count,
             )
         };
         assert_eq!(result, 0, "rte_fib_lookup_bulk");
-        next_hops
     }
 }
 
