@@ -10,33 +10,22 @@ Plain Python 3, nothing to install beyond DPDK.
 
 import argparse
 import dataclasses
-import fcntl
 import json
 import os
 import pathlib
-import platform
 import shutil
 import statistics
-import struct
-import subprocess
 import sys
+import tempfile
 import time
 
 # A bench leaves nothing in the source tree, least of all files that root owns.
 sys.dont_write_bytecode = True
-from contestants import CONTROL_CPU, MBUFS, WORKER_CPU, Curvnet, Failed, Setup, Testpmd
+import traffic
+from contestants import WORKER_CPU, Curvnet, Failed, Setup, Testpmd
+from machine import TARGET, check_machine, describe_machine, hold_lock, use_hugepages
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-CAPTURE = ROOT / "config" / "demo-red.pcap"
-FREE_PAGES = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
-
-PACKETS = 1024
-FRAME_BYTES = 60  # 64 on the wire: captures leave out the checksum
-DESTINATIONS = 0xC6120000 >> 17  # 198.18.0.0/15
 BASELINE = "testpmd io"
-# The mbufs and what surrounds them, in pages of 2 MiB.
-PAGES_NEEDED = MBUFS * 2560 // (2 << 20) + 64
 # Below this share of the time on its CPU, a worker was disturbed.
 QUIET = 0.99
 # The share of testpmd io that curvnet is to reach with all its checks and counters on.
@@ -48,11 +37,14 @@ def main():
     options = parse_options()
     lock = hold_lock()
     check_machine()
-    check_capture(CAPTURE)
-    setup = Setup(CAPTURE, use_hugepages(options.hugepages), options.seconds, options.warm_up)
-    available = [Testpmd("io"), Testpmd("macswap"), Curvnet(options.curvnet)]
-    contestants = [c for c in available if c.name.split()[-1] in options.only]
-    samples = run_rounds(contestants, setup, options.rounds)
+    case = traffic.cases()["untagged"]
+    with tempfile.TemporaryDirectory(prefix="curvnet-testpmd-") as folder:
+        capture = pathlib.Path(folder, "untagged.pcap")
+        traffic.write_capture(capture, case.captures[0])
+        setup = Setup(capture, use_hugepages(options.hugepages), options.seconds, options.warm_up)
+        available = [Testpmd("io"), Testpmd("macswap"), Curvnet(options.curvnet, case)]
+        contestants = [c for c in available if c.name.split()[-1] in options.only]
+        samples = run_rounds(contestants, setup, options.rounds)
     report = build_report(samples, setup, options)
     print_report(report)
     path = TARGET / "bench" / "compare-testpmd.json"
@@ -66,8 +58,8 @@ def main():
 def parse_options():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="measured runs of each program (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="measured time of a run (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="measured runs of each program (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="measured time of a run (%(default)s)")
     parser.add_argument("--warm-up", type=float, default=0.5, help="time before the measured time (%(default)s)")
     parser.add_argument("--hugepages", choices=["auto", "yes", "no"], default="auto", help="the same for all programs")
     parser.add_argument("--curvnet", default=TARGET / "release" / "curvnet", help="the program (%(default)s)")
@@ -84,53 +76,6 @@ def parse_options():
     if not shutil.which("dpdk-testpmd"):
         parser.error("dpdk-testpmd is not there: apt-get install dpdk-dev")
     return options
-
-
-def hold_lock():
-    """Two benches on one core measure each other. The lock ends with the process."""
-    folder = TARGET / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise Failed("another bench is running; wait for its end") from None
-    return lock
-
-
-def check_machine():
-    """Refuses what cannot work and names what spoils the numbers."""
-    if not {CONTROL_CPU, WORKER_CPU} <= os.sched_getaffinity(0):
-        raise Failed(f"CPUs {CONTROL_CPU} and {WORKER_CPU} are needed: one to measure, one for everything else")
-    busy = os.getloadavg()[0]
-    if busy > 0.5:
-        print(f"warning: something else is running here (load {busy:.1f}); the numbers will be noise", file=sys.stderr)
-
-
-def check_capture(path):
-    """The comparison stands or falls with the packets: 1024 frames of 64 bytes, all to 198.18.0.0/15."""
-    data, at, destinations = path.read_bytes(), 24, set()
-    while at < len(data):
-        length = struct.unpack_from("<I", data, at + 8)[0]
-        frame = data[at + 16 : at + 16 + length]
-        destination = struct.unpack_from("!I", frame, 30)[0]
-        if length != FRAME_BYTES or frame[12:14] != b"\x08\x00" or destination >> 17 != DESTINATIONS:
-            raise Failed(f"{path}: not the bench's traffic; config/make-demo-pcap.py writes it")
-        destinations.add(destination)
-        at += 16 + length
-    if len(destinations) != PACKETS:
-        raise Failed(f"{path}: {len(destinations)} destinations instead of {PACKETS}")
-
-
-def use_hugepages(wish):
-    """All programs get hugepages or none does."""
-    try:
-        free = int(FREE_PAGES.read_text())
-    except (OSError, ValueError):
-        free = 0
-    if wish == "yes" and free < PAGES_NEEDED:
-        raise Failed(f"{free} hugepages of 2 MiB are free and {PAGES_NEEDED} are needed: scripts/hugepages.sh reserve")
-    return wish != "no" and free >= PAGES_NEEDED
 
 
 def run_rounds(contestants, setup, rounds):
@@ -176,19 +121,6 @@ def build_report(samples, setup, options):
     if "curvnet" in samples:
         report["curvnet"] = describe_curvnet([sample.details for sample in samples["curvnet"]])
     return report
-
-
-def describe_machine(setup):
-    """What the numbers are true of."""
-    model = next((l.split(": ", 1)[1] for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
-    dpdk = subprocess.run(["pkg-config", "--modversion", "libdpdk"], capture_output=True, text=True, check=False)
-    return {
-        "cpu": model.strip(),
-        "kernel": platform.release(),
-        "dpdk": dpdk.stdout.strip() or "unknown",
-        "hugepages": setup.hugepages,
-        "load": os.getloadavg()[0],
-    }
 
 
 def describe_curvnet(summaries):

@@ -15,6 +15,8 @@ import subprocess
 import tempfile
 import time
 
+import traffic
+
 MBUFS = 65535
 BURST = 64
 DESCRIPTORS = 1024
@@ -145,55 +147,19 @@ class Testpmd:
 
 
 class Curvnet:
-    """The program of this repository: one port, one vnet, one route."""
+    """The program of this repository, with one of the cases of traffic.py."""
 
-    CONFIG = """\
-[dpdk]
-hugepages = "{hugepages}"
-eal_args = ["--no-pci"]
-mbufs = {mbufs}
-
-[workers]
-cpus = [{cpu}]
-burst = {burst}
-
-[control]
-socket = "{socket}"
-
-[[port]]
-name = "p0"
-device = "{device}"
-rx_descriptors = {descriptors}
-tx_descriptors = {descriptors}
-
-[[vnet]]
-name = "red"
-sysctl = {{ "net.inet.ip.forwarding" = 1 }}
-
-[[vnet.interface]]
-name = "em0"
-port = "p0"
-addresses = ["172.16.0.1/24"]
-
-[[vnet.neighbor]]
-interface = "em0"
-address = "172.16.0.2"
-mac = "02:00:00:00:00:99"
-
-[[vnet.route]]
-prefix = "198.18.0.0/15"
-via = ["172.16.0.2"]
-"""
-
-    def __init__(self, program):
+    def __init__(self, program, case, name="curvnet"):
         self.program = program
-        self.name = "curvnet"
+        self.case = case
+        self.name = name
 
     def measure(self, setup):
-        """Packets over the time that curvnet's summary gives, which begins when its worker runs."""
-        with tempfile.TemporaryDirectory(prefix="curvnet-bench-") as folder:
-            config = pathlib.Path(folder, "bench.toml")
-            config.write_text(self._config(setup, pathlib.Path(folder, "control")))
+        """Packets over the time that curvnet's summary gives, which begins when its workers run."""
+        with tempfile.TemporaryDirectory(prefix="curvnet-bench-") as name:
+            folder = pathlib.Path(name)
+            config = folder / "bench.toml"
+            config.write_text(self._config(setup, folder))
             command = [self.program, "run", config, "--duration", f"{setup.seconds + setup.warm_up_s}s", "--json"]
             pipe = subprocess.PIPE
             with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) as process:
@@ -204,31 +170,37 @@ via = ["172.16.0.2"]
                 on_cpu = worker.share()
                 output, errors = process.communicate()
         if process.returncode != 0:
-            raise Failed(f"curvnet ended with exit code {process.returncode}; it said:\n{errors}")
+            raise Failed(f"curvnet ({self.case.name}) ended with exit code {process.returncode}; it said:\n{errors}")
         summary = json.loads(output)
         self._check(summary)
-        received = summary["ports"]["p0"]["rx_packets"]
-        return Sample(received / summary["duration_s"], float(summary["tsc_hz"]), on_cpu, summary)
+        sent = sum(port["tx_packets"] for port in summary["ports"].values())
+        return Sample(sent / summary["duration_s"], float(summary["tsc_hz"]), on_cpu, summary)
 
     def _check(self, summary):
-        """Every packet that came in went out. What curvnet says of its own accord (ICMP redirects, since the
-        traffic leaves by the interface it came from) may be dropped: the senders answer no ARP request."""
-        vnet = summary["vnets"]["red"]
-        dropped = sum(vnet["drops"].values())
-        if vnet["received"] == 0 or vnet["sent"] < vnet["received"] or dropped > vnet["originated"]:
-            counts = {name: vnet[name] for name in ("received", "originated", "sent", "drops")}
-            raise Failed(f"curvnet did not forward everything, so there is nothing to compare: {counts}")
+        """Every packet that came in went out. The redirects that curvnet sends of its own accord may be dropped, and
+        what waits for another worker when that one cannot keep up."""
+        for name, vnet in summary["vnets"].items():
+            dropped = sum(vnet["drops"].values())
+            if vnet["sent"] < vnet["received"] or dropped > vnet["originated"]:
+                counts = {key: vnet[key] for key in ("received", "originated", "sent", "drops")}
+                raise Failed(f"curvnet ({self.case.name}) did not forward everything in {name}: {counts}")
+        if not any(vnet["received"] for vnet in summary["vnets"].values()):
+            raise Failed(f"curvnet ({self.case.name}) received nothing")
 
-    def _config(self, setup, socket):
-        return self.CONFIG.format(
-            hugepages="required" if setup.hugepages else "none",
-            mbufs=MBUFS,
-            cpu=WORKER_CPU,
-            burst=BURST,
-            descriptors=DESCRIPTORS,
-            socket=socket,
-            device=setup.device,
-        )
+    def _config(self, setup, folder):
+        """The configuration, and beside it the captures that it names."""
+        hugepages = "required" if setup.hugepages and self.case.hugepages else "none"
+        text = f'[dpdk]\nhugepages = "{hugepages}"\neal_args = ["--no-pci"]\nmbufs = {MBUFS}\n'
+        text += f"[workers]\ncpus = {list(self.case.cpus)}\nburst = {BURST}\n"
+        text += f'[control]\nsocket = "{folder}/control"\n'
+        for number, packets in enumerate(self.case.captures):
+            capture = folder / f"p{number}.pcap"
+            traffic.write_capture(capture, packets)
+            # A device that replays the capture from memory for ever; one without packets is only sent to.
+            device = f"net_pcap{number},rx_pcap={capture}" + (",infinite_rx=1" if packets else "")
+            text += f'[[port]]\nname = "p{number}"\ndevice = "{device}"\nqueues = 1\n'
+            text += f"rx_descriptors = {DESCRIPTORS}\ntx_descriptors = {DESCRIPTORS}\n"
+        return text + self.case.vnets
 
 
 def _remove_runtime_folder(prefix):
