@@ -9,6 +9,7 @@
 //! | `fragments` | datagrams that are cut, and put together again |
 //! | `fast_path` | both paths do the same |
 //! | `crossing` | the same for bursts that go on through epairs |
+//! | `interleaved` | the same for bursts of many interfaces, and that flows keep their order |
 //! | `outcome` | what became of bursts, to be compared |
 //! | `limits` | what one vnet may occupy, and that others do not notice |
 //! | `loopback` | packets of a vnet to itself |
@@ -39,6 +40,7 @@ mod forward;
 mod fragments;
 mod header;
 mod icmp;
+mod interleaved;
 mod limits;
 mod link;
 mod live;
