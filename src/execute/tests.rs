@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use vnet::Vnets;
 
 use super::*;
-use crate::control::{Server, Socket};
+use crate::control::{Caller, Server, Socket};
 use crate::testing;
 
 /// Commands about the process. All others are about a vnet.
