@@ -337,11 +337,10 @@ fn process(
 fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) {
     end_crossing(state);
     state.near = [IfSlot(u32::MAX); 2];
-    let packets = burst.len();
-    let mut vector = Vector::new(packets, false);
-    env.nodes.run(Node::IpTryForward, packets, state.timed, || {
-        fast_path(env, state, runs, burst, &mut vector);
+    let vector = env.nodes.run(Node::IpTryForward, burst.len(), state.timed, || {
+        let mut vector = fast_path(env, state, runs, burst);
         let _none: Option<Crossing> = vector.transmit(burst, &mut state.out);
+        vector
     });
     if !burst.is_empty() {
         slow_path(env, state, runs, &vector, burst);
@@ -350,40 +349,36 @@ fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst
 
 /// The fast path of all runs. The vnets of the next ones are on their way to the caches while one is processed.
 #[inline]
-fn fast_path(
-    env: &Env,
-    state: &mut State,
-    runs: &Runs<'_>,
-    burst: &mut Burst,
-    vector: &mut Vector,
-) {
+fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -> Vector {
     let Env { reader, nodes, .. } = env;
     let State { out, headers, now, timed, .. } = state;
     let list = runs.all();
-    let Some(first) = list.first() else { return };
+    let Some(first) = list.first() else { return Vector::new(0, false) };
     let ahead = if list.len() > AHEAD { AHEAD } else { list.len() };
     list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
     let frames = burst.as_mut_slice();
-    let mut mixed = Mixed::new(reader, out, frames, &runs.tagged, headers, vector, *now, first.ifp);
+    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, headers, first.ifp);
     for (number, run) in list.iter().enumerate() {
         if let Some(next) = list.get(number + ahead) {
             next.ifp.prefetch(reader, out);
         }
-        let ifp = run.ifp;
+        let (ifp, places) = (run.ifp, runs.places(run));
         let _curvnet = curvnet::set(reader, &ifp.vnet);
-        ifp.counters(reader).ipackets.add(run.len() as u64);
+        ifp.counters(reader).ipackets.add(places.len() as u64);
         if *timed && let Some(histograms) = nodes.histograms() {
             probe(reader, histograms);
         }
         if !env.fast_path || !ifp.is_fast() {
+            mixed.leave(places);
             continue;
         }
         // Runs of one packet come first, so a core foresees which way it goes.
-        match runs.places(run) {
-            [place] => mixed.forward_one(ifp, usize::from(*place)),
+        match places {
+            [place] => mixed.forward(ifp, std::slice::from_ref(place)),
             places => mixed.forward(ifp, places),
         }
     }
+    mixed.into_vector()
 }
 
 /// Takes what the fast path left through the other nodes, run by run.

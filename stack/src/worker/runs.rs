@@ -22,14 +22,6 @@ pub(super) struct Run<'a> {
     len: u16,
 }
 
-impl Run<'_> {
-    /// How many frames there are.
-    #[inline(always)]
-    pub(super) fn len(&self) -> usize {
-        usize::from(self.len)
-    }
-}
-
 /// The runs of one burst, and what was found out of its frames on the way.
 #[derive(Debug)]
 pub(super) struct Runs<'a> {

@@ -23,7 +23,7 @@ use pmd::Mbuf;
 use vnet::Reader;
 
 use booking::Booking;
-use check::{Columns, check, check_again};
+use check::{Columns, Ordinary, check, check_again};
 pub(crate) use crossing::{Crossing, Headers};
 pub(crate) use mixed::Mixed;
 use rewrite::rewrite;
@@ -153,12 +153,13 @@ fn forward_chunk(
     const TAG: usize = VLAN_TAG_LEN;
     let mut hops = [0u16; CHUNK];
     let count = chunk.len().min(CHUNK);
+    let ordinary = Ordinary::on(rules.ifp, rules);
     let exceptions = match (before, rules.ifp.has_rx_checksum(), rules.tagged) {
-        (Some(_), ..) => check_again(rules, columns, count),
-        (None, false, false) => check::<false, 0>(rules, chunk, columns),
-        (None, false, true) => check::<false, TAG>(rules, chunk, columns),
-        (None, true, false) => check::<true, 0>(rules, chunk, columns),
-        (None, true, true) => check::<true, TAG>(rules, chunk, columns),
+        (Some(_), ..) => check_again(&ordinary, columns, count),
+        (None, false, false) => check::<false, 0>(&ordinary, chunk, columns, 0),
+        (None, false, true) => check::<false, TAG>(&ordinary, chunk, columns, 0),
+        (None, true, false) => check::<true, 0>(&ordinary, chunk, columns, 0),
+        (None, true, true) => check::<true, TAG>(&ordinary, chunk, columns, 0),
     };
     rules.forwarding.fib().lookup_bulk(&columns.dst[..count], &mut hops[..count]);
     let mut left = exceptions;

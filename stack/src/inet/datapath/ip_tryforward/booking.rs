@@ -64,12 +64,21 @@ impl<'a, 'r> Booking<'a, 'r> {
 
     #[inline(always)]
     pub(super) fn add(&mut self, hop: &'r FastHop, count: Count) {
-        if self.hop.is_none_or(|before| before.egress != hop.egress) {
-            self.close();
-            (self.hop, self.count) = (Some(hop), Count::default());
+        if self.hop.is_none_or(|before| !std::ptr::eq(before, hop)) {
+            self.turn_to(hop);
         }
         self.count.packets += count.packets;
         self.count.bytes += count.bytes;
+    }
+
+    /// Another hop follows, perhaps on another interface.
+    #[inline(always)]
+    fn turn_to(&mut self, hop: &'r FastHop) {
+        if self.hop.is_none_or(|before| before.egress != hop.egress) {
+            self.close();
+            self.count = Count::default();
+        }
+        self.hop = Some(hop);
     }
 
     #[inline(always)]
@@ -82,7 +91,7 @@ impl<'a, 'r> Booking<'a, 'r> {
 
 /// Adds packets to the counters of the interface that they leave through.
 #[inline(always)]
-pub(super) fn book(rules: &Rules<'_>, out: &Output, hop: &FastHop, count: Count) {
+fn book(rules: &Rules<'_>, out: &Output, hop: &FastHop, count: Count) {
     let (packets, bytes) = (u64::from(count.packets), u64::from(count.bytes));
     if !out.has(hop.port) {
         return drop_booked(rules, packets);

@@ -52,23 +52,24 @@ impl<'a> Ordinary<'a> {
     }
 }
 
-/// The bits of the packets that are not ordinary. With `OFFLOAD` the port has verified the header's checksum; a packet
-/// that it does not call good is an exception, and is summed there. `TAG` is how many bytes of 802.1Q tag the frames have.
+/// The bits of the packets of a chunk that are not ordinary, whose columns begin at place `start`. With `OFFLOAD` the port has
+/// verified the header's checksum; a packet that it does not call good is an exception, and is summed there. `TAG` is how many
+/// bytes of 802.1Q tag the frames have.
 #[inline(never)]
 pub(super) fn check<const OFFLOAD: bool, const TAG: usize>(
-    rules: &Rules<'_>,
+    ordinary: &Ordinary<'_>,
     chunk: &[Mbuf],
     columns: &mut Columns,
+    start: usize,
 ) -> u64 {
-    let ordinary = Ordinary::on(rules.ifp, rules);
     let (groups, rest) = chunk.as_chunks::<GROUP>();
-    let (mut exceptions, mut start) = (0u64, 0);
+    let (mut exceptions, mut at) = (0u64, 0);
     for group in groups {
-        exceptions |= check_group::<OFFLOAD, TAG>(&ordinary, group, columns, start) << start;
-        start += GROUP;
+        exceptions |= check_group::<OFFLOAD, TAG>(ordinary, group, columns, start + at) << at;
+        at += GROUP;
     }
     if !rest.is_empty() {
-        exceptions |= check_each::<OFFLOAD, TAG>(&ordinary, rest, columns, start) << start;
+        exceptions |= check_each::<OFFLOAD, TAG>(ordinary, rest, columns, start + at) << at;
     }
     exceptions
 }
@@ -76,11 +77,10 @@ pub(super) fn check<const OFFLOAD: bool, const TAG: usize>(
 /// The same for packets that another vnet's fast path has checked, and whose columns are at hand: what does not depend on
 /// the vnet is known to be right. Their TTL will be that after one hop more.
 #[inline(never)]
-pub(super) fn check_again(rules: &Rules<'_>, columns: &mut Columns, count: usize) -> u64 {
-    let ordinary = Ordinary::on(rules.ifp, rules);
+pub(super) fn check_again(ordinary: &Ordinary<'_>, columns: &mut Columns, count: usize) -> u64 {
     let mut exceptions = 0;
     for start in (0..count).step_by(GROUP) {
-        exceptions |= check_group_again(&ordinary, columns, start) << start;
+        exceptions |= check_group_again(ordinary, columns, start) << start;
     }
     columns.ttl[..CHUNK].iter_mut().for_each(|ttl| *ttl = decrement_ttl(*ttl));
     exceptions & (u64::MAX >> (CHUNK - count))
@@ -106,7 +106,7 @@ pub(super) fn check_each_again(ordinary: &Ordinary<'_>, columns: &Columns, start
 /// The bits of the packets of a group that are not ordinary.
 #[cfg(target_feature = "avx2")]
 #[inline(always)]
-pub(super) fn check_group<const OFFLOAD: bool, const TAG: usize>(
+fn check_group<const OFFLOAD: bool, const TAG: usize>(
     ordinary: &Ordinary<'_>,
     group: &[Mbuf; GROUP],
     columns: &mut Columns,
@@ -117,7 +117,7 @@ pub(super) fn check_group<const OFFLOAD: bool, const TAG: usize>(
 }
 
 #[cfg(not(target_feature = "avx2"))]
-pub(super) use check_each as check_group;
+use check_each as check_group;
 
 /// One packet after the other: the rest of a run, groups with a frame that is too short to have headers, and CPUs
 /// without the instructions for more.

@@ -100,7 +100,8 @@ impl Crossing {
 /// Writes the parts of a packet that forwarding changes: untagged link header, TTL and checksum.
 #[inline(always)]
 pub(super) fn write_headers(h: &mut [u8; HEADERS], link: &[u8; 16], ttl: u32) {
-    let [link @ .., _, _] = link;
-    h[..14].copy_from_slice(link);
+    // Two stores that overlap, of which each is one instruction.
+    h[0..8].copy_from_slice(&link[0..8]);
+    h[6..14].copy_from_slice(&link[6..14]);
     h[22..26].copy_from_slice(&ttl.to_le_bytes());
 }

@@ -7,8 +7,8 @@
 use pmd::{Mask, Mbuf};
 use vnet::Reader;
 
-use super::booking::{Booking, Count, book};
-use super::check::{Columns, GROUP, Ordinary, check_each, check_group};
+use super::booking::{Booking, Count};
+use super::check::{Columns, Ordinary, check, check_each};
 use super::rewrite::rewrite_one;
 use super::{CHUNK, Headers, Rules, Vector, rules};
 use crate::inet::{AddressFilter, FastHop};
@@ -21,29 +21,29 @@ use crate::worker::Output;
 pub(crate) struct Mixed<'a> {
     reader: &'a Reader,
     out: &'a Output,
+    now: Nanos,
     frames: &'a mut [Mbuf],
     /// The frames that have an 802.1Q tag.
     tagged: &'a Mask,
     columns: &'a mut Columns,
-    vector: &'a mut Vector,
-    now: Nanos,
     /// The packets that the fast path does not take, whatever their vnet.
     exceptions: Mask,
     /// The address that the frames were compared with.
     mac: MacAddr,
+    /// Whether there are no such packets, and all frames have a tag or none has: then the single packet is not asked.
+    is_plain: bool,
+    vector: Vector,
 }
 
 impl<'a> Mixed<'a> {
     /// Checks `frames` for all that does not depend on the vnet. `first` is the interface of one of them: those on one port
     /// have the same MAC address, as a rule.
     pub(crate) fn new(
-        reader: &'a Reader,
+        (reader, now): (&'a Reader, Nanos),
         out: &'a Output,
         frames: &'a mut [Mbuf],
         tagged: &'a Mask,
         headers: &'a mut Headers,
-        vector: &'a mut Vector,
-        now: Nanos,
         first: &Ifnet,
     ) -> Self {
         let (columns, mac) = (&mut headers.columns, first.mac);
@@ -52,59 +52,77 @@ impl<'a> Mixed<'a> {
         } else {
             check_burst::<false>(frames, tagged, mac, columns)
         };
-        Self { reader, out, frames, tagged, columns, vector, now, exceptions, mac }
+        let tags: u32 = tagged.iter().map(|word| word.count_ones()).sum();
+        let is_uniform = tags == 0 || tags as usize == frames.len();
+        let is_plain = is_uniform && exceptions == Mask::default();
+        let vector = Vector::all(frames.len());
+        Self { reader, out, now, frames, tagged, columns, exceptions, mac, is_plain, vector }
+    }
+
+    /// What is ready by now.
+    pub(crate) fn into_vector(self) -> Vector {
+        self.vector
+    }
+
+    /// The packets at `places` are not for the fast path.
+    pub(crate) fn leave(&mut self, places: &[u8]) {
+        places.iter().for_each(|place| self.vector.leave(usize::from(*place)));
     }
 
     /// Makes ready what it can of the packets at `places`, a run that was received on `ifp`, whose vnet is curvnet.
     #[inline(always)]
     pub(crate) fn forward(&mut self, ifp: &'a Ifnet, places: &[u8]) {
-        let Some(mut rules) = rules(self.reader, ifp, self.now, false) else { return };
-        let before = self.vector.counts();
-        let mut ready = Booking::new(&mut rules, self.out, self.vector);
+        let Some(first) = places.first() else { return };
+        let tagged = is_in(self.tagged, usize::from(*first));
+        let Some(rules) = rules(self.reader, ifp, self.now, tagged) else {
+            return self.leave(places);
+        };
+        if self.is_plain && ifp.mac == self.mac {
+            self.forward_run::<true>(rules, places);
+        } else {
+            self.forward_run::<false>(rules, places);
+        }
+    }
+
+    /// The same in the vnet of `rules`. If the run is `PLAIN`, nothing but the vnet speaks against its packets.
+    #[inline(always)]
+    fn forward_run<const PLAIN: bool>(&mut self, mut rules: Rules<'a>, places: &[u8]) {
+        let (mut taken, mut received) = (0, 0);
+        let longest = rules.ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32);
+        let mut booking = Booking::new(&mut rules, self.out, &mut self.vector);
         for place in places {
             let at = usize::from(*place);
             let Some(mbuf) = self.frames.get_mut(at) else { break };
-            ready.rules.tagged = is_in(self.tagged, at);
-            let exception = if ifp.mac == self.mac {
-                is_in(&self.exceptions, at)
-            } else {
-                check_again_with_mac(ready.rules, mbuf, self.columns, at)
+            if !PLAIN {
+                booking.rules.tagged = is_in(self.tagged, at);
+            }
+            let exception = match PLAIN || booking.rules.ifp.mac == self.mac {
+                true => !PLAIN && is_in(&self.exceptions, at),
+                false => check_again_with_mac(booking.rules, mbuf, self.columns, at),
             };
-            if let Some(hop) = rewrite_unless(exception, ready.rules, mbuf, self.columns, at) {
-                ready.add(hop, Count { packets: 1, bytes: self.columns.pkt_len[at] });
-                ready.vector.mark_one(at);
+            let bytes = self.columns.pkt_len[at];
+            match rewrite_unless(
+                exception | (bytes > longest),
+                booking.rules,
+                mbuf,
+                self.columns,
+                at,
+            ) {
+                Some(hop) => {
+                    booking.add(hop, Count { packets: 1, bytes });
+                    taken += 1;
+                    received += u64::from(bytes);
+                }
+                None => booking.vector.leave(at),
             }
         }
-        ready.close();
-        let (packets, bytes) = self.vector.since(before);
-        rules.block.fastforward.add(packets);
-        rules.block.counters.ibytes.add(bytes);
-    }
-
-    /// The same for a run of one packet.
-    #[inline(always)]
-    pub(crate) fn forward_one(&mut self, ifp: &'a Ifnet, at: usize) {
-        let Some(mut rules) = rules(self.reader, ifp, self.now, is_in(self.tagged, at)) else {
-            return;
-        };
-        let Some(mbuf) = self.frames.get_mut(at) else { return };
-        let exception = if ifp.mac == self.mac {
-            is_in(&self.exceptions, at)
-        } else {
-            check_again_with_mac(&rules, mbuf, self.columns, at)
-        };
-        let hop = rewrite_unless(exception, &mut rules, mbuf, self.columns, at);
-        let Some(hop) = hop else { return };
-        let bytes = self.columns.pkt_len[at];
-        book(&rules, self.out, hop, Count { packets: 1, bytes });
-        self.vector.add(hop.port, 1, u64::from(bytes));
-        self.vector.mark_one(at);
-        rules.block.fastforward.inc();
-        rules.block.counters.ibytes.add(u64::from(bytes));
+        booking.close();
+        rules.block.fastforward.add(taken);
+        rules.block.counters.ibytes.add(received);
     }
 }
 
-/// Rewrites the packet at place `at`, if nothing in its vnet speaks against it; the hop that it takes.
+/// Rewrites the packet at place `at`, unless it is an exception or its vnet speaks against it; the hop that it takes.
 #[inline(always)]
 fn rewrite_unless<'r>(
     exception: bool,
@@ -113,8 +131,7 @@ fn rewrite_unless<'r>(
     columns: &Columns,
     at: usize,
 ) -> Option<&'r FastHop> {
-    let too_long = columns.pkt_len[at] > rules.ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32);
-    if exception | too_long | rules.forwarding.not_sources().holds(columns.src[at]) {
+    if exception | rules.forwarding.not_sources().holds(columns.src[at]) {
         return None;
     }
     let number = rules.forwarding.lookup(columns.dst[at]);
@@ -128,8 +145,7 @@ fn is_in(set: &Mask, at: usize) -> bool {
     set.get(at / CHUNK).is_some_and(|word| word >> (at % CHUNK) & 1 == 1)
 }
 
-/// Checks a burst for `mac` eight packets at a time; the exceptions.
-#[inline(never)]
+/// Checks a burst for `mac`, of which the frames in `tagged` have a tag; the exceptions.
 fn check_burst<const OFFLOAD: bool>(
     frames: &[Mbuf],
     tagged: &Mask,
@@ -139,34 +155,20 @@ fn check_burst<const OFFLOAD: bool>(
     static NO_SOURCES: AddressFilter = AddressFilter::EMPTY;
     let ordinary = Ordinary { mac: mac.key(), longest: i32::MAX, not_sources: &NO_SOURCES };
     let mut exceptions = Mask::default();
-    for (number, group) in frames.chunks(GROUP).enumerate() {
-        let start = number * GROUP;
-        let (word, shift) = (start / CHUNK, start % CHUNK);
-        let tags = tagged[word] >> shift & 0xff;
-        exceptions[word] |= check_some::<OFFLOAD>(&ordinary, group, tags, columns, start) << shift;
+    let chunks = frames.chunks(CHUNK).zip((0..).step_by(CHUNK));
+    for ((chunk, start), (tags, word)) in chunks.zip(tagged.iter().zip(&mut exceptions)) {
+        *word = match *tags {
+            0 => check::<OFFLOAD, 0>(&ordinary, chunk, columns, start),
+            tags if tags.count_ones() as usize == chunk.len() => {
+                check::<OFFLOAD, VLAN_TAG_LEN>(&ordinary, chunk, columns, start)
+            }
+            tags => check_both::<OFFLOAD>(&ordinary, chunk, tags, columns, start),
+        };
     }
     exceptions
 }
 
-/// Checks up to eight packets, of which those whose bit is set in `tags` have a tag.
-#[inline(always)]
-fn check_some<const OFFLOAD: bool>(
-    ordinary: &Ordinary<'_>,
-    packets: &[Mbuf],
-    tags: u64,
-    columns: &mut Columns,
-    start: usize,
-) -> u64 {
-    match (packets.first_chunk::<GROUP>(), tags) {
-        (Some(group), 0xff) => {
-            check_group::<OFFLOAD, VLAN_TAG_LEN>(ordinary, group, columns, start)
-        }
-        (Some(group), 0) => check_group::<OFFLOAD, 0>(ordinary, group, columns, start),
-        _ => check_both::<OFFLOAD>(ordinary, packets, tags, columns, start),
-    }
-}
-
-/// The same one by one.
+/// The same for a chunk of frames of which those whose bit is set in `tags` have a tag.
 #[inline(never)]
 fn check_both<const OFFLOAD: bool>(
     ordinary: &Ordinary<'_>,

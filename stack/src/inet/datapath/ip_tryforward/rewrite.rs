@@ -77,9 +77,10 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
         };
         let forwarding = self.booking.rules.forwarding;
         let Some(hop) = forwarding.fast_hops().get(usize::from(hops[0])) else { return false };
-        let longest = lengths.iter().fold(0, |longest, len| longest.max(*len));
-        let one_hop = *hops == [hops[0]; GROUP];
-        if !one_hop || longest > hop.longest || !self.booking.rules.keeps_link_len(hop) {
+        let others = hops.iter().fold(0, |others, number| others | (number ^ hops[0]));
+        // Negative if one of them is too long: lengths are below 2^31.
+        let room = lengths.iter().fold(0, |room, len| room | hop.longest.wrapping_sub(*len));
+        if others != 0 || room.cast_signed() < 0 || !self.booking.rules.keeps_link_len(hop) {
             return false;
         }
         if self.booking.rules.may_redirect(hop) && self.some_want_redirects(hops[0], start) {

@@ -41,6 +41,16 @@ impl Vector {
         }
     }
 
+    /// All of so many packets are ready, until [`Self::leave`] says otherwise; what they come to is not known yet.
+    #[inline(always)]
+    pub(super) fn all(packets: usize) -> Self {
+        let mut ready = Mask::default();
+        for (word, start) in ready.iter_mut().zip((0..packets).step_by(CHUNK)) {
+            *word = u64::MAX >> (CHUNK - (packets - start).min(CHUNK));
+        }
+        Self { ready, ..Self::new(packets, false) }
+    }
+
     /// Packets and bytes so far.
     #[inline(always)]
     pub(super) fn counts(&self) -> (u64, u64) {
@@ -73,10 +83,13 @@ impl Vector {
         }
     }
 
-    /// Marks one packet as ready.
-    #[inline(always)]
-    pub(super) fn mark_one(&mut self, at: usize) {
-        self.mark(at / CHUNK, 1 << (at % CHUNK));
+    /// Marks one packet as not ready.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn leave(&mut self, at: usize) {
+        if let Some(word) = self.ready.get_mut(at / CHUNK) {
+            *word &= !(1 << (at % CHUNK));
+        }
     }
 
     /// Whether a packet is ready.
