@@ -34,8 +34,8 @@ pub(crate) fn worker_count(config: &Config) -> u16 {
     u16::try_from(config.workers.cpus.len()).unwrap_or(u16::MAX)
 }
 
-/// The mbufs that a port can hold; it has a transmit queue for each worker, and unless it says otherwise as many receive
-/// queues.
+/// The mbufs that a port can hold; it has a transmit queue for each worker, and unless it says otherwise a receive queue for
+/// each worker that polls it.
 pub(crate) fn demand_of(port: &config::Port, workers: u16) -> PortDemand {
     PortDemand {
         name: port.name.as_str().to_owned(),
@@ -49,17 +49,22 @@ pub(crate) fn demand_of(port: &config::Port, workers: u16) -> PortDemand {
 /// All that takes mbufs from a pool of so many.
 pub(crate) fn demand(ports: Vec<PortDemand>, workers: u16, burst: u16, mbufs: u32) -> Demand {
     let queue = u32::try_from(stack::worker::QUEUE_PACKETS).unwrap_or(u32::MAX);
+    // A worker that shares a port's transmit queue keeps frames while others send.
+    let kept = u32::try_from(pmd::MAX_BURST).unwrap_or(u32::MAX);
+    let sharing = ports.iter().map(|port| u32::from(workers.saturating_sub(port.tx_queues)));
+    let sharing: u32 = sharing.sum();
     Demand {
         ports,
         workers,
         burst,
         cache: pmd::pool::cache_for(burst, mbufs),
-        // To and from the control thread, and between workers.
-        queued: u32::from(workers) * 3 * queue,
+        // To and from the control thread, and for transmit queues.
+        queued: u32::from(workers) * 2 * queue + sharing * kept,
     }
 }
 
-/// Adds up the mbufs that the configuration takes. Bad arithmetic is a bad configuration.
+/// Adds up the mbufs that the configuration takes. Bad arithmetic is a bad configuration; workers without a queue are worth
+/// a warning.
 pub(crate) fn arithmetic(path: &Path, config: &Config) -> Result<Budget, Failure> {
     let (workers, mbufs) = (worker_count(config), mbufs(config));
     let ports = config.ports.iter().map(|port| demand_of(port, workers)).collect();

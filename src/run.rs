@@ -11,8 +11,7 @@ use pmd::numa::{self, Pools};
 use pmd::{CpuId, Eal, EalConfig, MbufPool, SocketId};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use stack::control::Stack;
-use stack::net::InFlight;
-use stack::worker::{Clock, WorkerQueues};
+use stack::worker::{Clock, WorkerQueues, control_queues};
 use tracing::{debug, info, warn};
 use vnet::{Domain, Vnets};
 
@@ -29,7 +28,7 @@ use crate::ports::Ports;
 use crate::streams::Streams;
 use crate::summary::Summary;
 use crate::table::Table;
-use crate::workers::{self, Common, Gauges, Worker};
+use crate::workers::{self, Common, Gauges, Stopped, Worker};
 
 /// How often the control thread looks at its queues. A neighbour's first packet waits this long at most.
 const TICK: Duration = Duration::from_micros(500);
@@ -111,26 +110,24 @@ impl Process {
         let cpus = &config.workers.cpus;
         let domain = Domain::new(cpus.len());
         let control = domain.control()?;
-        let queues: Vec<WorkerQueues> = cpus.iter().map(|_| WorkerQueues::default()).collect();
+        let (queues, control_ends) = cpus.iter().map(|_| control_queues()).unzip();
         // Containers live as long as the process, so the allocator is leaked rather than counted.
         let heap: &'static pmd::hugepage::Heap =
             Box::leak(Box::new(pmd::hugepage::Heap::new(&eal, SocketId::ANY)));
         let vnets = Vnets::new(Stack::modules()?, &control, heap);
-        let mut stack =
-            Stack::new(vnets, control, queues.clone(), pools.get(SocketId::ANY).clone());
+        let mut stack = Stack::new(vnets, control, control_ends, pools.get(SocketId::ANY).clone());
         configuration::start(config, &mut stack, &mut ports)?;
 
         let common = Common {
             domain,
             interfaces: stack.interfaces(),
-            queues,
             pools: pools.clone(),
             burst: config.workers.burst,
             idle_sleep: Duration::from_micros(u64::from(config.workers.idle_sleep_us)),
             sample: config.histograms.map(|histograms| histograms.sample),
             clock: Clock::start(),
         };
-        let workers = start_workers(config, &mut ports, &common)?;
+        let workers = start_workers(config, &mut ports, queues, &common)?;
         // Last, so that their threads inherit this thread's CPU, away from the workers'.
         let control = Server::start(socket);
         let configurator = Configurator::start(path.to_owned(), config.clone(), host);
@@ -234,11 +231,11 @@ impl Process {
         drop(std::mem::take(&mut self.metrics));
         drop(self.control.take());
         let gauges = self.gauges();
-        let shares = workers::stop(std::mem::take(&mut self.workers))?;
-        let handed_over = self.stack.drain(self.common.clock.now());
+        let Stopped { rx, tx, mut control } = workers::stop(std::mem::take(&mut self.workers))?;
+        self.stack.drain(self.common.clock.now(), &mut control);
         self.log_stack();
-        let mut summary = Summary::collect(&self.stack, &self.ports, &gauges, handed_over, elapsed);
-        self.ports.stop(shares)?;
+        let mut summary = Summary::collect(&self.stack, &self.ports, &gauges, elapsed);
+        self.ports.stop(rx, tx)?;
         summary.vnets_leaked = self.stack.shutdown();
         summary.mbufs_leaked = self.pools.all().iter().map(MbufPool::in_use).sum();
         for line in self.eal.take_log() {
@@ -324,12 +321,17 @@ fn nodes(config: &Config, eal: &Eal) -> Vec<SocketId> {
     cpus.chain(ports).collect()
 }
 
-fn start_workers(config: &Config, ports: &mut Ports, common: &Common) -> Result<Vec<Worker>> {
-    let (shares, ids) = ports.start()?;
-    let ids: Vec<_> = ids.into_iter().map(|id| (id, Arc::new(InFlight::default()))).collect();
+fn start_workers(
+    config: &Config,
+    ports: &mut Ports,
+    queues: Vec<WorkerQueues>,
+    common: &Common,
+) -> Result<Vec<Worker>> {
+    let shares = ports.start()?;
     let mut started = Vec::new();
-    for (slot, (cpu, share)) in config.workers.cpus.iter().zip(shares).enumerate() {
-        match Worker::start(slot, CpuId(cpu.0), share, &ids, common) {
+    let parts = config.workers.cpus.iter().zip(shares.into_iter().zip(queues));
+    for (slot, (cpu, part)) in parts.enumerate() {
+        match Worker::start(slot, CpuId(cpu.0), part, common) {
             Ok(worker) => started.push(worker),
             Err(error) => {
                 let _queues = workers::stop(started);

@@ -110,16 +110,15 @@ fn per_packet(cycles: u64, packets: u64) -> f64 {
 }
 
 impl Summary {
-    /// Reads everything; the workers have stopped. `handed_over` frames were lost between two of them.
+    /// Reads everything; the workers have stopped.
     pub(crate) fn collect(
         stack: &Stack,
         ports: &Ports,
         gauges: &[Gauges],
-        handed_over: u64,
         elapsed: Duration,
     ) -> Self {
         let vnets = vnets_of(stack);
-        let books = Books::close(stack, gauges, handed_over);
+        let books = Books::close(stack, gauges);
         let open = ports.iter().map(|open| &open.port);
         let open = open.map(|port| (port.name().to_owned(), PortSummary::of(port, gauges)));
         Self {
@@ -258,7 +257,7 @@ impl WorkerSummary {
             cycles_per_packet: per_packet(poll.busy_cycles.get(), poll.packets.get()),
             drops: DropReason::ALL
                 .iter()
-                .map(|reason| (reason.name(), gauges.drops.get(*reason)))
+                .map(|reason| (reason.name(), gauges.dropped(*reason)))
                 .filter(|(_, packets)| *packets > 0)
                 .collect(),
             nodes,
@@ -268,16 +267,13 @@ impl WorkerSummary {
 }
 
 impl Books {
-    fn close(stack: &Stack, gauges: &[Gauges], handed_over: u64) -> Self {
+    fn close(stack: &Stack, gauges: &[Gauges]) -> Self {
         let FrameTotals { received: taken, sent } = stack.frame_totals();
         let polled = gauges.iter().map(|worker| worker.poll.packets.get()).sum();
         let untaken: u64 = gauges.iter().map(|worker| worker.drops.received.total()).sum();
-        let stray: u64 =
-            gauges.iter().map(|worker| worker.drops.returned.get(DropReason::HandoverFull)).sum();
-        let transmitted = handed_over
-            + stray
-            + gauges.iter().map(|worker| worker.departed_tx).sum::<u64>()
-            + sent_by(gauges).map(|(_, sent, dropped)| sent + dropped).sum::<u64>();
+        let ended = gauges.iter().flat_map(|worker| worker.tx.iter().map(|(_, tx)| tx.total()));
+        let transmitted =
+            gauges.iter().map(|worker| worker.departed_tx).sum::<u64>() + ended.sum::<u64>();
         let accounted = taken + untaken;
         let FrameTotals { received: crossed, sent: epairs_sent } = stack.epair_totals();
         let lost: u64 = gauges.iter().map(|worker| worker.drops.crossing.total()).sum();

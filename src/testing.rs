@@ -5,7 +5,7 @@ use std::alloc::System;
 use pmd::SocketId;
 use pmd::numa::Pools;
 use stack::control::Stack;
-use stack::worker::WorkerQueues;
+use stack::worker::control_queues;
 use vnet::{Domain, Vnets};
 
 /// A stack without vnets, with the queues of one worker, which is not there.
@@ -13,5 +13,5 @@ pub(crate) fn stack(pools: &Pools) -> Stack {
     let control = Domain::new(1).control().expect("the control thread's part");
     let vnets = Vnets::new(Stack::modules().expect("modules"), &control, &System);
     let pool = pools.get(SocketId::ANY).clone();
-    Stack::new(vnets, control, vec![WorkerQueues::default()], pool)
+    Stack::new(vnets, control, vec![control_queues().1], pool)
 }

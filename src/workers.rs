@@ -1,48 +1,84 @@
 //! The workers: one pinned thread for each CPU of the configuration, each with its queues and its own stack.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::mpsc;
+mod placement;
+
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use crossbeam::queue::ArrayQueue;
 use pmd::numa::{self, Pools};
 use pmd::{CpuId, PortId, RxQueue, SocketId, TxQueue, worker};
-use stack::net::{InFlight, Interfaces};
+use stack::drops::DropReason;
+use stack::net::Interfaces;
 use stack::worker::{
-    Clock, Datapath, DatapathParts, Handover, NodeStats, Orders, Output, Poll, PollCounters,
-    PortChange, PortDrops, Queues, TxCounters, TxPort, WorkerQueues,
+    Clock, Datapath, DatapathParts, NodeStats, Orders, Output, Poll, PollCounters, PortChange,
+    PortDrops, Queues, TxCounters, TxPort, WorkerQueues,
 };
 use vnet::Domain;
 
 use crate::log;
 
-/// The worker that has the first transmit queue of each port, and sends for those that have none.
-const OWNER: usize = 0;
+pub(crate) use placement::Placement;
+
 /// How often the control thread looks whether a worker has made a change.
 const LOOK: Duration = Duration::from_micros(20);
 
-/// Deals the queues of a port to the workers. A receive queue goes to the worker that has the fewest, so that ports with
-/// one queue each keep all workers busy; a worker's transmit queue is the one with its number.
-pub(crate) fn deal(shares: &mut [Queues], port: PortId, rx: Vec<RxQueue>, tx: Vec<TxQueue>) {
-    let workers = shares.len();
-    let mut polled: Vec<usize> = shares.iter().map(|share| share.rx.len()).collect();
-    for queue in rx {
-        shares[fewest(&mut polled)].rx.push((port, queue));
+/// The queues of a port for each worker. One that several workers send through is shared.
+pub(crate) fn deal(
+    port: PortId,
+    placement: &Placement,
+    (rx, tx): (Vec<RxQueue>, Vec<TxQueue>),
+) -> Vec<Share> {
+    let mut tx: Vec<Vec<TxPort>> = tx
+        .into_iter()
+        .enumerate()
+        .map(|(at, queue)| match placement.senders(at) {
+            1 => vec![TxPort::queue(port, queue)],
+            several => {
+                let queue = Arc::new(Mutex::new(queue));
+                (0..several).map(|_| TxPort::shared(port, Arc::clone(&queue))).collect()
+            }
+        })
+        .collect();
+    let out = placement.tx.iter().map(|queue| tx.get_mut(*queue).and_then(Vec::pop));
+    let mut shares: Vec<Share> = out.map(|out| Share { rx: Vec::new(), out }).collect();
+    for (worker, queue) in placement.rx.iter().zip(rx) {
+        shares[*worker].rx.push(queue);
     }
-    for (at, queue) in tx.into_iter().enumerate() {
-        shares[at % workers].tx.push((port, queue));
+    shares
+}
+
+/// One worker's part of a port.
+#[derive(Debug)]
+pub(crate) struct Share {
+    /// The receive queues that it polls.
+    rx: Vec<RxQueue>,
+    /// Its way out; none through a port without transmit queues, which DPDK does not have.
+    out: Option<TxPort>,
+}
+
+impl Share {
+    /// How many queues it polls.
+    pub(crate) fn polls(&self) -> usize {
+        self.rx.len()
     }
 }
 
-/// The worker that polls the fewest queues; it polls one more from now on.
-fn fewest(polled: &mut [usize]) -> usize {
-    let fewest = polled.iter_mut().enumerate().min_by_key(|(_, queues)| **queues);
-    fewest.map_or(0, |(worker, queues)| {
-        *queues += 1;
-        worker
-    })
+/// One worker's part of all ports.
+#[derive(Debug, Default)]
+pub(crate) struct Shares {
+    /// The receive queues that it polls.
+    rx: Vec<(PortId, RxQueue)>,
+    /// Its ways out.
+    out: Vec<TxPort>,
+}
+
+impl Shares {
+    /// Adds its part of another port.
+    pub(crate) fn add(&mut self, port: PortId, Share { rx, out }: Share) {
+        self.rx.extend(rx.into_iter().map(|queue| (port, queue)));
+        self.out.extend(out);
+    }
 }
 
 /// What all workers share.
@@ -52,8 +88,6 @@ pub(crate) struct Common {
     pub(crate) domain: Domain,
     /// All interfaces.
     pub(crate) interfaces: Arc<Interfaces>,
-    /// By worker.
-    pub(crate) queues: Vec<WorkerQueues>,
     /// For packets of our own.
     pub(crate) pools: Pools,
     /// Packets of one poll.
@@ -81,6 +115,22 @@ pub(crate) struct Gauges {
     pub(crate) tx: Vec<(PortId, Arc<TxCounters>)>,
     /// Frames that it had for ports that were detached since: taken by them, or refused.
     pub(crate) departed_tx: u64,
+    /// Of these, the frames that were dropped because other workers were sending.
+    pub(crate) departed_handover_full: u64,
+}
+
+impl Gauges {
+    /// What ended at this worker outside of any vnet.
+    pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
+        let of_ports = match reason {
+            DropReason::HandoverFull => {
+                let full = self.tx.iter().map(|(_, tx)| tx.handover_full.get());
+                self.departed_handover_full + full.sum::<u64>()
+            }
+            _ => 0,
+        };
+        self.drops.get(reason) + of_ports
+    }
 }
 
 /// A worker that runs.
@@ -88,8 +138,6 @@ pub(crate) struct Gauges {
 pub(crate) struct Worker {
     handle: worker::JoinHandle<Result<Queues>>,
     orders: Arc<Orders>,
-    /// From other workers.
-    handover: Arc<ArrayQueue<Handover>>,
     /// The ports of its receive queues.
     polled: Vec<PortId>,
     /// What can be read of it.
@@ -97,30 +145,28 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts worker `slot` on `cpu`. One of `ports`, which are all ports, without a transmit queue in `share` is reached
-    /// through the first worker; with each the count of frames on that way, which all workers share.
+    /// Starts worker `slot` on `cpu`.
     pub(crate) fn start(
         slot: usize,
         cpu: CpuId,
-        share: Queues,
-        ports: &[(PortId, Arc<InFlight>)],
+        (shares, queues): (Shares, WorkerQueues),
         common: &Common,
     ) -> Result<Self> {
         let (ready, gauges) = mpsc::sync_channel(1);
-        let (common, ports) = (common.clone(), ports.to_vec());
+        let common = common.clone();
         let orders = Arc::new(Orders::default());
-        let (obeyed, handover) = (Arc::clone(&orders), Arc::clone(&common.queues[slot].handover));
-        let polled = share.rx.iter().map(|(port, _)| *port).collect();
+        let obeyed = Arc::clone(&orders);
+        let polled = shares.rx.iter().map(|(port, _)| *port).collect();
         let handle = worker::spawn(cpu, &format!("worker{slot}"), move |_| {
             let _silence = log::silence();
-            let mut poll = build(slot, cpu, share, &ports, &common)?;
+            let mut poll = build(slot, cpu, (shares, queues), &common)?;
             let _program_is_gone = ready.send(gauges_of(cpu, &mut poll));
             poll.run(&obeyed);
             Ok(poll.into_queues())
         })
         .with_context(|| format!("worker {slot} on CPU {}", cpu.0))?;
         match gauges.recv() {
-            Ok(gauges) => Ok(Self { handle, orders, handover, polled, gauges }),
+            Ok(gauges) => Ok(Self { handle, orders, polled, gauges }),
             Err(_) => match handle.join() {
                 Ok(Err(error)) => Err(error.context(format!("worker {slot}"))),
                 _ => Err(anyhow!("worker {slot} ended before it began")),
@@ -162,31 +208,21 @@ impl Worker {
 fn build(
     slot: usize,
     cpu: CpuId,
-    share: Queues,
-    ports: &[(PortId, Arc<InFlight>)],
+    (shares, queues): (Shares, WorkerQueues),
     common: &Common,
 ) -> Result<Poll> {
     let reader = common.domain.reader(slot)?;
-    let mut own: BTreeMap<PortId, TxQueue> = share.tx.into_iter().collect();
-    let out = ports.iter().map(|(port, handed_over)| {
-        let tx = match own.remove(port) {
-            Some(queue) => TxPort::queue(*port, queue),
-            None => TxPort::handover(*port, Arc::clone(&common.queues[OWNER].handover)),
-        };
-        tx.sharing(Arc::clone(handed_over))
-    });
-    let out: Vec<TxPort> = out.collect();
     let mut datapath = Datapath::new(DatapathParts {
         reader,
         interfaces: Arc::clone(&common.interfaces),
-        queues: common.queues[slot].clone(),
+        queues,
         pool: common.pools.get(numa::of_cpu(cpu).unwrap_or(SocketId::ANY)).clone(),
-        out: Output::new(out),
+        out: Output::new(shares.out),
     });
     if let Some(every) = common.sample {
         datapath.keep_histograms(every);
     }
-    Ok(Poll::new(datapath, share.rx, common.burst, common.idle_sleep, common.clock))
+    Ok(Poll::new(datapath, shares.rx, common.burst, common.idle_sleep, common.clock))
 }
 
 fn gauges_of(cpu: CpuId, poll: &mut Poll) -> Gauges {
@@ -199,34 +235,19 @@ fn gauges_of(cpu: CpuId, poll: &mut Poll) -> Gauges {
         nodes: Arc::clone(datapath.nodes()),
         tx: datapath.out().counters(),
         departed_tx: 0,
+        departed_handover_full: 0,
     }
 }
 
-/// Hands the queues of a port that was started to workers that run.
-pub(crate) fn attach(
-    workers: &mut [Worker],
-    port: PortId,
-    rx: Vec<RxQueue>,
-    tx: Vec<TxQueue>,
-) -> Result<()> {
-    let mut polled: Vec<usize> = workers.iter().map(|worker| worker.polled.len()).collect();
-    let mut receive: Vec<Vec<RxQueue>> = workers.iter().map(|_| Vec::new()).collect();
-    for queue in rx {
-        receive[fewest(&mut polled)].push(queue);
-    }
-    let Some(owner) = workers.get(OWNER).map(|owner| Arc::clone(&owner.handover)) else {
-        return Err(anyhow!("there is no worker"));
-    };
-    // The owner is the first: it has its queue before others hand frames over.
-    let handed_over = Arc::new(InFlight::default());
-    let mut tx = tx.into_iter();
-    for (worker, rx) in workers.iter_mut().zip(receive) {
-        let out = match tx.next() {
-            Some(queue) => TxPort::queue(port, queue),
-            None => TxPort::handover(port, Arc::clone(&owner)),
-        };
-        let out = out.sharing(Arc::clone(&handed_over));
-        worker.gauges.tx.push((port, out.counters()));
+/// How many receive queues each worker polls.
+pub(crate) fn polled(workers: &[Worker]) -> Vec<usize> {
+    workers.iter().map(|worker| worker.polled.len()).collect()
+}
+
+/// Hands its part of a port that was started to each of the workers, which run.
+pub(crate) fn attach(workers: &mut [Worker], port: PortId, shares: Vec<Share>) -> Result<()> {
+    for (worker, Share { rx, out }) in workers.iter_mut().zip(shares) {
+        worker.gauges.tx.extend(out.iter().map(|out| (port, out.counters())));
         let (before, new) = (worker.polled.len(), rx.len());
         drop(worker.change(PortChange::attach(port, rx, before, out))?);
         worker.polled.extend(std::iter::repeat_n(port, new));
@@ -237,8 +258,7 @@ pub(crate) fn attach(
 /// Takes the queues of a port, to which no interface sends any more, from workers that run.
 pub(crate) fn detach(workers: &mut [Worker], port: PortId) -> Result<(Vec<RxQueue>, Vec<TxQueue>)> {
     let (mut rx, mut tx) = (Vec::new(), Vec::new());
-    // The owner is the last: it sends what others have handed over.
-    for worker in workers.iter_mut().rev() {
+    for worker in workers {
         let change = worker.change(PortChange::detach(port, worker.polled.len()))?;
         let (receive, transmit) = change.into_queues();
         rx.extend(receive);
@@ -251,9 +271,10 @@ pub(crate) fn detach(workers: &mut [Worker], port: PortId) -> Result<(Vec<RxQueu
 /// Moves what was sent through a port that is detached to where its number, which another may have next, does not matter.
 pub(crate) fn forget(workers: &mut [Worker], port: PortId) {
     for Worker { gauges, .. } in workers {
-        let of_port = gauges.tx.iter().filter(|(of, _)| *of == port);
-        gauges.departed_tx += of_port.map(|(_, tx)| tx.sent.get() + tx.dropped.get()).sum::<u64>();
-        gauges.tx.retain(|(of, _)| *of != port);
+        for (_, tx) in gauges.tx.extract_if(.., |(of, _)| *of == port) {
+            gauges.departed_tx += tx.total();
+            gauges.departed_handover_full += tx.handover_full.get();
+        }
     }
 }
 
@@ -262,9 +283,26 @@ pub(crate) fn gauges(workers: &[Worker]) -> Vec<Gauges> {
     workers.iter().map(|worker| worker.gauges.clone()).collect()
 }
 
+/// What workers that have ended gave back.
+#[derive(Debug, Default)]
+pub(crate) struct Stopped {
+    /// Receive queues.
+    pub(crate) rx: Vec<(PortId, RxQueue)>,
+    /// Transmit queues.
+    pub(crate) tx: Vec<TxQueue>,
+    /// Ends of the queues to and from the control thread.
+    pub(crate) control: Vec<WorkerQueues>,
+}
+
 /// Tells the workers to end, and waits for all of them, also when one of them failed.
-pub(crate) fn stop(workers: Vec<Worker>) -> Result<Vec<Queues>> {
+pub(crate) fn stop(workers: Vec<Worker>) -> Result<Stopped> {
     workers.iter().for_each(|worker| worker.orders.stop());
     let ended: Vec<Result<Queues>> = workers.into_iter().map(Worker::join).collect();
-    ended.into_iter().collect()
+    let mut stopped = Stopped::default();
+    for Queues { rx, tx, control } in ended.into_iter().collect::<Result<Vec<_>>>()? {
+        stopped.rx.extend(rx);
+        stopped.control.push(control);
+        stopped.tx.extend(tx.into_iter().filter_map(TxPort::into_queue));
+    }
+    Ok(stopped)
 }

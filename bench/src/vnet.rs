@@ -9,7 +9,7 @@ use pmd::{Eal, EalConfig, Hugepages, MbufPool, SocketId};
 use serde::Serialize;
 use stack::control::Stack;
 use stack::time::Nanos;
-use stack::worker::WorkerQueues;
+use stack::worker::control_queues;
 
 use crate::machine::resident_bytes;
 
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let control = Domain::new(workers).control()?;
     // The system's allocator, so that the containers are part of the resident memory that is read below.
     let vnets = Vnets::new(Stack::modules()?, &control, &std::alloc::System);
-    let mut stack = Stack::new(vnets, control, vec![WorkerQueues::default()], pool);
+    let mut stack = Stack::new(vnets, control, vec![control_queues().1], pool);
     // vnet0 and what the process allocates once.
     let _warm = stack.create_vnet("warm")?;
 

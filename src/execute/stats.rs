@@ -87,7 +87,7 @@ fn of_worker(gauges: &Gauges) -> WorkerShown {
             Node::ALL.iter().map(|node| (node.name(), gauges.nodes.get(*node).packets.get())),
         ),
         drops: nonzero(
-            DropReason::ALL.iter().map(|reason| (reason.name(), gauges.drops.get(*reason))),
+            DropReason::ALL.iter().map(|reason| (reason.name(), gauges.dropped(*reason))),
         ),
     }
 }

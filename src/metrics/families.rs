@@ -186,7 +186,7 @@ fn of_workers<W: Write>(out: &mut Exposition<W>, workers: &[Gauges]) -> io::Resu
     );
     each_worker(out, drops, workers, |out, cpu, worker| {
         for reason in DropReason::ALL {
-            if let packets @ 1.. = worker.drops.get(*reason) {
+            if let packets @ 1.. = worker.dropped(*reason) {
                 out.sample(drops, &[cpu, ("reason", reason.name())], packets)?;
             }
         }

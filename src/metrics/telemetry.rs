@@ -134,7 +134,7 @@ fn drops(inquirer: &Inquirer, name: &str) -> Answer {
     let by_reason = DropReason::ALL.iter().map(|reason| {
         let of_vnets = vnets.iter().flat_map(|vnet| &vnet.books.drops);
         let of_vnets = of_vnets.filter(|(name, _)| *name == reason.name()).map(|(_, n)| n);
-        let of_workers = workers.iter().map(|worker| worker.drops.get(*reason));
+        let of_workers = workers.iter().map(|worker| worker.dropped(*reason));
         (reason.name(), of_vnets.sum::<u64>() + of_workers.sum::<u64>())
     });
     Ok(counters(by_reason.filter(|(_, packets)| *packets > 0)))

@@ -21,8 +21,9 @@ impl Ports {
     ) -> Result<(), Refusal> {
         self.check_room(config)?;
         let mut open = self.open_one(config).map_err(|error| refused(&error))?;
-        let (rx, tx) = open.port.start().map_err(|error| refused(&error))?;
-        workers::attach(workers, open.facts.id, rx, tx)
+        let polled = workers::polled(workers);
+        let shares = open.start(&polled).map_err(|error| refused(&error))?;
+        workers::attach(workers, open.facts.id, shares)
             .map_err(|error| Refusal::new(Code::Refused, format!("{error:#}"), "see the log"))?;
         info!("port {} attached: {}", open.port.name(), config.device);
         stack.emit(|| Event::new(EventKind::PortAttached).port(open.port.name()));

@@ -17,13 +17,12 @@ use config::Config;
 use pmd::numa::{self, Pools};
 use pmd::{Eal, Offloads, Port, PortConfig, PortError, PortId, RxQueue, SocketId, TxQueue};
 use stack::control::{Event, EventKind, Stack};
-use stack::worker::Queues;
 use tracing::info;
 use wire::MacAddr;
 
 use crate::check;
 use crate::summary::PortSummary;
-use crate::workers::{self, Worker};
+use crate::workers::{self, Placement, Share, Shares, Worker};
 
 /// What interfaces need to know of an open port.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +46,19 @@ pub(crate) struct OpenPort {
     pub(crate) config: config::Port,
     /// What interfaces need to know.
     pub(crate) facts: PortFacts,
+    /// The workers that have its queues, since it was started.
+    pub(crate) placement: Placement,
     /// Whether its link was up at the last look.
     link: Option<bool>,
+}
+
+impl OpenPort {
+    /// Starts it; each worker's part of it. The workers poll so many queues of other ports.
+    fn start(&mut self, polled: &[usize]) -> Result<Vec<Share>, PortError> {
+        let (rx, tx) = self.port.start()?;
+        self.placement = Placement::new((rx.len(), tx.len()), polled, &[]);
+        Ok(workers::deal(self.facts.id, &self.placement, (rx, tx)))
+    }
 }
 
 /// All ports.
@@ -107,31 +117,33 @@ impl Ports {
             mtu: port.mtu(),
             offloads: port.offloads(),
         };
-        Ok(OpenPort { port, config: config.clone(), facts, link: None })
+        let placement = Placement::default();
+        Ok(OpenPort { port, config: config.clone(), facts, placement, link: None })
     }
 
-    /// Starts all of them. The queues for each worker, and the ports.
-    pub(crate) fn start(&mut self) -> Result<(Vec<Queues>, Vec<PortId>)> {
-        let mut shares: Vec<Queues> = (0..self.workers).map(|_| Queues::default()).collect();
-        let mut ids = Vec::new();
-        for OpenPort { port, .. } in &mut self.open {
-            let (rx, tx) = port.start().with_context(|| format!("port {}", port.name()))?;
-            workers::deal(&mut shares, port.id(), rx, tx);
-            ids.push(port.id());
+    /// Starts all of them. Each worker's part of them.
+    pub(crate) fn start(&mut self) -> Result<Vec<Shares>> {
+        let mut shares: Vec<Shares> = (0..self.workers).map(|_| Shares::default()).collect();
+        let mut polled = vec![0; shares.len()];
+        for open in &mut self.open {
+            let name = open.port.name().to_owned();
+            let dealt = open.start(&polled).with_context(|| format!("port {name}"))?;
+            for ((share, all), polled) in dealt.into_iter().zip(&mut shares).zip(&mut polled) {
+                *polled += share.polls();
+                all.add(open.facts.id, share);
+            }
         }
-        Ok((shares, ids))
+        Ok(shares)
     }
 
     /// Stops and closes all of them, with the queues that the workers gave back.
-    pub(crate) fn stop(self, shares: Vec<Queues>) -> Result<()> {
+    pub(crate) fn stop(self, rx: Vec<(PortId, RxQueue)>, tx: Vec<TxQueue>) -> Result<()> {
         let mut queues: BTreeMap<PortId, (Vec<RxQueue>, Vec<TxQueue>)> = BTreeMap::new();
-        for share in shares {
-            for (port, queue) in share.rx {
-                queues.entry(port).or_default().0.push(queue);
-            }
-            for (port, queue) in share.tx {
-                queues.entry(port).or_default().1.push(queue);
-            }
+        for (port, queue) in rx {
+            queues.entry(port).or_default().0.push(queue);
+        }
+        for queue in tx {
+            queues.entry(queue.port()).or_default().1.push(queue);
         }
         for OpenPort { mut port, .. } in self.open {
             let (rx, tx) = queues.remove(&port.id()).unwrap_or_default();

@@ -128,7 +128,7 @@ drop_reasons! {
     InterfaceGone = "interface_gone",
     /// The process ended while the packet waited.
     Shutdown = "shutdown",
-    /// The worker that owns the port's transmit queue takes no more.
+    /// Other workers were sending through the port's transmit queue until no more frames could be kept for it.
     HandoverFull = "handover_full",
     /// The other end of an epair was sent more than a worker keeps for it.
     EpairFull = "epair_full",

@@ -80,7 +80,7 @@ fn play(lab: &mut Lab, (_, port, frames, cuts): &Kind, sizes: &[usize]) -> u64 {
         // The control thread may do as it likes; what it hands to the worker is the worker's again.
         let now = lab.now;
         lab.control(|stack| stack.tick(now));
-        while !lab.queues.inject.is_empty() {
+        while lab.injected() > 0 {
             allocations += counted(lab, 0, &mut Burst::new());
         }
         allocations += counted(lab, 0, &mut Burst::new());
@@ -140,7 +140,7 @@ fn the_loopback_does_not_use_the_heap() {
     assert_eq!(counted(&mut lab, 1, &mut burst), 0);
     let now = lab.now;
     lab.control(|stack| stack.tick(now));
-    assert!(lab.queues.inject.len() >= 16);
+    assert!(lab.injected() >= 16);
     assert_eq!(counted(&mut lab, 0, &mut Burst::new()), 0);
     assert_eq!(lab.take().len(), 16);
     lab.end();

@@ -175,7 +175,7 @@ impl Bench {
         let received = self.ports.first().map_or(0, |port| port.stats().rx_packets);
         let sent = self.ports.last().map_or(0, |port| port.stats().tx_packets);
         let rx = queues.rx.into_iter().map(|(_, queue)| queue).chain(unused_rx).collect();
-        let tx = queues.tx.into_iter().map(|(_, queue)| queue).chain(unused_tx).collect();
+        let tx = queues.tx.into_iter().filter_map(TxPort::into_queue).chain(unused_tx).collect();
         self.stop(rx, tx)?;
         let lost = received.saturating_sub(sent);
         Ok(Measured { packets, cycles, lost, histogram: Histogram::new(3)?, nodes })

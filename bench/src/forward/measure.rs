@@ -153,7 +153,13 @@ pub(super) fn measure(job: Job, devices: Option<Devices>) -> Result<(Measured, O
         feed,
         rx,
         sink,
-        tx: datapath.into_output().into_queues().into_iter().map(|(_, queue)| queue).collect(),
+        tx: datapath
+            .into_parts()
+            .0
+            .into_ports()
+            .into_iter()
+            .filter_map(TxPort::into_queue)
+            .collect(),
     });
     Ok((Measured { packets, cycles, lost, histogram, nodes }, queues))
 }

@@ -128,7 +128,7 @@ impl Lab {
             parts: Parts {
                 domain: world.domain.clone(),
                 interfaces: world.stack.interfaces(),
-                queues: world.queues.clone(),
+                queues: world.queues.take().context("the world has its worker already")?,
                 pool: self.pool.clone(),
             },
             table,

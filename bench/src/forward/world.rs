@@ -9,7 +9,7 @@ use pmd::hugepage::Heap;
 use pmd::{Eal, MbufPool, PortId, SocketId};
 use stack::control::{InterfaceSpec, Stack};
 use stack::net::IfSlot;
-use stack::worker::WorkerQueues;
+use stack::worker::{WorkerQueues, control_queues};
 use vnet::{Domain, Value, VnetRef, Vnets};
 use wire::MacAddr;
 
@@ -29,7 +29,8 @@ pub(super) struct Place {
 pub(super) struct World {
     pub(super) stack: Stack,
     pub(super) domain: Domain,
-    pub(super) queues: WorkerQueues,
+    /// The worker takes them.
+    pub(super) queues: Option<WorkerQueues>,
 }
 
 impl World {
@@ -43,7 +44,7 @@ impl World {
     ) -> Result<Self> {
         let domain = Domain::new(1);
         let control = domain.control().context("the control thread's place")?;
-        let queues = WorkerQueues::default();
+        let (queues, control_ends) = control_queues();
         // As the program does: containers on hugepages, for as long as the process lives.
         let vnets = if eal.hugepages_in_use() {
             let heap: &'static Heap = Box::leak(Box::new(Heap::new(eal, SocketId::ANY)));
@@ -51,8 +52,8 @@ impl World {
         } else {
             Vnets::new(Stack::modules()?, &control, &System)
         };
-        let stack = Stack::new(vnets, control, vec![queues.clone()], pool.clone());
-        let mut world = Self { stack, domain, queues };
+        let stack = Stack::new(vnets, control, vec![control_ends], pool.clone());
+        let mut world = Self { stack, domain, queues: Some(queues) };
         for n in 0..scenario.vnets {
             world.tenant(&format!("t{n}"), scenario, table, places(n))?;
         }

@@ -71,7 +71,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
         random: false,
         check_every: 1,
     };
-    let traffic = Traffic::start(lab, &house, plan)?;
+    let traffic = Traffic::start(lab, &mut house, plan)?;
     house.pass(ANNOUNCED)?;
     traffic.bursts(2)?;
     let before = house.stack.epair_totals();
@@ -85,7 +85,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let tallies = traffic.stop()?;
+    let tallies = traffic.stop(&mut house)?;
     let after = house.stack.epair_totals();
     house.end(&lab.pool)?;
 

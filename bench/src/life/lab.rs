@@ -9,7 +9,7 @@ use pmd::hugepage::Heap;
 use pmd::{CpuId, Eal, MbufPool, SocketId};
 use stack::control::Stack;
 use stack::time::Nanos;
-use stack::worker::WorkerQueues;
+use stack::worker::{WorkerQueues, control_queues};
 use vnet::{Domain, Vnets};
 
 use super::Args;
@@ -56,14 +56,14 @@ impl Lab {
     pub(super) fn house(&self, workers: usize) -> Result<House> {
         let domain = Domain::new(workers);
         let control = domain.control().context("the control thread's place")?;
-        let queues = WorkerQueues::default();
+        let (queues, control_ends) = control_queues();
         let modules = Stack::modules()?;
         let vnets = match self.heap {
             Some(heap) => Vnets::new(modules, &control, heap),
             None => Vnets::new(modules, &control, &System),
         };
-        let stack = Stack::new(vnets, control, vec![queues.clone()], self.pool.clone());
-        Ok(House { stack, domain, queues, now: Nanos(0) })
+        let stack = Stack::new(vnets, control, vec![control_ends], self.pool.clone());
+        Ok(House { stack, domain, queues: Some(queues), now: Nanos(0) })
     }
 
     /// A bar on standard error, where somebody looks at it.
@@ -83,7 +83,8 @@ impl Lab {
 pub(super) struct House {
     pub(super) stack: Stack,
     pub(super) domain: Domain,
-    pub(super) queues: WorkerQueues,
+    /// The worker has them while there is one.
+    pub(super) queues: Option<WorkerQueues>,
     now: Nanos,
 }
 
@@ -100,7 +101,7 @@ impl House {
         while self.now < end {
             self.now = self.now + TICK;
             self.stack.tick(self.now);
-            while !self.queues.inject.is_empty() {
+            while self.stack.queues().iter().any(|queues| queues.injected() > 0) {
                 ensure!(start.elapsed() < LONG, "the worker takes nothing from its queue");
                 std::thread::yield_now();
             }
@@ -120,7 +121,7 @@ impl House {
 
     /// Takes everything down, after the worker has ended; nothing must be left.
     pub(super) fn end(mut self, pool: &MbufPool) -> Result<()> {
-        let _frames = self.stack.drain(self.now);
+        self.stack.drain(self.now, self.queues.as_mut_slice());
         ensure!(self.stack.shutdown() == 0, "a vnet could not be freed: this is a bug");
         let leaked = pool.in_use();
         ensure!(leaked == 0, "{leaked} mbufs did not come back to their pool: this is a bug");

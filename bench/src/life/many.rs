@@ -32,7 +32,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     let ports = tenant::ports(args.vnets);
     let phases = vec![0..1, 0..args.vnets];
     let plan = Plan { ports, flows: flows.clone(), feeds, phases, random: true, check_every: 1 };
-    let traffic = Traffic::start(lab, &house, plan)?;
+    let traffic = Traffic::start(lab, &mut house, plan)?;
 
     let (mut create, mut furnish) = (Times::new()?, Times::new()?);
     let before = Memory::now(lab)?;
@@ -60,7 +60,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let tallies = traffic.stop()?;
+    let tallies = traffic.stop(&mut house)?;
     let start = Instant::now();
     house.end(&lab.pool)?;
     let end = start.elapsed();

@@ -81,7 +81,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
         random: false,
         check_every: 1,
     };
-    let traffic = Traffic::start(lab, &house, plan)?;
+    let traffic = Traffic::start(lab, &mut house, plan)?;
     house.pass(ANNOUNCED)?;
     traffic.bursts(2)?;
     let before: Vec<VnetBooks> = vnets.iter().map(|vnet| house.stack.books_of(vnet)).collect();
@@ -92,7 +92,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     let took = start.elapsed().as_secs_f64();
     traffic.phase(REST)?;
     // Why the worker ended, if it did, says more than that nothing came through.
-    let tallies = traffic.stop()?;
+    let tallies = traffic.stop(&mut house)?;
     let times = times?;
     let pages =
         vnets.iter().zip(&before).zip(&tallies[ALL].left_of).map(|((vnet, before), left)| {

@@ -114,7 +114,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     let feeds = prefixes.map(|prefix| Feed::new(&[60], true, tenant::destinations(prefix))).into();
     let phases = vec![0..0, 0..flows.len()];
     let plan = Plan { ports: 6, flows, feeds, phases, random: false, check_every: 1 };
-    let traffic = Traffic::start(lab, &house, plan)?;
+    let traffic = Traffic::start(lab, &mut house, plan)?;
     traffic.phase(ALL)?;
 
     let mut clocks = Clocks { create: Times::new()?, destroy: Times::new()? };
@@ -130,7 +130,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     }
     bar.finish_and_clear();
     let after = memory(lab, &mut house, &traffic)?;
-    let tallies = traffic.stop()?;
+    let tallies = traffic.stop(&mut house)?;
     let tally = &tallies[ALL];
     house.end(&lab.pool)?;
 

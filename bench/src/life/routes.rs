@@ -105,7 +105,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
         random: false,
         check_every: 16,
     };
-    let traffic = Traffic::start(lab, &house, plan)?;
+    let traffic = Traffic::start(lab, &mut house, plan)?;
 
     let prefixes = prefixes();
     let there = vec![false; prefixes.len()];
@@ -129,7 +129,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let tallies = traffic.stop()?;
+    let tallies = traffic.stop(&mut house)?;
     let Changes { vnet, times, .. } = changes;
     drop(vnet);
     house.end(&lab.pool)?;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use pmd::{Burst, Mbuf, MbufPool, PortId, tsc, worker};
 use stack::time::Nanos;
-use stack::worker::{Datapath, DatapathParts, Output, TxPort};
+use stack::worker::{Datapath, DatapathParts, Output, TxPort, WorkerQueues};
 
 use super::lab::{House, Lab};
 use crate::forward::frames::{Feed, gateway_mac};
@@ -94,17 +94,18 @@ struct Shared {
 
 /// A worker that runs.
 pub(super) struct Traffic {
-    thread: worker::JoinHandle<Result<Vec<Tally>>>,
+    thread: worker::JoinHandle<Result<(Vec<Tally>, WorkerQueues)>>,
     shared: Arc<Shared>,
 }
 
 impl Traffic {
     /// Starts the worker, in phase 0.
-    pub(super) fn start(lab: &Lab, house: &House, plan: Plan) -> Result<Self> {
+    pub(super) fn start(lab: &Lab, house: &mut House, plan: Plan) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let known = Arc::clone(&shared);
         let (domain, interfaces) = (house.domain.clone(), house.stack.interfaces());
-        let (queues, pool) = (house.queues.clone(), lab.pool.clone());
+        let queues = house.queues.take().context("the house has its worker already")?;
+        let pool = lab.pool.clone();
         let thread = worker::spawn(lab.cpu, "life", move |_| {
             let out = Output::new((0..plan.ports).map(|n| TxPort::collect(PortId(n))));
             let (reader, pool_of_ours) = (domain.reader(0)?, pool.clone());
@@ -142,12 +143,12 @@ impl Traffic {
     }
 
     /// Stops the worker: what became of its packets, by phase.
-    pub(super) fn stop(self) -> Result<Vec<Tally>> {
+    pub(super) fn stop(self, house: &mut House) -> Result<Vec<Tally>> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        match self.thread.join() {
-            Ok(done) => done,
-            Err(_) => bail!("the worker panicked"),
-        }
+        let Ok(done) = self.thread.join() else { bail!("the worker panicked") };
+        let (tallies, queues) = done?;
+        house.queues = Some(queues);
+        Ok(tallies)
     }
 }
 
@@ -172,7 +173,7 @@ impl Worker {
         Ok(Self { datapath, plan, pool, burst, tallies, random, turn: 0, baseline: baseline() })
     }
 
-    fn run(mut self, shared: &Shared) -> Result<Vec<Tally>> {
+    fn run(mut self, shared: &Shared) -> Result<(Vec<Tally>, WorkerQueues)> {
         while !shared.stop.load(Ordering::Relaxed) {
             let phase = shared.phase.load(Ordering::Acquire);
             let flows = self.plan.phases.get(phase).cloned().unwrap_or_default();
@@ -186,8 +187,7 @@ impl Worker {
         }
         // What the control thread handed over before it said stop still leaves.
         self.rest();
-        drop(self.datapath.into_output());
-        Ok(self.tallies)
+        Ok((self.tallies, self.datapath.into_parts().1))
     }
 
     /// An iteration without packets.

@@ -49,7 +49,7 @@ impl Stack {
         self.remove_routes_through(&ifp.vnet, slot)
             .map_err(|error| InterfaceError::Address(error.into()))?;
         let _neighbors = self.remove_neighbors(&ifp.vnet, |key| key.slot == slot);
-        while self.queues.iter().any(|queues| !queues.inject.is_empty()) {
+        while self.queues.iter().any(|queues| queues.injected() > 0) {
             self.control.synchronize();
         }
         Ok(())

@@ -56,7 +56,7 @@ use crate::inet::vnet_inet;
 use crate::net::bpf::Tap;
 use crate::net::{IfSlot, Ifnet, Interfaces};
 use crate::time::Nanos;
-use crate::worker::WorkerQueues;
+use crate::worker::ControlQueues;
 
 /// The name of the base vnet.
 pub const VNET0: &str = "vnet0";
@@ -80,7 +80,7 @@ pub struct Stack {
     leaving: Option<IfSlot>,
     published: Arc<Interfaces>,
     /// By worker.
-    queues: Vec<WorkerQueues>,
+    queues: Vec<ControlQueues>,
     pool: MbufPool,
     now: Nanos,
     timers: timers::Timers,
@@ -99,9 +99,9 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// A stack without vnets, whose workers will use `queues`.
+    /// A stack without vnets, whose workers have the other ends of `queues`.
     #[must_use]
-    pub fn new(vnets: Vnets, control: Control, queues: Vec<WorkerQueues>, pool: MbufPool) -> Self {
+    pub fn new(vnets: Vnets, control: Control, queues: Vec<ControlQueues>, pool: MbufPool) -> Self {
         let published = Arc::new(Interfaces::new(&control));
         Self {
             vnets,
@@ -123,6 +123,17 @@ impl Stack {
             events: events::Events::default(),
             captures: Vec::new(),
         }
+    }
+
+    /// The queues to and from the workers, by worker.
+    #[must_use]
+    pub fn queues(&self) -> &[ControlQueues] {
+        &self.queues
+    }
+
+    /// The same, to put packets into them that no part of the stack has.
+    pub fn queues_mut(&mut self) -> &mut [ControlQueues] {
+        &mut self.queues
     }
 
     /// The modules that a vnet of this stack consists of.

@@ -15,7 +15,7 @@ use crate::inet::{ArpStat, vnet_inet};
 use crate::net::{IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
 use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, EtherType, MacAddr};
-use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS, push_fairly};
+use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues, push_fairly};
 
 /// One vnet may occupy one in so many of the mbufs that are free, and in any case a few: to ask for a neighbour.
 const SHARES: u32 = 8;
@@ -31,7 +31,7 @@ impl Stack {
         let mut taken = false;
         for worker in 0..self.queues.len() {
             for _ in 0..QUEUE_PACKETS {
-                let Some(punt) = self.queues[worker].punt.pop() else { break };
+                let Ok(punt) = self.queues[worker].punt.pop() else { break };
                 taken = true;
                 if let Some(vnet) = self.take_punt(punt) {
                     let _same = touched.insert(vnet.id(), vnet);
@@ -130,17 +130,13 @@ impl Stack {
         });
     }
 
-    /// Ends what still waits after the workers have stopped: each packet in its named drop. Returns the finished frames
-    /// that were on their way from one worker to another, whose vnets have counted them as sent.
-    pub fn drain(&mut self, now: Nanos) -> u64 {
+    /// Ends what still waits after the workers have stopped and given their ends of the queues back: each packet in its named
+    /// drop.
+    pub fn drain(&mut self, now: Nanos, ended: &mut [WorkerQueues]) {
         self.now = now;
         self.take_punts();
-        let mut frames = 0;
-        for worker in 0..self.queues.len() {
-            while self.queues[worker].handover.pop().is_some() {
-                frames += 1;
-            }
-            while let Some(inject) = self.queues[worker].inject.pop() {
+        for queues in ended {
+            while let Ok(inject) = queues.inject.pop() {
                 match inject {
                     Inject::Frame { egress: slot, mbuf }
                     | Inject::Route { ingress: slot, mbuf }
@@ -152,7 +148,6 @@ impl Stack {
             }
         }
         self.drain_holds();
-        frames
     }
 
     fn end_packet(&self, slot: IfSlot, mbuf: Mbuf) {
@@ -279,10 +274,10 @@ impl Stack {
 
     /// Hands a packet, which counts as in flight, to the first worker.
     pub(super) fn inject(&mut self, vnet: &VnetRef, inject: Inject) {
-        let refused = match self.queues.first() {
+        let refused = match self.queues.first_mut() {
             Some(queues) => {
                 let own = vnet_net::init(vnet).injected();
-                push_fairly(&queues.inject, own, inject).err()
+                push_fairly(&mut queues.inject, own, inject).err()
             }
             None => Some(inject),
         };

@@ -35,7 +35,7 @@ impl Stack {
             if deadline > self.now {
                 break;
             }
-            if self.queues.first().is_some_and(|first| first.inject.len() >= BUSY_PACKETS) {
+            if self.queues.first().is_some_and(|first| first.injected() >= BUSY_PACKETS) {
                 return;
             }
             let _it = self.timers.due.pop_first();

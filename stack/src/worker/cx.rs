@@ -36,7 +36,7 @@ pub struct Cx<'a> {
     /// Packets of the vnet to itself, handled at the end of the iteration.
     pub loopback: &'a mut Vec<(IfSlot, Mbuf)>,
     /// To the control thread.
-    pub queues: &'a WorkerQueues,
+    pub queues: &'a mut WorkerQueues,
     /// For packets of our own.
     pub pool: &'a MbufPool,
     /// What each node did.
@@ -101,7 +101,7 @@ impl<'a> Cx<'a> {
     /// more. Of its share of the mbufs that are free, half is for ARP alone: packets that wait for an answer do not keep it
     /// from coming.
     #[cold]
-    pub fn punt(&self, ingress: &Ifnet, reason: PuntReason, mbuf: Mbuf) {
+    pub fn punt(&mut self, ingress: &Ifnet, reason: PuntReason, mbuf: Mbuf) {
         let net = self.net();
         let share = self.queues.mbuf_share.load(Ordering::Relaxed);
         let (limit, share, reached) = match reason {
@@ -113,7 +113,7 @@ impl<'a> Cx<'a> {
             return self.drop(reason, mbuf);
         }
         let punt = Punt { ingress: ingress.slot, reason, mbuf };
-        if let Err(punt) = push_fairly(&self.queues.punt, net.punted(), punt) {
+        if let Err(punt) = push_fairly(&mut self.queues.punt, net.punted(), punt) {
             net.in_flight().leave(1);
             self.drop(DropReason::PuntQueueFull, punt.mbuf);
         }

@@ -9,9 +9,10 @@ use vnet::{Reader, curvnet};
 use super::cx::Cx;
 use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 use super::orders::{Direction, PortChange};
-use super::output::{Output, TxPort};
-use super::queues::{Handover, Inject, QUEUE_PACKETS, WorkerQueues};
+use super::output::Output;
+use super::queues::{Inject, WorkerQueues};
 use super::runs::{Runs, Sorter};
+use super::tx_port::TxPort;
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::{
     Crossing, Headers, IcmpError, IpOrigin, Mixed, Vector, icmp_error, ip_input, ip_output,
@@ -34,8 +35,6 @@ const FEW_PORTS: usize = 8;
 const AHEAD: usize = 6;
 /// Packets taken from the inject queue in one iteration.
 const INJECT_PACKETS: usize = 64;
-/// Frames taken from other workers in one iteration: several full bursts, as each of them may hand over what it polled.
-const HANDOVER_PACKETS: usize = 256;
 
 /// What a [`Datapath`] is made of.
 #[derive(Debug)]
@@ -57,7 +56,6 @@ pub struct DatapathParts {
 struct Env {
     reader: Reader,
     interfaces: Arc<Interfaces>,
-    queues: WorkerQueues,
     pool: MbufPool,
     drops: Arc<PortDrops>,
     nodes: Arc<NodeStats>,
@@ -68,6 +66,7 @@ struct Env {
 #[derive(Debug)]
 struct State {
     out: Output,
+    queues: WorkerQueues,
     headers: Headers,
     sorter: Sorter,
     loopback: Vec<(IfSlot, Mbuf)>,
@@ -104,9 +103,10 @@ impl Datapath {
         let queue = || Vec::with_capacity(LOOPBACK_PACKETS);
         let (loopback, looping) = (queue(), queue());
         Self {
-            env: Env { reader, interfaces, queues, pool, drops, nodes, fast_path: true },
+            env: Env { reader, interfaces, pool, drops, nodes, fast_path: true },
             state: State {
                 out,
+                queues,
                 headers: Headers::default(),
                 sorter: Sorter::default(),
                 loopback,
@@ -143,9 +143,9 @@ impl Datapath {
         &mut self.state.out
     }
 
-    /// Gives the ports back. What the vnets still have for themselves ends here.
+    /// Gives the ports and the control thread's packets back. What the vnets still have for themselves ends here.
     #[must_use]
-    pub fn into_output(mut self) -> Output {
+    pub fn into_parts(mut self) -> (Output, WorkerQueues) {
         let Self { env, state, .. } = &mut self;
         for (slot, mbuf) in std::mem::take(&mut state.loopback) {
             let Some(ifp) = env.interfaces.get(&env.reader, slot) else {
@@ -158,7 +158,7 @@ impl Datapath {
         while let Some((_, mut queue)) = state.out.epairs().pop() {
             env.drops.crossing.add(DropReason::Shutdown, queue.discard());
         }
-        self.state.out
+        (self.state.out, self.state.queues)
     }
 
     /// Sends every packet through the nodes that handle exceptions: what leaves must be the same, which tests check.
@@ -225,11 +225,11 @@ impl Datapath {
     }
 
     /// Ends an iteration: packets from the control thread, packets of the vnets to themselves, frames that cross epairs,
-    /// frames of other workers, transmission; then reports a quiescent state. `received` packets came in since it began.
+    /// transmission; then reports a quiescent state. `received` packets came in since it began.
     #[inline]
     pub fn finish(&mut self, received: usize) {
         let Self { env, state, .. } = self;
-        if !env.queues.inject.is_empty() {
+        if !state.queues.inject.is_empty() {
             take_injected(env, state);
         }
         if !state.loopback.is_empty() {
@@ -237,9 +237,6 @@ impl Datapath {
         }
         if state.out.epairs().len() > 0 {
             cross_epairs(env, state);
-        }
-        if !env.queues.handover.is_empty() {
-            take_handed_over(env, state);
         }
         if received > 0 {
             env.nodes.run(Node::Tx, received, state.timed, || state.out.flush());
@@ -249,26 +246,20 @@ impl Datapath {
         env.reader.quiescent();
     }
 
-    /// Takes a port's way out, or gives it back. Frames that other workers handed over for it leave before: they have given
-    /// theirs back already.
+    /// Takes a port's way out, or gives it back. Frames that wait for it leave before.
     #[cold]
     pub(super) fn change_port(&mut self, change: &mut PortChange) {
-        let Self { env, state, .. } = self;
+        let out = &mut self.state.out;
         match change.direction {
-            Direction::Attach => change.tx = change.tx.take().and_then(|tx| state.out.insert(tx)),
-            Direction::Detach => {
-                for _ in 0..QUEUE_PACKETS / HANDOVER_PACKETS {
-                    take_handed_over(env, state);
-                }
-                change.tx = state.out.remove(change.port);
-            }
+            Direction::Attach => change.tx = change.tx.take().and_then(|tx| out.insert(tx)),
+            Direction::Detach => change.tx = out.remove(change.port),
         }
     }
 
-    /// Whether frames wait to cross an epair: there is work, although nothing was received.
+    /// Whether frames wait to cross an epair, or for a transmit queue: there is work, although nothing was received.
     #[inline]
-    pub fn is_crossing(&mut self) -> bool {
-        self.state.out.epairs().len() > 0
+    pub fn holds_frames(&mut self) -> bool {
+        self.state.out.is_waiting() || self.state.out.epairs().len() > 0
     }
 
     /// Reports quiescence until [`Self::online`], for a thread that is about to sleep.
@@ -463,7 +454,7 @@ fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
         out: &mut state.out,
         headers: &mut state.headers,
         loopback: &mut state.loopback,
-        queues: &env.queues,
+        queues: &mut state.queues,
         pool: &env.pool,
         nodes: &env.nodes,
         now: state.now,
@@ -527,22 +518,11 @@ fn refuse(env: &Env, state: &mut State, ifp: &Ifnet, refused: u64) {
     cx.drops().add(DropReason::EpairFull, refused);
 }
 
-/// Frames from workers without a transmit queue of their own.
-fn take_handed_over(env: &Env, state: &mut State) {
-    for _ in 0..HANDOVER_PACKETS {
-        let Some(Handover { port, mbuf }) = env.queues.handover.pop() else { break };
-        match state.out.port(port) {
-            Some(tx) => tx.take_handed_over(mbuf),
-            None => env.drops.returned.add(DropReason::HandoverFull, 1),
-        }
-    }
-}
-
 /// Packets from the control thread.
 #[cold]
 fn take_injected(env: &Env, state: &mut State) {
     for _ in 0..INJECT_PACKETS {
-        let Some(inject) = env.queues.inject.pop() else { break };
+        let Ok(inject) = state.queues.inject.pop() else { break };
         let (slot, work, mbuf) = match inject {
             Inject::Frame { egress, mbuf } => (egress, Work::Frame, mbuf),
             Inject::Route { ingress, mbuf } => (ingress, Work::Route, mbuf),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pmd::{MAX_BURST, PortId};
 
-use super::output::{TxCounters, TxPort};
+use super::tx_port::{TxCounters, TxPort};
 use crate::net::{EpairEnd, MAX_EPAIR_ENDS};
 
 /// Ends that may have frames waiting at a time: a burst leads to as many as it has packets, and epairs are looked after

@@ -10,6 +10,7 @@ mod output;
 mod poll;
 mod queues;
 mod runs;
+mod tx_port;
 
 pub use crate::drops::PortDrops;
 pub use cx::Cx;
@@ -18,7 +19,10 @@ pub use epairs::EPAIR_QUEUES;
 pub use histogram::CycleHistogram;
 pub use nodes::{Histograms, Node, NodeCounters, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
 pub use orders::{Orders, PortChange};
-pub use output::{Output, TxCounters, TxPort};
+pub use output::Output;
 pub use poll::{Clock, Poll, PollCounters, Queues};
 pub(crate) use queues::push_fairly;
-pub use queues::{Handover, Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues};
+pub use queues::{
+    ControlQueues, Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues, control_queues,
+};
+pub use tx_port::{TxCounters, TxPort};

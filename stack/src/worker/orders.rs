@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam::queue::ArrayQueue;
 use pmd::{PortId, RxQueue, TxQueue};
 
-use super::output::TxPort;
+use super::tx_port::TxPort;
 
 /// Changes on their way to a worker, and as many on their way back. The control thread waits for each.
 const CHANGES: usize = 4;
@@ -96,10 +96,10 @@ pub struct PortChange {
 impl PortChange {
     /// A worker that polls `polled` receive queues shall poll these as well, and send through `tx`.
     #[must_use]
-    pub fn attach(port: PortId, rx: Vec<RxQueue>, polled: usize, tx: TxPort) -> Box<Self> {
+    pub fn attach(port: PortId, rx: Vec<RxQueue>, polled: usize, tx: Option<TxPort>) -> Box<Self> {
         let mut all = Vec::with_capacity(polled + rx.len());
         all.extend(rx.into_iter().map(|queue| (port, queue)));
-        Box::new(Self { port, direction: Direction::Attach, rx: all, tx: Some(tx) })
+        Box::new(Self { port, direction: Direction::Attach, rx: all, tx })
     }
 
     /// A worker that polls `polled` receive queues shall give back what it has of the port.

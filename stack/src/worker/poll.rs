@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pmd::{Burst, PortId, RxQueue, TxQueue, tsc};
+use pmd::{Burst, PortId, RxQueue, tsc};
 use vnet::Counter;
 
 use super::datapath::Datapath;
 use super::nodes::Node;
 use super::orders::{Orders, PortChange};
+use super::queues::WorkerQueues;
+use super::tx_port::TxPort;
 use crate::time::Nanos;
 
 /// What a worker did.
@@ -45,13 +47,15 @@ pub struct Poll {
     empty_polls: u32,
 }
 
-/// The queues of one worker.
-#[derive(Debug, Default)]
+/// The queues of a worker that has ended.
+#[derive(Debug)]
 pub struct Queues {
     /// Receive queues.
     pub rx: Vec<(PortId, RxQueue)>,
     /// Transmit queues.
-    pub tx: Vec<(PortId, TxQueue)>,
+    pub tx: Vec<TxPort>,
+    /// To and from the control thread.
+    pub control: WorkerQueues,
 }
 
 /// From TSC to nanoseconds since the process's workers started.
@@ -119,7 +123,8 @@ impl Poll {
     /// Gives the queues back.
     #[must_use]
     pub fn into_queues(self) -> Queues {
-        Queues { rx: self.rx, tx: self.datapath.into_output().into_queues() }
+        let (out, control) = self.datapath.into_parts();
+        Queues { rx: self.rx, tx: out.into_ports(), control }
     }
 
     /// The worker's stack.
@@ -192,7 +197,7 @@ impl Poll {
             return now;
         }
         counters.idle_cycles.add(now.saturating_sub(last));
-        if self.datapath.is_crossing() {
+        if self.datapath.holds_frames() {
             self.empty_polls = 0;
         }
         self.empty_polls = self.empty_polls.saturating_add(1);

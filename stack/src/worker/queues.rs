@@ -1,15 +1,15 @@
-//! The bounded queues between workers and the control thread.
+//! The bounded queues between a worker and the control thread.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use crossbeam::queue::ArrayQueue;
-use pmd::{Mbuf, PortId};
+use pmd::Mbuf;
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
 use crate::inet::ProbeNumber;
 use crate::net::{IfSlot, InFlight};
 
-/// Packets that may wait on the way to, or from, the control thread, or from other workers; per worker and each.
+/// Packets that may wait on the way to, or from, the control thread; per worker and each.
 pub const QUEUE_PACKETS: usize = 1024;
 
 /// Why a packet goes to the control thread.
@@ -72,45 +72,57 @@ pub enum Inject {
     },
 }
 
-/// A finished frame from a worker that has no transmit queue on the port.
-#[derive(Debug)]
-pub struct Handover {
-    /// The port.
-    pub port: PortId,
-    /// The frame, ready for the wire.
-    pub mbuf: Mbuf,
-}
-
 /// Puts an item into a queue that many share, unless its owner, who has `own` of them there, would then have more than what is
 /// free.
-pub(crate) fn push_fairly<T>(queue: &ArrayQueue<T>, own: &InFlight, item: T) -> Result<(), T> {
-    let free = queue.capacity().saturating_sub(queue.len());
-    if !own.enter(u32::try_from(free).unwrap_or(u32::MAX)) {
+pub(crate) fn push_fairly<T>(queue: &mut Producer<T>, own: &InFlight, item: T) -> Result<(), T> {
+    if !own.enter(u32::try_from(queue.slots()).unwrap_or(u32::MAX)) {
         return Err(item);
     }
-    queue.push(item).inspect_err(|_| own.leave(1))
+    queue.push(item).map_err(|PushError::Full(item)| {
+        own.leave(1);
+        item
+    })
 }
 
-/// One worker's queues.
-#[derive(Clone, Debug)]
+/// A worker's ends of the queues between it and the control thread.
+///
+/// Each queue has one producer and one consumer, so that neither of them waits for the other one when the kernel has
+/// preempted it in the middle of a packet.
+#[derive(Debug)]
 pub struct WorkerQueues {
-    /// From the worker to the control thread.
-    pub punt: Arc<ArrayQueue<Punt>>,
-    /// From the control thread to the worker.
-    pub inject: Arc<ArrayQueue<Inject>>,
-    /// From other workers. Apart from `inject`, so that no amount of traffic keeps ARP from being sent.
-    pub handover: Arc<ArrayQueue<Handover>>,
+    /// To the control thread.
+    pub punt: Producer<Punt>,
+    /// From the control thread.
+    pub inject: Consumer<Inject>,
     /// Mbufs that one vnet may occupy, of those that are free; the control thread looks.
     pub mbuf_share: Arc<AtomicU32>,
 }
 
-impl Default for WorkerQueues {
-    fn default() -> Self {
-        Self {
-            punt: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
-            inject: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
-            handover: Arc::new(ArrayQueue::new(QUEUE_PACKETS)),
-            mbuf_share: Arc::new(AtomicU32::new(u32::MAX)),
-        }
+/// The control thread's ends of the queues between it and one worker.
+#[derive(Debug)]
+pub struct ControlQueues {
+    /// From the worker.
+    pub punt: Consumer<Punt>,
+    /// To the worker.
+    pub inject: Producer<Inject>,
+    /// Mbufs that one vnet may occupy.
+    pub mbuf_share: Arc<AtomicU32>,
+}
+
+impl ControlQueues {
+    /// Packets that the worker has not taken yet.
+    #[must_use]
+    pub fn injected(&self) -> usize {
+        QUEUE_PACKETS - self.inject.slots()
     }
+}
+
+/// The queues between a worker and the control thread.
+#[must_use]
+pub fn control_queues() -> (WorkerQueues, ControlQueues) {
+    let (punt, punted) = RingBuffer::new(QUEUE_PACKETS);
+    let (inject, injected) = RingBuffer::new(QUEUE_PACKETS);
+    let share = Arc::new(AtomicU32::new(u32::MAX));
+    let worker = WorkerQueues { punt, inject: injected, mbuf_share: Arc::clone(&share) };
+    (worker, ControlQueues { punt: punted, inject, mbuf_share: share })
 }

@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam::queue::ArrayQueue;
 use pmd::{Burst, MAX_BURST, Mbuf, MbufPool, PortId, test_support};
+use rtrb::{Consumer, RingBuffer};
 use stack::control::{EPAIR_MTU, EpairSpec, FrameTotals, InterfaceSpec, Stack};
 use stack::drops::DropReason;
 use stack::inet::control::RouteTarget;
 use stack::net::{IfSlot, Ifnet, Interfaces};
 use stack::time::Nanos;
 use stack::wire::MacAddr;
-use stack::worker::{Datapath, DatapathParts, Handover, Output, PortDrops, TxPort, WorkerQueues};
+use stack::worker::{
+    Datapath, DatapathParts, Inject, Output, PortDrops, TxPort, WorkerQueues, control_queues,
+};
 use vnet::testing::Turn;
 use vnet::{Domain, Value, VnetRef, Vnets};
 
@@ -39,24 +41,41 @@ pub struct Sent {
 }
 
 /// What a thread needs to be the worker.
-#[derive(Clone)]
 pub struct Worker {
-    pub queues: WorkerQueues,
+    queues: WorkerQueues,
     pub pool: MbufPool,
-    /// Where frames go that leave, from all ports, in order.
-    pub wire: Arc<ArrayQueue<Handover>>,
     domain: Domain,
     interfaces: Arc<Interfaces>,
 }
 
+/// Where the frames go that leave, by port.
+pub struct Wire(Vec<Consumer<Mbuf>>);
+
+impl Wire {
+    /// Takes the frames that have left, those of a port in order.
+    pub fn take(&mut self, mut each: impl FnMut(u16, Mbuf)) {
+        for (port, ring) in (0..PORTS).zip(&mut self.0) {
+            while let Ok(mbuf) = ring.pop() {
+                each(port, mbuf);
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(Consumer::slots).sum()
+    }
+}
+
 impl Worker {
-    /// The calling thread's stack.
-    pub fn datapath(self) -> Datapath {
-        let Self { queues, pool, wire, domain, interfaces } = self;
-        let port = |port| TxPort::handover(PortId(port), Arc::clone(&wire));
-        let out = Output::new((0..PORTS).map(port));
+    /// The calling thread's stack, and where its frames go.
+    pub fn datapath(self) -> (Datapath, Wire) {
+        let Self { queues, pool, domain, interfaces } = self;
+        let (senders, wire): (Vec<_>, Vec<_>) = (0..PORTS).map(|_| RingBuffer::new(WIRE)).unzip();
+        let out = (0..PORTS).zip(senders).map(|(port, ring)| TxPort::ring(PortId(port), ring));
+        let out = Output::new(out);
         let reader = domain.reader(0).unwrap();
-        Datapath::new(DatapathParts { reader, interfaces, queues, pool, out })
+        let parts = DatapathParts { reader, interfaces, queues, pool, out };
+        (Datapath::new(parts), Wire(wire))
     }
 }
 
@@ -64,12 +83,15 @@ impl Worker {
 pub struct Lab {
     pub now: Nanos,
     pub pool: MbufPool,
-    pub queues: WorkerQueues,
+    /// The worker's ends of its queues while there is no worker.
+    pub queues: Option<WorkerQueues>,
     /// Gone before the stack ends, so that nobody waits for this reader.
     datapath: Option<Datapath>,
     stack: Option<Stack>,
-    /// Where frames go that leave, from all ports, in order.
-    wire: Arc<ArrayQueue<Handover>>,
+    /// Where frames go that leave; none before there is a worker.
+    wire: Option<Wire>,
+    /// Frames that left while there was another worker.
+    untaken: Vec<Sent>,
     /// Of the worker, and of those before it.
     port_drops: Vec<Arc<PortDrops>>,
     domain: Domain,
@@ -105,18 +127,18 @@ impl Lab {
         let domain = Domain::new(1);
         let control = domain.control().unwrap();
         let vnets = Vnets::new(Stack::modules().unwrap(), &control, allocator);
-        let (queues, pool) = (WorkerQueues::default(), pool());
-        let stack = Stack::new(vnets, control, vec![queues.clone()], pool.clone());
-        let wire = Arc::new(ArrayQueue::new(WIRE));
+        let ((queues, control_ends), pool) = (control_queues(), pool());
+        let stack = Stack::new(vnets, control, vec![control_ends], pool.clone());
         let mut lab = Self {
             now: Nanos::from_seconds(1),
             pool,
-            queues,
+            queues: Some(queues),
             port_drops: Vec::new(),
             datapath: None,
             domain,
             stack: Some(stack),
-            wire,
+            wire: None,
+            untaken: Vec::new(),
             offered: 0,
             taken: 0,
             _turn: turn,
@@ -127,20 +149,21 @@ impl Lab {
 
     /// The worker is this thread, as it is at the beginning.
     pub fn work_here(&mut self) {
-        let datapath = self.worker().datapath();
+        let (datapath, wire) = self.worker().datapath();
+        self.untaken = self.take_wire();
+        self.wire = Some(wire);
         self.port_drops.push(datapath.drops());
         self.datapath = Some(datapath);
     }
 
     /// Ends the worker of this thread; what another thread needs to be one.
     pub fn worker(&mut self) -> Worker {
-        drop(self.datapath.take().map(Datapath::into_output));
+        self.end_worker();
         Worker {
             domain: self.domain.clone(),
             interfaces: self.stack().interfaces(),
-            queues: self.queues.clone(),
+            queues: self.queues.take().expect("there is one worker"),
             pool: self.pool.clone(),
-            wire: Arc::clone(&self.wire),
         }
     }
 
@@ -157,6 +180,35 @@ impl Lab {
 
     pub fn datapath(&mut self) -> &mut Datapath {
         self.datapath.as_mut().unwrap()
+    }
+
+    /// Ends the worker of this thread.
+    pub fn end_worker(&mut self) {
+        if let Some(datapath) = self.datapath.take() {
+            self.queues = Some(datapath.into_parts().1);
+        }
+    }
+
+    /// Ends the worker, and what waits for it or for the control thread; then there is a new one.
+    pub fn drain(&mut self) {
+        self.end_worker();
+        self.stack.as_mut().unwrap().drain(self.now, self.queues.as_mut_slice());
+        self.work_here();
+    }
+
+    /// Has the worker do this, as if the control thread asked for it.
+    pub fn inject(&mut self, inject: Inject) {
+        self.stack.as_mut().unwrap().queues_mut()[0].inject.push(inject).unwrap();
+    }
+
+    /// Packets on the way to the worker.
+    pub fn injected(&self) -> usize {
+        self.stack().queues()[0].injected()
+    }
+
+    /// Packets on the way to the control thread.
+    pub fn punted(&self) -> usize {
+        self.stack().queues()[0].punt.slots()
     }
 
     /// Does what the control thread does, which may wait for the worker: not for one on this thread.
@@ -320,11 +372,9 @@ impl Lab {
             let now = self.now;
             // Never waits for the worker: no need to take it offline.
             self.stack.as_mut().unwrap().tick(now);
-            let busy = !self.queues.inject.is_empty()
-                || !self.queues.handover.is_empty()
-                || self.datapath().is_crossing();
+            let busy = self.injected() > 0 || self.datapath().holds_frames();
             self.iterate(0, []);
-            if !busy && self.queues.punt.is_empty() {
+            if !busy && self.punted() == 0 {
                 // Once more for what a vnet sent to itself in the last iteration.
                 return self.iterate(0, []);
             }
@@ -332,27 +382,29 @@ impl Lab {
         panic!("worker and control thread do not come to rest");
     }
 
-    /// Frames that left since the last call, of which `foreign` ones, on port 3, came from no vnet: those that were handed
-    /// to this worker. The vnets' own.
-    pub fn take_foreign(&mut self, foreign: usize) -> Vec<Sent> {
-        let mut sent = self.take();
-        sent.sort_by_key(|sent| sent.port == 3);
-        sent.truncate(sent.len() - foreign);
-        self.taken -= foreign as u64;
+    /// Frames that left since the last call.
+    pub fn take(&mut self) -> Vec<Sent> {
+        let sent = self.take_wire();
+        self.taken += sent.len() as u64;
         sent
     }
 
-    /// Frames that left since the last call.
-    pub fn take(&mut self) -> Vec<Sent> {
-        let mut sent = Vec::new();
-        while let Some(frame) = self.wire.pop() {
-            let Handover { port, mbuf } = frame;
-            let frame: Vec<u8> = mbuf.segments().collect::<Vec<_>>().concat();
-            assert_eq!(frame.len(), mbuf.pkt_len() as usize);
-            sent.push(Sent { at: self.now, port: port.0, frame });
+    fn take_wire(&mut self) -> Vec<Sent> {
+        let mut sent = std::mem::take(&mut self.untaken);
+        let at = self.now;
+        if let Some(wire) = &mut self.wire {
+            wire.take(|port, mbuf| {
+                let frame: Vec<u8> = mbuf.segments().collect::<Vec<_>>().concat();
+                assert_eq!(frame.len(), mbuf.pkt_len() as usize);
+                sent.push(Sent { at, port, frame });
+            });
         }
-        self.taken += sent.len() as u64;
         sent
+    }
+
+    /// Frames that left and were not taken.
+    fn waiting(&self) -> usize {
+        self.untaken.len() + self.wire.as_ref().map_or(0, Wire::len)
     }
 
     /// Receives packets in full bursts; what left in consequence.
@@ -423,14 +475,16 @@ impl Lab {
         }
         let (received, sent) = self.ethernet_totals();
         assert_eq!(self.offered, received, "frames that came in");
-        assert_eq!(self.taken + self.wire.len() as u64, sent, "frames that left");
+        assert_eq!(self.taken + self.waiting() as u64, sent, "frames that left");
         let FrameTotals { received, sent } = self.stack().epair_totals();
         let lost: u64 = self.port_drops.iter().map(|drops| drops.crossing.total()).sum();
         assert_eq!(sent, received + lost, "frames that one end of an epair sent the other");
-        assert!(self.queues.punt.is_empty() && self.queues.inject.is_empty());
-        assert!(self.queues.handover.is_empty());
+        assert_eq!((self.punted(), self.injected()), (0, 0));
         // A packet that waits may be in several pieces.
-        assert!(self.pool.in_use() as usize >= held + self.wire.len(), "buffers in use");
+        assert!(
+            self.pool.in_use() as usize >= held + self.wire.as_ref().map_or(0, Wire::len),
+            "buffers in use"
+        );
     }
 
     /// Ends everything and asserts that nothing is left.
@@ -438,10 +492,9 @@ impl Lab {
         self.settle();
         let _rest = self.take();
         self.check();
-        drop(self.datapath.take().map(Datapath::into_output));
+        self.end_worker();
         let mut stack = self.stack.take().unwrap();
-        let frames = stack.drain(self.now);
-        assert_eq!(frames, 0, "finished frames in the queue of the only worker");
+        stack.drain(self.now, self.queues.as_mut_slice());
         for (name, books) in stack.books() {
             assert!(books.balance() && books.in_flight == 0, "{name}: {books:?}");
         }
@@ -455,9 +508,9 @@ impl Lab {
 impl Drop for Lab {
     /// For tests that end otherwise.
     fn drop(&mut self) {
-        drop(self.datapath.take());
+        self.end_worker();
         if let Some(mut stack) = self.stack.take() {
-            let _frames = stack.drain(self.now);
+            stack.drain(self.now, self.queues.as_mut_slice());
             let _left = stack.shutdown();
         }
     }

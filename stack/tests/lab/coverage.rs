@@ -21,7 +21,7 @@ const ELSEWHERE: &[(D, &str)] = &[
     (D::Shutdown, "scarce::what_waits_at_the_end"),
     (D::EpairFull, "epair::more_than_an_end_has_room_for"),
     (D::InterfaceMoving, "moves::what_is_polled_while_an_interface_moves"),
-    (D::HandoverFull, "scarce::a_frame_for_a_port_without_a_queue"),
+    (D::HandoverFull, "scarce::another_worker_is_sending"),
     // A worker takes at most 64 packets from the control thread in an iteration, and only those come home.
     (D::LoopbackFull, "beyond what an iteration can hold"),
 ];

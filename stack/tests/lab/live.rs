@@ -10,7 +10,7 @@ use std::thread;
 use pmd::{Burst, Mbuf, PortId};
 use stack::inet::control::RouteTarget;
 use stack::time::Nanos;
-use stack::worker::{Handover, PortDrops};
+use stack::worker::{PortDrops, WorkerQueues};
 
 use crate::common::crossroads::{EM, OWN, RED, crossroads, host, to};
 use crate::common::frame::{Arp, BROADCAST, UDP, mac};
@@ -66,6 +66,8 @@ pub(super) struct Done {
     offered: u64,
     taken: u64,
     port_drops: Arc<PortDrops>,
+    /// The worker's ends of its queues.
+    queues: Option<WorkerQueues>,
     /// Packets in and out by identification, which tells their kind.
     pub(super) received: BTreeMap<u16, u64>,
     pub(super) left: BTreeMap<u16, u64>,
@@ -79,7 +81,7 @@ pub(super) fn under_load(
 ) -> Done {
     let worker = lab.worker();
     let pace = Pace { clock: AtomicU64::new(lab.now.0), ..Pace::default() };
-    let done = thread::scope(|scope| {
+    let mut done = thread::scope(|scope| {
         let thread = scope.spawn(|| work(worker, frames, &pace));
         let stop = SetAtEnd(&pace.stop);
         change(lab, &pace);
@@ -88,6 +90,7 @@ pub(super) fn under_load(
         thread.join().expect("the worker does not panic")
     });
     lab.now = Nanos(pace.clock.load(Ordering::Relaxed));
+    lab.queues = done.queues.take();
     lab.work_here();
     lab.account(done.offered, done.taken, Arc::clone(&done.port_drops));
     lab.settle();
@@ -96,11 +99,11 @@ pub(super) fn under_load(
 
 fn work(worker: Worker, frames: &[(u16, Vec<u8>)], pace: &Pace) -> Done {
     let _ended = SetAtEnd(&pace.ended);
-    let (wire, pool) = (Arc::clone(&worker.wire), worker.pool.clone());
-    let mut datapath = worker.datapath();
+    let pool = worker.pool.clone();
+    let (mut datapath, mut wire) = worker.datapath();
     let port_drops = datapath.drops();
     let (received, left) = (BTreeMap::new(), BTreeMap::new());
-    let mut done = Done { offered: 0, taken: 0, port_drops, received, left };
+    let mut done = Done { offered: 0, taken: 0, port_drops, queues: None, received, left };
     let mut next = 0;
     let mut burst = Burst::new();
     while !pace.stop.load(Ordering::Relaxed) {
@@ -117,12 +120,13 @@ fn work(worker: Worker, frames: &[(u16, Vec<u8>)], pace: &Pace) -> Done {
         done.offered += count as u64;
         datapath.receive(PortId(port), &mut burst);
         datapath.finish(count);
-        while let Some(Handover { mbuf, .. }) = wire.pop() {
+        wire.take(|_, mbuf| {
             done.taken += 1;
             *done.left.entry(kind_of(&mbuf)).or_default() += 1;
-        }
+        });
         let _before = pace.bursts.fetch_add(1, Ordering::Release);
     }
+    done.queues = Some(datapath.into_parts().1);
     done
 }
 

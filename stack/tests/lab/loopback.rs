@@ -14,7 +14,7 @@ fn route(lab: &mut Lab, packet: &Packet) {
     assert!(net.in_flight().enter(u32::MAX) && net.injected().enter(u32::MAX));
     lab.control(|stack| net.account().get(stack.control().reader()).originated.inc());
     let mbuf = lab.mbuf(&packet.frame());
-    lab.queues.inject.push(Inject::Route { ingress, mbuf }).unwrap();
+    lab.inject(Inject::Route { ingress, mbuf });
 }
 
 fn echo(len: usize) -> Packet {
@@ -45,7 +45,7 @@ fn what_waits_at_the_end_is_counted() {
     }
     lab.iterate(0, []);
     assert_eq!(lab.drops(RED), [].into());
-    drop(lab.worker());
+    lab.end_worker();
     assert_eq!(lab.drops(RED), [("shutdown", 3)].into());
     lab.check();
     assert_eq!(lab.pool.in_use(), 0);

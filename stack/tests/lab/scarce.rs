@@ -1,13 +1,13 @@
 //! What becomes of packets when there is too little of something: buffers, room in a queue, room in a table.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pmd::PortId;
-use stack::drops::DropReason;
+use pmd::{Burst, MAX_BURST, Port, PortConfig, test_support};
 use stack::net::IfSlot;
-use stack::worker::{Handover, Inject, Output, QUEUE_PACKETS, TxPort};
+use stack::worker::{Inject, Output, QUEUE_PACKETS, TxPort};
 
 use crate::common::crossroads::{EM, OWN, PEER, RED, crossroads, host, through, to};
 use crate::common::frame::{Arp, BROADCAST, mac};
@@ -58,7 +58,7 @@ fn the_queue_to_the_control_thread_is_full() {
         lab.iterate(0, burst);
     }
     // Three have all that they may; each of the others half of what was free then.
-    assert_eq!(lab.queues.punt.len(), QUEUE_PACKETS - 64);
+    assert_eq!(lab.punted(), QUEUE_PACKETS - 64);
     for (n, left) in [(0, LIMIT), (1, LIMIT), (2, LIMIT), (3, 128), (4, 64)] {
         let dropped: u64 = lab.drops(&format!("flooder{n}")).values().sum();
         assert_eq!(dropped, LIMIT - left, "flooder{n}");
@@ -73,18 +73,10 @@ fn the_queue_to_the_control_thread_is_full() {
 const NOWHERE: IfSlot = IfSlot(0xffff);
 
 /// Fills the worker's queue from the control thread.
-fn fill_inject(lab: &Lab, room: usize) {
+fn fill_inject(lab: &mut Lab, room: usize) {
     for _ in 0..QUEUE_PACKETS - room {
         let frame = Inject::Frame { egress: NOWHERE, mbuf: lab.mbuf(&[0; 60]) };
-        lab.queues.inject.push(frame).unwrap();
-    }
-}
-
-/// Fills the worker's queue from other workers with frames for port 3.
-fn fill_handover(lab: &Lab) {
-    for _ in 0..QUEUE_PACKETS {
-        let frame = Handover { port: PortId(3), mbuf: lab.mbuf(&[0; 60]) };
-        lab.queues.handover.push(frame).unwrap();
+        lab.inject(frame);
     }
 }
 
@@ -97,68 +89,74 @@ fn the_queue_from_the_control_thread_is_full() {
     let answer = Arp::reply(host(1, 9), gateway, EM[1], OWN[1]).frame(EM[1], None);
     let answer = lab.mbuf(&answer);
     lab.iterate(1, [answer]);
-    fill_inject(&lab, 2);
+    fill_inject(&mut lab, 2);
     let now = lab.now;
     lab.control(|stack| stack.tick(now));
     // Red has as many there as it leaves free.
     assert_eq!(lab.drops(RED), [("inject_queue_full", 4)].into());
-    while !lab.queues.inject.is_empty() {
+    while lab.injected() > 0 {
         lab.iterate(0, []);
     }
     assert_eq!(lab.take().len(), 1, "the one that found room");
     lab.end();
 }
 
-/// Other workers hand over as much as they can: ARP has a queue of its own.
+/// Frames for a transmit queue through which another worker is sending: they are kept, as many as there is room for, and leave
+/// in their order when the other worker has finished.
 #[test]
-fn traffic_of_other_workers_leaves_room_for_arp() {
-    let mut lab = crossroads();
-    let question = Arp::request(mac(50), Ipv4Addr::new(10, 0, 0, 50), OWN[0]);
-    let question = lab.mbuf(&question.frame(BROADCAST, None));
-    lab.iterate(0, [question]);
-    fill_handover(&lab);
-    let now = lab.now;
-    lab.control(|stack| stack.tick(now));
-    assert_eq!(lab.drops(RED), [].into());
-    lab.iterate(0, []);
-    assert!(lab.queues.handover.len() > QUEUE_PACKETS / 2, "an iteration's work is bounded");
-    let handed_over = QUEUE_PACKETS - lab.queues.handover.len();
-    let own = lab.take_foreign(handed_over);
-    assert_eq!((own.len(), own[0].port), (1, 0), "the answer, at once");
-    lab.settle();
-    assert_eq!(lab.take_foreign(QUEUE_PACKETS - handed_over), []);
-    lab.end();
-}
-
-/// A worker whose frames find no room at the one that owns the queue counts them as refused.
-#[test]
-fn the_queue_between_workers_is_full() {
+fn another_worker_is_sending() {
     let lab = Lab::new();
-    fill_handover(&lab);
-    let mut out = Output::new([TxPort::handover(PortId(3), Arc::clone(&lab.queues.handover))]);
-    for _ in 0..3 {
-        out.port(PortId(3)).unwrap().push(lab.mbuf(&[0; 60]));
-    }
+    let config = PortConfig {
+        name: "shared".to_owned(),
+        device: "net_ring11".to_owned(),
+        ..PortConfig::default()
+    };
+    let mut port = Port::open(&test_support::eal(), &config, &lab.pool).unwrap();
+    let (mut rx, mut tx) = port.start().unwrap();
+    let queue = Arc::new(Mutex::new(tx.remove(0)));
+    let id = port.id();
+    let shared = || TxPort::shared(id, Arc::clone(&queue));
+    let (mut out, other) = (Output::new([shared()]), shared());
+    let counters = out.counters().remove(0).1;
+    let read = || (counters.sent.get(), counters.dropped.get(), counters.handover_full.get());
+    let send = |out: &mut Output, numbers: Range<u32>| {
+        for number in numbers {
+            out.port(id).unwrap().push(lab.mbuf(&number.to_be_bytes()));
+        }
+        out.flush();
+    };
+    send(&mut out, 0..10);
+    assert_eq!(read(), (10, 0, 0));
+    let sending = queue.lock().unwrap();
+    send(&mut out, 10..20);
+    send(&mut out, 20..15 + MAX_BURST as u32);
+    assert_eq!(read(), (10, 0, 5), "the last ones find no room");
     out.flush();
-    let counters = &out.counters()[0].1;
-    assert_eq!((counters.sent.get(), counters.dropped.get()), (0, 3));
-    drop(out);
-    let mut lab = lab;
-    let now = lab.now;
-    let frames = lab.control(|stack| stack.drain(now));
-    assert_eq!(frames, QUEUE_PACKETS as u64, "what waited between two workers at the end");
+    drop(sending);
+    out.flush();
+    assert_eq!(read(), (10 + MAX_BURST as u64, 0, 5));
+    let mut received = Burst::new();
+    assert_eq!(rx[0].rx(&mut received, 10), 10);
+    let mut expected = 0_u32;
+    while !received.is_empty() {
+        for mbuf in received.drain() {
+            assert_eq!(mbuf.data(), expected.to_be_bytes());
+            expected += 1;
+        }
+        let _count = rx[0].rx(&mut received, 100);
+    }
+    assert_eq!(expected, 10 + MAX_BURST as u32);
+    // What is kept at the end is counted, and the queue comes back with the last of those that share it.
+    let sending = queue.lock().unwrap();
+    send(&mut out, 0..3);
+    drop(sending);
+    drop(queue);
+    let mut ports = out.into_ports();
+    assert!(ports.remove(0).into_queue().is_none());
+    assert_eq!(read().2, 5 + 3);
+    port.stop(rx, other.into_queue().into_iter().collect()).unwrap();
+    drop(port);
     assert_eq!(lab.pool.in_use(), 0);
-}
-
-/// A finished frame from another worker, for a port that this one does not have either.
-#[test]
-fn a_frame_for_a_port_without_a_queue() {
-    let mut lab = crossroads();
-    let stray = Handover { port: PortId(77), mbuf: lab.mbuf(&[0; 60]) };
-    lab.queues.handover.push(stray).unwrap();
-    lab.settle();
-    assert_eq!(lab.port_drops(DropReason::HandoverFull), 1);
-    lab.end();
 }
 
 #[test]
@@ -235,17 +233,15 @@ fn few_buffers_are_left_and_an_answer_comes() {
 fn what_waits_at_the_end() {
     let mut lab = crossroads();
     let _question = lab.send(0, &vec![to("10.0.1.9", 8).frame(); 7]);
-    let now = lab.now;
-    let frames = lab.control(|stack| stack.drain(now));
-    assert_eq!(frames, 0);
+    lab.drain();
     assert_eq!(lab.drops(RED), [("shutdown", 7)].into());
     lab.check();
     assert_eq!(lab.pool.in_use(), 0);
     // Still with the worker's queues when it ends.
     let mbufs: Vec<_> = (0..3).map(|_| lab.mbuf(&to("10.0.1.9", 8).frame())).collect();
     lab.iterate(0, mbufs);
-    assert_eq!(lab.queues.punt.len(), 3);
-    let _frames = lab.control(|stack| stack.drain(now));
+    assert_eq!(lab.punted(), 3);
+    lab.drain();
     assert_eq!(lab.drops(RED), [("shutdown", 10)].into());
     lab.end();
 }
