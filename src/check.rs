@@ -39,11 +39,17 @@ pub(crate) fn worker_count(config: &Config) -> u16 {
 pub(crate) fn demand_of(port: &config::Port, workers: u16) -> PortDemand {
     PortDemand {
         name: port.name.as_str().to_owned(),
-        rx_queues: port.queues.unwrap_or(workers),
+        rx_queues: rx_queues(port, workers),
         tx_queues: workers,
         rx_desc: port.rx_descriptors,
         tx_desc: port.tx_descriptors,
     }
+}
+
+/// Receive queues to ask a device for.
+pub(crate) fn rx_queues(port: &config::Port, workers: u16) -> u16 {
+    let polling = port.workers.as_ref().and_then(|workers| u16::try_from(workers.len()).ok());
+    port.queues.or(polling).unwrap_or(workers)
 }
 
 /// All that takes mbufs from a pool of so many.
@@ -68,7 +74,11 @@ pub(crate) fn demand(ports: Vec<PortDemand>, workers: u16, burst: u16, mbufs: u3
 pub(crate) fn arithmetic(path: &Path, config: &Config) -> Result<Budget, Failure> {
     let (workers, mbufs) = (worker_count(config), mbufs(config));
     let ports = config.ports.iter().map(|port| demand_of(port, workers)).collect();
-    pmd::budget(&demand(ports, workers, config.workers.burst, mbufs), mbufs)
+    let demand = demand(ports, workers, config.workers.burst, mbufs);
+    if let Some(warning) = pmd::budget::idle_workers(&demand) {
+        complain(&format!("warning: {}: {warning}", path.display()));
+    }
+    pmd::budget(&demand, mbufs)
         .map_err(|error| Failure::Config(format!("error: {}: {error}", path.display())))
 }
 

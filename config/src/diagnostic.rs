@@ -116,7 +116,7 @@ rules! {
     BadName,
     /// Two things of one kind with one name, or in one role.
     DuplicateName,
-    /// `workers.cpus` is empty.
+    /// `cpus` of `[workers]`, or `workers` of a port, is empty.
     NoWorker,
     /// A CPU that is not online.
     UnknownCpu,
@@ -142,6 +142,10 @@ rules! {
     FileMissing,
     /// More queues than workers that could poll them.
     TooManyQueues,
+    /// A worker that there is not.
+    UnknownWorker,
+    /// A worker that polls a port already.
+    WorkerTwice,
     /// A MAC address that does not parse.
     BadMac,
     /// A multicast or zero MAC address where one station's is needed.

@@ -137,9 +137,11 @@ pub struct Port {
     pub name: PortName,
     /// NIC or virtual device; unique among the ports.
     pub device: Device,
-    /// rx and tx queues, at most one per worker. `None`: one per worker, or as many as the device
-    /// has if that is less.
+    /// rx queues, at most one for each worker that polls the port. `None`: one for each, or as many as the
+    /// device has if that is less.
     pub queues: Option<u16>,
+    /// The workers that poll it, by their places in [`Workers::cpus`]; not empty. `None`: those that poll the fewest queues.
+    pub workers: Option<Vec<usize>>,
     /// Bytes of the largest IP packet, 68..=9600.
     pub mtu: u16,
     /// Descriptors of each rx queue; the driver rounds.
@@ -161,6 +163,8 @@ pub struct PortWish {
     pub device: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<Vec<i64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -33,7 +33,7 @@ crate::tables! {
     /// The polling threads.
     Workers "[workers]" {
         /// One worker per entry.
-        cpus: Spanned<Cpus>,
+        cpus: Spanned<Numbers>,
         /// Packets per poll.
         burst: Spanned<i64>,
         /// Sleep after a run of empty polls.
@@ -80,6 +80,8 @@ crate::tables! {
         /// PCI address or vdev string.
         device: Spanned<String> = required("device = \"0000:03:00.0\""),
         queues: Spanned<i64>,
+        /// The workers that poll it.
+        workers: Spanned<Numbers>,
         /// Bytes of IP packet.
         mtu: Spanned<i64>,
         rx_descriptors: Spanned<i64>,
@@ -157,6 +159,7 @@ impl Port {
             name,
             device,
             queues,
+            workers,
             mtu,
             rx_descriptors,
             tx_descriptors,
@@ -167,6 +170,7 @@ impl Port {
             name: Some(value(name)),
             device: Some(value(device)),
             queues: queues.map(value),
+            workers: workers.map(|workers| value(List(workers.into_iter().map(value).collect()))),
             mtu: mtu.map(value),
             rx_descriptors: rx_descriptors.map(value),
             tx_descriptors: tx_descriptors.map(value),
@@ -209,8 +213,8 @@ fn bytes(text: &str) -> Option<i64> {
     number.parse::<i64>().ok()?.checked_mul(unit)
 }
 
-/// CPU numbers.
-pub(crate) type Cpus = List<Spanned<i64>>;
+/// Numbers of CPUs or workers.
+pub(crate) type Numbers = List<Spanned<i64>>;
 
 /// Sysctls by name. `"net.inet.ip.forwarding" = 1` and, without quotes, the nested tables that
 /// TOML makes of `net.inet.ip.forwarding = 1` mean the same.

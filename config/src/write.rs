@@ -228,11 +228,22 @@ fn metrics_table(Metrics { listen, dpdk_telemetry }: &Metrics) -> Table {
 
 /// The table of a port.
 pub(crate) fn port_table(port: &Port) -> Table {
-    let Port { name, device, queues, mtu, rx_descriptors, tx_descriptors, promiscuous, mac } = port;
+    let Port {
+        name,
+        device,
+        queues,
+        workers,
+        mtu,
+        rx_descriptors,
+        tx_descriptors,
+        promiscuous,
+        mac,
+    } = port;
     Table::new("[[port]]")
         .with("name", quoted(name.as_str()))
         .with("device", quoted(device))
         .maybe("queues", *queues)
+        .maybe("workers", workers.as_ref().map(list))
         .unless("mtu", *mtu, MTU_DEFAULT)
         .unless("rx_descriptors", *rx_descriptors, DESCRIPTORS_DEFAULT)
         .unless("tx_descriptors", *tx_descriptors, DESCRIPTORS_DEFAULT)

@@ -68,6 +68,7 @@ fn a_small_file_gets_the_documented_defaults() {
     assert_eq!(config.control.socket, Path::new("/run/curvnet.sock"));
     let port = &config.ports[0];
     assert_eq!((port.queues, port.mtu, port.promiscuous, port.mac), (None, 1500, false, None));
+    assert_eq!(port.workers, None);
     assert_eq!((port.rx_descriptors, port.tx_descriptors), (1024, 1024));
     assert_eq!(port.device.to_string(), "net_null0");
     let interface = &config.vnets[0].interfaces[0];
@@ -161,7 +162,7 @@ fn with(key: &str, value: &str) -> String {
     format!(
         "[workers]\ncpus = [1, 2]\nburst = {}\nidle_sleep_us = {}\n[dpdk]\nmbufs = {}\n\
          [control]\nsocket = '{}'\n\
-         [[port]]\nname = '{}'\ndevice = 'net_null0'\nqueues = {}\nmtu = {}\n\
+         [[port]]\nname = '{}'\ndevice = 'net_null0'\nqueues = {}\nworkers = [{}]\nmtu = {}\n\
          rx_descriptors = {}\n[[vnet]]\nname = '{}'\n\
          [[vnet.interface]]\nname = '{}'\nport = '{}'\nvlan = {}\n\
          addresses = ['172.16.0.1/24']\n\
@@ -172,6 +173,7 @@ fn with(key: &str, value: &str) -> String {
         set("socket", "/run/curvnet.sock"),
         set("port", "p0"),
         set("queues", "1"),
+        set("workers", "0, 1"),
         set("mtu", "1500"),
         set("rx_descriptors", "1024"),
         set("vnet", "red"),
@@ -199,6 +201,7 @@ fn the_bounds_are_where_they_are_documented() {
         ("socket", vec![path(107)], vec![path(108)]),
         ("port", vec![x(63)], vec![x(64)]),
         ("queues", vec!["1".into(), "2".into()], vec!["0".into(), "3".into(), "70000".into()]),
+        ("workers", vec!["0".into(), "1, 0".into()], vec!["2".into(), "-1".into(), String::new()]),
         ("mtu", vec!["68".into(), "9600".into()], vec!["67".into(), "9601".into()]),
         ("rx_descriptors", vec!["32".into(), "32768".into()], vec!["31".into(), "32769".into()]),
         ("vnet", vec![x(63), "vnet0".into()], vec![x(64), String::new()]),

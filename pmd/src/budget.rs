@@ -67,36 +67,13 @@ pub enum BudgetError {
         /// A number that is enough and uses the memory well (2^q - 1).
         suggestion: u64,
     },
-    /// A worker without a receive queue would poll nothing.
-    #[error(
-        "{}, but {} ({sum}): give ports more queues, or list fewer [workers] cpus",
-        counted((*workers).into(), "worker"), counted(*queues, "rx queue")
-    )]
-    IdleWorkers {
-        /// Workers.
-        workers: u16,
-        /// Receive queues of all ports.
-        queues: u32,
-        /// How they add up.
-        sum: String,
-    },
 }
 
-/// Adds up what `demand` takes and compares it with a pool of `mbufs`, for a process that begins with it: each worker
-/// needs a queue to poll.
+/// Adds up what `demand` takes and compares it with a pool of `mbufs`.
 ///
 /// # Errors
 /// See [`BudgetError`]; its text shows the sum.
 pub fn budget(demand: &Demand, mbufs: u32) -> Result<Budget, BudgetError> {
-    check_workers(demand)?;
-    sum(demand, mbufs)
-}
-
-/// The same for a process that runs, in which a worker may be without a queue for a while.
-///
-/// # Errors
-/// [`BudgetError::TooFew`].
-pub fn sum(demand: &Demand, mbufs: u32) -> Result<Budget, BudgetError> {
     let mut terms = Vec::new();
     for port in &demand.ports {
         terms.push(port.term("rx", port.rx_queues, port.rx_desc));
@@ -113,15 +90,27 @@ pub fn sum(demand: &Demand, mbufs: u32) -> Result<Budget, BudgetError> {
     Ok(budget)
 }
 
-fn check_workers(demand: &Demand) -> Result<(), BudgetError> {
+/// A warning if there are more workers than receive queues: some poll nothing until a port is attached.
+#[must_use]
+pub fn idle_workers(demand: &Demand) -> Option<String> {
     let queues = demand.ports.iter().map(|port| u32::from(port.rx_queues)).sum();
-    if u32::from(demand.workers) <= queues {
-        return Ok(());
+    let workers = u32::from(demand.workers);
+    if workers <= queues {
+        return None;
     }
     let parts: Vec<String> =
         demand.ports.iter().map(|port| format!("{} {}", port.name, port.rx_queues)).collect();
     let sum = if parts.is_empty() { "no port".to_owned() } else { parts.join(" + ") };
-    Err(BudgetError::IdleWorkers { workers: demand.workers, queues, sum })
+    Some(format!(
+        "{}, but {} ({sum}): {} for a port that is attached later",
+        counted(workers, "worker"),
+        counted(queues, "rx queue"),
+        if workers - queues == 1 {
+            "one waits".to_owned()
+        } else {
+            format!("{} wait", workers - queues)
+        },
+    ))
 }
 
 /// `1 worker`, `2 workers`.
@@ -221,17 +210,18 @@ mod tests {
     }
 
     #[test]
-    fn more_workers_than_queues_is_refused() {
+    fn more_workers_than_queues_is_a_warning() {
         let mut demand = demand();
         demand.workers = 3;
-        assert!(budget(&demand, 65535).is_ok());
+        assert_eq!(idle_workers(&demand), None);
         demand.workers = 4;
-        let text = budget(&demand, 65535).expect_err("one worker is idle").to_string();
-        assert!(text.contains("4 workers, but 3 rx queues (p0 2 + p1 1)"), "{text}");
+        assert!(budget(&demand, 65535).is_ok());
+        let text = idle_workers(&demand).expect("one worker is idle");
+        assert!(text.starts_with("4 workers, but 3 rx queues (p0 2 + p1 1): one waits "), "{text}");
         demand.ports.clear();
-        demand.workers = 1;
-        let text = budget(&demand, 65535).expect_err("no port").to_string();
-        assert!(text.starts_with("1 worker, but 0 rx queues (no port): "), "{text}");
+        demand.workers = 2;
+        let text = idle_workers(&demand).expect("both are idle");
+        assert!(text.starts_with("2 workers, but 0 rx queues (no port): 2 wait "), "{text}");
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //! | `ping.rs` | `ping` |
 //! | `traceroute.rs` | `traceroute` |
 //! | `probe.rs` | what these two share |
-//! | `stats.rs` | `stats`, `features` |
+//! | `stats.rs` | `stats`, `stats queues`, `features` |
 //! | `config.rs` | `config` |
 //! | `events.rs` | `events` |
 //! | `capture/` | `capture` |
@@ -96,7 +96,11 @@ pub(crate) enum Command {
     /// Show the routers on the way from a vnet to a host; exit code 0 if it was reached, else 1.
     Traceroute(traceroute::Traceroute),
     /// Ports, workers, nodes and drops.
-    Stats,
+    Stats {
+        /// What to show; ports, workers and drops unless given.
+        #[command(subcommand)]
+        what: Option<stats::Stats>,
+    },
     /// Watch rates, live; with -j the rates of one interval.
     Top(crate::top::Top),
     /// Show the running configuration, compare it with a file, or change it to what a file says.
@@ -124,7 +128,8 @@ pub(crate) fn run(access: Access, command: Command) -> Result<(), Failure> {
         Command::Ping(command) => ping::run(&client, command),
         Command::Traceroute(command) => traceroute::run(&client, &command),
         Command::Config(command) => config::run(&client, command),
-        Command::Stats => stats::stats(&client),
+        Command::Stats { what: None } => stats::stats(&client),
+        Command::Stats { what: Some(stats::Stats::Queues) } => stats::queues(&client),
         Command::Top(arguments) => crate::top::run(&client.access, arguments),
         Command::Features => stats::features(&client),
         Command::Events => events::run(&client),

@@ -34,9 +34,12 @@ pub(crate) struct Attach {
     name: String,
     /// PCI address, or driver and number of a virtual device with its arguments, e.g. net_tap0,iface=tap0
     device: String,
-    /// Receive queues; one for each worker unless given.
+    /// Receive queues; one for each worker that polls the port unless given.
     #[arg(long)]
     queues: Option<i64>,
+    /// Workers that poll it, as `stats queues` numbers them, with commas; those that poll the fewest queues unless given.
+    #[arg(long, value_delimiter = ',', value_name = "WORKER")]
+    workers: Option<Vec<i64>>,
     /// Largest IP packet, bytes.
     #[arg(long)]
     mtu: Option<i64>,
@@ -66,6 +69,7 @@ pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
             name,
             device,
             queues,
+            workers,
             mtu,
             rx_descriptors,
             tx_descriptors,
@@ -75,6 +79,7 @@ pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
             name,
             device,
             queues,
+            workers,
             mtu,
             rx_descriptors,
             tx_descriptors,

@@ -1,18 +1,29 @@
-//! `curvnet stats`, `curvnet features`
+//! `curvnet stats`, `curvnet stats queues`, `curvnet features`
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use clap::Subcommand;
 use numbers::group;
 use serde::Serialize;
 
 use super::Client;
 use crate::cli::Failure;
-use crate::protocol::{DropsShown, Features, PortShown, ProcessCommand, Stats, WorkerShown};
+use crate::protocol::{
+    DropsShown, Features, Page, PortShown, ProcessCommand, QueueShown, Stats as AllStats,
+    WorkerQueuesShown, WorkerShown,
+};
+
+/// What `stats` shows instead of the counters.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Stats {
+    /// Which worker polls, and which one sends through, each queue of the ports.
+    Queues,
+}
 
 pub(super) fn stats(client: &Client) -> Result<(), Failure> {
     let mut instance = client.connect()?;
-    let stats: Stats = instance.ask(ProcessCommand::Stats {})?;
+    let stats: AllStats = instance.ask(ProcessCommand::Stats {})?;
     let mut drops = BTreeMap::new();
     for worker in &stats.workers {
         add(&mut drops, &worker.drops);
@@ -38,9 +49,33 @@ fn add(sums: &mut BTreeMap<String, u64>, some: &BTreeMap<String, u64>) {
 #[derive(Debug, Serialize)]
 struct Everything {
     #[serde(flatten)]
-    stats: Stats,
+    stats: AllStats,
     /// Drops of all vnets and workers by reason, those that are not zero.
     drops: BTreeMap<String, u64>,
+}
+
+pub(super) fn queues(client: &Client) -> Result<(), Failure> {
+    client.show(&client.connect()?.ask(ProcessCommand::StatsQueues {})?, show_queues)
+}
+
+fn show_queues(workers: &Page<WorkerQueuesShown>) -> String {
+    let mut text = String::new();
+    for WorkerQueuesShown { worker, cpu, receive, transmit } in &workers.list {
+        let _infallible = write!(
+            text,
+            "worker {worker} on CPU {cpu}\n\treceives {}\n\tsends    {}\n",
+            in_words(receive),
+            in_words(transmit)
+        );
+    }
+    text
+}
+
+fn in_words(queues: &[QueueShown]) -> String {
+    let words = queues.iter().map(|QueueShown { port, queue, shared }| {
+        format!("{port} queue {queue}{}", if *shared { " (shared)" } else { "" })
+    });
+    if queues.is_empty() { "nothing".to_owned() } else { words.collect::<Vec<_>>().join(", ") }
 }
 
 pub(super) fn features(client: &Client) -> Result<(), Failure> {
@@ -48,7 +83,7 @@ pub(super) fn features(client: &Client) -> Result<(), Failure> {
 }
 
 fn show(Everything { stats, drops }: &Everything) -> String {
-    let Stats { uptime_s, ports, workers } = stats;
+    let AllStats { uptime_s, ports, workers } = stats;
     let mut text = format!("up {uptime_s:.0} s\n");
     for (name, PortShown { driver, link, speed_mbps, counters }) in ports {
         let link = if *link { "up" } else { "down" };

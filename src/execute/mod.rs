@@ -12,6 +12,7 @@
 //! | `sysctls.rs` | `sysctl.*` |
 //! | `ports.rs` | `port.*` |
 //! | `stats.rs` | `statistics`, `stats`, `features` |
+//! | `queues.rs` | `stats.queues` |
 //! | `capture.rs` | `capture` |
 
 mod capture;
@@ -20,6 +21,7 @@ mod moves;
 mod neighbors;
 mod ports;
 mod probes;
+mod queues;
 mod routes;
 mod stats;
 mod sysctls;
@@ -111,6 +113,7 @@ impl Service<'_> {
                 self.configurator.put(caller, &stream, &text, last)
             }
             ProcessCommand::Stats {} => Ok(self.stats()),
+            ProcessCommand::StatsQueues {} => Ok(self.stats_queues()),
             ProcessCommand::Features {} => Ok(self.features()),
             ProcessCommand::Events {} => self.streams.listen(self.stack, caller),
             ProcessCommand::Stop { stream } => self.streams.stop(self.stack, caller, &stream),

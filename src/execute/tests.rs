@@ -13,7 +13,7 @@ use crate::control::{Caller, Server, Socket};
 use crate::testing;
 
 /// Commands about the process. All others are about a vnet.
-const OF_PROCESS: [&str; 15] = [
+const OF_PROCESS: [&str; 16] = [
     "vnet.list",
     "vnet.traffic",
     "vnet.drops",
@@ -26,6 +26,7 @@ const OF_PROCESS: [&str; 15] = [
     "config.apply",
     "config.put",
     "stats",
+    "stats.queues",
     "features",
     "events",
     "stop",

@@ -51,7 +51,7 @@ impl Ports {
             self.iter().map(OpenPort::demand).chain([check::demand_of(config, self.workers)]);
         let mbufs = self.pools.all().first().map_or(0, pmd::MbufPool::capacity);
         let demand = check::demand(ports.collect(), self.workers, self.burst, mbufs);
-        match pmd::budget::sum(&demand, mbufs) {
+        match pmd::budget(&demand, mbufs) {
             Ok(_) => Ok(()),
             Err(error) => Err(too_few(name, &error)),
         }
@@ -69,9 +69,7 @@ impl OpenPort {
 }
 
 fn too_few(name: &str, error: &BudgetError) -> Refusal {
-    let BudgetError::TooFew { budget, suggestion } = error else {
-        return Refusal::of(Code::Refused, error, "");
-    };
+    let BudgetError::TooFew { budget, suggestion } = error;
     let Budget { needed, mbufs, .. } = budget;
     let text = format!(
         "port {name} does not fit: {needed} mbufs would be needed, and the pool has {mbufs}\n{budget}"

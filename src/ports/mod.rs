@@ -56,7 +56,11 @@ impl OpenPort {
     /// Starts it; each worker's part of it. The workers poll so many queues of other ports.
     fn start(&mut self, polled: &[usize]) -> Result<Vec<Share>, PortError> {
         let (rx, tx) = self.port.start()?;
-        self.placement = Placement::new((rx.len(), tx.len()), polled, &[]);
+        self.placement = Placement::new(
+            (rx.len(), tx.len()),
+            polled,
+            self.config.workers.as_deref().unwrap_or_default(),
+        );
         Ok(workers::deal(self.facts.id, &self.placement, (rx, tx)))
     }
 }
@@ -100,7 +104,7 @@ impl Ports {
         let wish = PortConfig {
             name: config.name.as_str().to_owned(),
             device: config.device.to_string(),
-            queues: config.queues.unwrap_or(self.workers),
+            queues: check::rx_queues(config, self.workers),
             tx_queues: Some(self.workers),
             rx_desc: config.rx_descriptors,
             tx_desc: config.tx_descriptors,

@@ -43,6 +43,8 @@ pub(crate) enum Answer {
     Statistics(BTreeMap<String, u64>),
     /// `stats`
     Stats(Box<Stats>),
+    /// `stats.queues`
+    Queues(Page<WorkerQueuesShown>),
     /// `features`
     Features(Box<Features>),
 }
@@ -398,6 +400,31 @@ pub(crate) struct WorkerShown {
     pub(crate) nodes: BTreeMap<String, u64>,
     /// Frames that no vnet took, by reason, those that are not zero.
     pub(crate) drops: BTreeMap<String, u64>,
+}
+
+/// The queues of one worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WorkerQueuesShown {
+    /// Its number: its place in `cpus` of `[workers]`.
+    pub(crate) worker: u64,
+    /// Its CPU.
+    pub(crate) cpu: u64,
+    /// The receive queues that it polls.
+    pub(crate) receive: Vec<QueueShown>,
+    /// The transmit queues that it sends through.
+    pub(crate) transmit: Vec<QueueShown>,
+}
+
+/// A queue of a port.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct QueueShown {
+    /// The port's name.
+    pub(crate) port: String,
+    /// DPDK's number of the queue.
+    pub(crate) queue: u64,
+    /// Whether other workers have it, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) shared: bool,
 }
 
 /// What this build is and can do.

@@ -17,8 +17,8 @@ mod stream;
 pub(crate) use answer::{
     Answer, Arm, BooksShown, Done, DropsShown, EpairMade, Features, InterfaceShown, LimitShown,
     NeighborShown, Page, PathShown, PeerShown, PortLine, PortShown, ProbeHeard, ProbeSent,
-    ProbeShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine, VnetShown, VnetTraffic,
-    WorkerShown,
+    ProbeShown, QueueShown, RouteFound, RouteShown, Stats, SysctlShown, VnetLine, VnetShown,
+    VnetTraffic, WorkerQueuesShown, WorkerShown,
 };
 pub(crate) use command::{
     Command, NewRoute, Probe, ProbeRequest, ProcessCommand, Target, VnetCommand,

@@ -9,6 +9,7 @@ use super::{Check, device};
 use crate::defaults::{DESCRIPTORS_DEFAULT, MTU_DEFAULT, limits};
 use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::model::{Device, Port, PortName};
+use crate::nearest::list;
 use crate::raw;
 
 /// The ports, and what interfaces need to know of those that have errors themselves.
@@ -65,6 +66,7 @@ fn port(
         name,
         device,
         queues,
+        workers: polling,
         mtu: _,
         rx_descriptors,
         tx_descriptors,
@@ -73,7 +75,12 @@ fn port(
     } = raw;
     let name = name.and_then(|given| port_name(check, given, taken));
     let device = device.and_then(|given| port_device(check, &given, taken));
-    let queues = queues.and_then(|given| port_queues(check, &given, workers));
+    let polling = polling.map(|given| port_workers(check, &given, workers));
+    let polled_by = match &polling {
+        Some(polling) => (polling.len(), "name more workers in `workers`"),
+        None => (workers, "add CPUs to `cpus` in [workers]"),
+    };
+    let queues = queues.and_then(|given| port_queues(check, &given, polled_by));
     let rx_descriptors = descriptors(check, "rx_descriptors", rx_descriptors);
     let tx_descriptors = descriptors(check, "tx_descriptors", tx_descriptors);
     let mac = mac.and_then(|given| scalars::mac(check, &given));
@@ -81,6 +88,7 @@ fn port(
         name: name?,
         device: device?,
         queues,
+        workers: polling,
         mtu,
         rx_descriptors,
         tx_descriptors,
@@ -132,8 +140,69 @@ fn port_device(
     Some(device)
 }
 
+/// The workers that poll a port; none that is wrong.
+fn port_workers(
+    check: &mut Check<'_>,
+    given: &Spanned<raw::Numbers>,
+    workers: usize,
+) -> Vec<usize> {
+    if given.get_ref().0.is_empty() {
+        check.report(Diagnostic::at(
+            Rule::NoWorker,
+            given.span(),
+            "no worker is left to poll the port",
+            "one worker is needed at least",
+            "name workers, or leave the key out for those that poll the fewest queues",
+        ));
+    }
+    let mut first_use: BTreeMap<usize, Span> = BTreeMap::new();
+    let mut polling = Vec::new();
+    for entry in &given.get_ref().0 {
+        let Some(worker) = known_worker(check, entry, workers) else { continue };
+        if let Some(first) = first_use.get(&worker) {
+            let first = first.clone();
+            check.report(worker_twice(worker, entry.span(), first));
+        } else {
+            let _ = first_use.insert(worker, entry.span());
+            polling.push(worker);
+        }
+    }
+    polling
+}
+
+fn known_worker(check: &mut Check<'_>, entry: &Spanned<i64>, workers: usize) -> Option<usize> {
+    let worker = usize::try_from(*entry.get_ref()).ok().filter(|worker| *worker < workers);
+    // No worker at all has been reported already.
+    if worker.is_none() && workers > 0 {
+        let known = list((0..workers).map(|worker| worker.to_string()));
+        check.report(Diagnostic::at(
+            Rule::UnknownWorker,
+            entry.span(),
+            format!("there is no worker {}", entry.get_ref()),
+            "workers are numbered from 0, in the order of `cpus` in [workers]",
+            format!("choose from {known}, or add CPUs to `cpus` in [workers]"),
+        ));
+    }
+    worker
+}
+
+fn worker_twice(worker: usize, second: Span, first: Span) -> Diagnostic {
+    Diagnostic::at(
+        Rule::WorkerTwice,
+        second,
+        format!("worker {worker} polls the port twice"),
+        "named again",
+        "name each worker once; it polls every queue that it is given",
+    )
+    .also(first, "first named here")
+}
+
 /// A queue that no worker polls would swallow the packets that the NIC hashes to it.
-fn port_queues(check: &mut Check<'_>, given: &Spanned<i64>, workers: usize) -> Option<u16> {
+fn port_queues(
+    check: &mut Check<'_>,
+    given: &Spanned<i64>,
+    (workers, more): (usize, &str),
+) -> Option<u16> {
     let wanted = *given.get_ref();
     let queues = u16::try_from(wanted).ok().filter(|queues| *queues > 0);
     let Some(queues) = queues else {
@@ -153,7 +222,7 @@ fn port_queues(check: &mut Check<'_>, given: &Spanned<i64>, workers: usize) -> O
             given.span(),
             format!("{queues} queues, but {workers} {}", plural(workers, "worker")),
             "some queues would not be polled",
-            format!("write queues = {workers}, or add CPUs to `cpus` in [workers]"),
+            format!("write queues = {workers}, or {more}"),
         ));
         return None;
     }

@@ -42,7 +42,7 @@ fn default_cpus(check: &Check<'_>) -> Vec<CpuId> {
     check.host.online_cpus.last().copied().into_iter().collect()
 }
 
-fn given_cpus(check: &mut Check<'_>, given: &Spanned<raw::Cpus>) -> Vec<CpuId> {
+fn given_cpus(check: &mut Check<'_>, given: &Spanned<raw::Numbers>) -> Vec<CpuId> {
     if given.get_ref().0.is_empty() {
         check.report(Diagnostic::at(
             Rule::NoWorker,

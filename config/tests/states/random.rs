@@ -117,6 +117,7 @@ fn port(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
         name,
         device,
         queues: c.is_multiple_of(2).then_some(1),
+        workers: d.is_multiple_of(4).then(|| vec![0]),
         mtu: if c.is_multiple_of(3) { 1500 } else { 1000 + u16::from(c) },
         rx_descriptors: if d.is_multiple_of(3) { 1024 } else { 512 },
         tx_descriptors: if d.is_multiple_of(5) { 1024 } else { 256 },

@@ -85,6 +85,8 @@ commands! {
         },
         /// Ports, workers, nodes.
         "stats" => Stats {},
+        /// Which worker has which queues.
+        "stats.queues" => StatsQueues {},
         /// The instance's version, build and abilities.
         "features" => Features {},
         /// Begins a stream of events.
@@ -115,6 +117,7 @@ impl ProcessCommand {
             | Self::ConfigApply { .. }
             | Self::ConfigPut { .. }
             | Self::Stats {}
+            | Self::StatsQueues {}
             | Self::Features {}
             | Self::Events {}
             | Self::Stop { .. } => false,

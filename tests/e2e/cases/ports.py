@@ -70,7 +70,7 @@ def a_port_comes_and_goes_beside_pings_that_lose_none(lab: Lab):
 
 @case()
 def a_port_comes_and_goes_under_its_own_traffic_with_two_workers(lab: Lab):
-    """Its one transmit queue is the first worker's; the other one hands frames over, also to the last moment."""
+    """Both workers send through its one transmit queue, also to the last moment."""
     left = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
     right = lab.kernel("p1", "10.2.0.2/24", "10.2.0.1")
     interfaces = {**LAN, "em1": interface("p1", "10.2.0.1/24")}
