@@ -116,6 +116,30 @@ pub fn set<'a>(reader: &'a Reader, vnet: &'a Vnet) -> CurvnetGuard<'a> {
     guard
 }
 
+impl<'a> CurvnetGuard<'a> {
+    /// Makes another vnet current under the same guard, which in the end restores the vnet that was current before it: a worker
+    /// that goes from vnet to vnet restores nothing in between.
+    ///
+    /// # Panics
+    ///
+    /// As [`set`].
+    #[inline(always)]
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn switch(&mut self, vnet: &'a Vnet) {
+        if !TRACKED {
+            return;
+        }
+        if !self.reader.is_present(vnet.domain()) {
+            admit(self.reader, vnet);
+        }
+        #[cfg(debug_assertions)]
+        let _setter = note_setter(&raw const LIMBO, vnet);
+        // The invariant of `Current`: the vnet is of the reader's domain, and the guard's borrow keeps the reader from a
+        // quiescent state.
+        self.reader.curvnet.set(vnet);
+    }
+}
+
 /// The current vnet, where it is [`TRACKED`].
 #[inline(always)]
 #[must_use]

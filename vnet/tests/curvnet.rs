@@ -36,6 +36,31 @@ fn guards_nest_and_restore() {
     assert_eq!(name(&reader), None);
 }
 
+#[test]
+fn a_guard_goes_from_vnet_to_vnet_and_restores_the_first() {
+    if !curvnet::TRACKED || !MANY {
+        return;
+    }
+    let mut lab = Lab::new(1);
+    let (red, blue) = (lab.create("red"), lab.create("blue"));
+    let other = lab.vnets.vnet0().unwrap().clone();
+    let reader = lab.domain.reader(0).unwrap();
+    let _other = curvnet::set(&reader, &other);
+    {
+        let mut guard = curvnet::set(&reader, &red);
+        for vnet in [&blue, &red, &red, &blue] {
+            guard.switch(vnet);
+            assert_eq!(name(&reader), Some(vnet.name()));
+        }
+    }
+    assert_eq!(name(&reader), Some(other.name()));
+    assert_eq!(
+        curvnet::recursions(),
+        0,
+        "a switch to the same vnet is no needless work of the caller's"
+    );
+}
+
 /// The static arms' release builds: nothing is set, and nothing is missed.
 #[test]
 fn what_is_not_tracked_costs_nothing_and_is_found_all_the_same() {

@@ -349,12 +349,13 @@ fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -
     list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
     let frames = burst.as_mut_slice();
     let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, headers, first.ifp);
+    let mut curvnet = curvnet::set(reader, &first.ifp.vnet);
     for (number, run) in list.iter().enumerate() {
         if let Some(next) = list.get(number + ahead) {
             next.ifp.prefetch(reader, out);
         }
         let (ifp, places) = (run.ifp, runs.places(run));
-        let _curvnet = curvnet::set(reader, &ifp.vnet);
+        curvnet.switch(&ifp.vnet);
         ifp.counters(reader).ipackets.add(places.len() as u64);
         if *timed && let Some(histograms) = nodes.histograms() {
             probe(reader, histograms);
