@@ -171,7 +171,6 @@ impl Stack {
             let parts =
                 IfnetParts { name, index, slot, kind, mac, mtu, vnet: vnet.clone(), home_vnet };
             let ifp = Arc::new(Ifnet::new(parts, slots));
-            ifp.ahead.set_vnet(vnet);
             ifp.set_captured(captured);
             list.list.insert(usize::from(index.0) - 1, Arc::clone(&ifp));
             Ok::<_, InterfaceError>(ifp)

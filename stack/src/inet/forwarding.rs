@@ -12,7 +12,7 @@ use pmd::PortId;
 use vnet::Reader;
 
 use super::AddressFilter;
-use super::route::{Fib, NearFib};
+use super::route::{Fib, NearFib, NextHopIndex};
 use crate::net::neighbor::UseMark;
 use crate::net::{IfCounterBlocks, IfCounters, IfSlot, Ifnet, block_of};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
@@ -201,8 +201,10 @@ pub struct Resolved<'a> {
     pub next_hop: u32,
 }
 
-/// Bytes of a [`Forwarding`] that every burst reads, four cache lines: all that a vnet with few routes and one gateway needs.
-pub const FORWARDING_FIRST: usize = 256;
+/// Bytes of a [`Forwarding`] that every run reads, two cache lines: all that a vnet with few routes and one gateway needs.
+pub const FORWARDING_FIRST: usize = 128;
+/// Bytes that runs of other vnets read.
+pub const FORWARDING_MORE: usize = 256;
 
 /// Next hops that are prefetched.
 const FIRST_HOPS: usize = 8;
@@ -248,21 +250,21 @@ fn egresses(adjacencies: &[Adjacency]) -> (Box<[Egress]>, Box<[FastHop]>) {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Forwarding {
-    // The fast path reads the first four cache lines: where the tables are; ...
-    fib: Arc<Fib>,
-    fast_hops: Box<[FastHop]>,
-    /// The interfaces of the adjacencies, each once.
-    egresses: Box<[Egress]>,
-    next_hops: Box<[NextHop]>,
+    // The fast path reads the first two cache lines: the FIB, if it is small, ...
+    near: NearFib,
+    // ... and a copy of the first hop that is a single gateway.
+    gateway: FastHop,
     /// FIB index of `gateway`; [`NO_HOP`] is none.
     gateway_index: u16,
     /// Whether `near` is the whole FIB.
     is_near: bool,
-    // ... the FIB, if it is small; ...
-    near: NearFib,
-    // ... a copy of the first hop that is a single gateway; ...
-    gateway: FastHop,
-    // ... and the sketches that a filter begins with.
+    // In vnets with more routes and gateways it reads the next two as well: where the tables are, and the sketches that a filter
+    // begins with.
+    next_hops: Box<[NextHop]>,
+    fib: Arc<Fib>,
+    fast_hops: Box<[FastHop]>,
+    /// The interfaces of the adjacencies, each once.
+    egresses: Box<[Egress]>,
     not_sources: AddressFilter,
     adjacencies: Box<[Adjacency]>,
     /// By adjacency.
@@ -272,7 +274,10 @@ pub struct Forwarding {
     loopback: Option<IfSlot>,
 }
 
-const _: () = assert!(std::mem::offset_of!(Forwarding, not_sources) + 64 == FORWARDING_FIRST);
+const _: () = {
+    assert!(std::mem::offset_of!(Forwarding, is_near) < FORWARDING_FIRST);
+    assert!(std::mem::offset_of!(Forwarding, not_sources) + 64 == FORWARDING_MORE);
+};
 
 /// What a [`Forwarding`] is made of.
 #[derive(Debug)]
@@ -313,7 +318,10 @@ impl Forwarding {
             adjacency.copied().unwrap_or(FastHop::NONE)
         };
         let fast_hops: Box<[FastHop]> = next_hops.iter().map(fast_hop).collect();
-        let near = fib.near();
+        let near = fib.near(|NextHopIndex(hop)| {
+            let kind = next_hops.get(usize::from(hop)).map(|hop| hop.kind);
+            matches!(kind, Some(NextHopKind::Local | NextHopKind::Broadcast))
+        });
         let gateway = fast_hops.iter().position(|hop| hop.longest > 0);
         Self {
             fib,
@@ -358,6 +366,23 @@ impl Forwarding {
     #[must_use]
     pub fn lookup(&self, dst: u32) -> u16 {
         if self.is_near { self.near.lookup(dst).0 } else { self.fib.lookup(dst).0 }
+    }
+
+    /// Whether a packet from `src`, as a little-endian load of a header's bytes shows it, needs a second look: it may be one of our
+    /// addresses, or a broadcast address (RFC 1812 5.3.7).
+    #[inline(always)]
+    #[must_use]
+    pub fn doubts_source(&self, src: u32) -> bool {
+        if self.is_near {
+            self.near.is_no_source(src.swap_bytes())
+        } else {
+            self.not_sources.holds(src)
+        }
+    }
+
+    /// Whether a run of packets reads no more than the first [`FORWARDING_FIRST`] bytes, as a rule.
+    pub(crate) fn is_small(&self) -> bool {
+        self.is_near && self.gateway_index != NO_HOP
     }
 
     /// The next hop at a FIB index, for a single packet of the fast path.
@@ -412,7 +437,7 @@ impl Forwarding {
             ((&raw const *value).cast::<u8>().addr(), bytes.min(size_of_val(value)))
         }
         let egresses = size_of::<Egress>() * Self::FIRST_EGRESSES;
-        if self.is_near && self.gateway_index != NO_HOP {
+        if self.is_small() {
             return [(0, 0), (0, 0), of(&*self.egresses, egresses)];
         }
         let hops = size_of::<FastHop>() * FIRST_HOPS;

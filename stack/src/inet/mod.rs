@@ -13,8 +13,8 @@ pub mod route;
 
 pub use address_filter::AddressFilter;
 pub use forwarding::{
-    Adjacency, AdjacencyState, FORWARDING_FIRST, FastHop, Forwarding, ForwardingParts,
-    LINK_HEADER_MAX, NO_HOP, NextHop, NextHopKind, Resolved,
+    Adjacency, AdjacencyState, FORWARDING_FIRST, FORWARDING_MORE, FastHop, Forwarding,
+    ForwardingParts, LINK_HEADER_MAX, NO_HOP, NextHop, NextHopKind, Resolved,
 };
 pub use icmp_limit::{IcmpClass, IcmpLimit};
 pub use module::inet as vnet_inet;

@@ -2,17 +2,17 @@
 //!
 //! With many vnets in turn, nothing of the next one is in the caches. The way from an interface to what its packets need is a
 //! chain: the vnet, its variables, what is published there, the tables, and the counters of where packets leave. Each
-//! link would be a miss that waits for the one before. So an interface knows where all of that is, in the cache line behind its
-//! own, and a worker asks for it together: some runs ahead of the one that it processes, or, with many ports in turn, before the
+//! link would be a miss that waits for the one before. So an interface knows where all of that is, the
+//! beginning in its own first cache line and the rest in the second, and a worker asks for it together: some runs ahead of the one that it processes, or, with many ports in turn, before the
 //! packets come.
 
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use pmd::{CACHE_LINE, PortId, prefetch_at};
-use vnet::{Reader, Vnet};
+use vnet::Reader;
 
 use super::{IfCounters, IfSlot, Interfaces};
-use crate::inet::{FORWARDING_FIRST, Forwarding, vnet_inet};
+use crate::inet::Forwarding;
 use crate::worker::Output;
 
 /// Addresses of what the interface's vnet has. They are asked for and never followed: one that is out of date costs a
@@ -20,11 +20,7 @@ use crate::worker::Output;
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Ahead {
-    /// The variables that the fast path reads, one line.
-    variables: AtomicUsize,
-    /// What is published for the vnet, the first [`FORWARDING_FIRST`] bytes.
-    forwarding: AtomicUsize,
-    /// Tables beside it.
+    /// Tables beside what is published for the vnet.
     tables: [Region; 3],
     egresses: [Egress; Forwarding::FIRST_EGRESSES],
 }
@@ -58,15 +54,9 @@ struct Egress {
 }
 
 impl Ahead {
-    /// Takes note of where the vnet's variables are.
-    pub(crate) fn set_vnet(&self, vnet: &Vnet) {
-        let first = (&raw const *vnet_inet::init(vnet).forwarding()).addr();
-        self.variables.store(first, Ordering::Relaxed);
-    }
-
-    /// Takes note of what was published for the vnet of the interface whose own counters are at `counters`.
-    pub(crate) fn set_forwarding(&self, forwarding: &Forwarding, counters: usize) {
-        self.forwarding.store((&raw const *forwarding).addr(), Ordering::Relaxed);
+    /// Takes note of the tables that were published for the vnet of the interface whose own counters are at `counters`. False if
+    /// a run reads none of them.
+    pub(crate) fn set_forwarding(&self, forwarding: &Forwarding, counters: usize) -> bool {
         // Packets that leave where they came in need no more than the counters of the interface.
         let mut ways = forwarding.egresses().iter().filter(|way| way.first_counters() != counters);
         let [fib, hops, egresses] = forwarding.tables();
@@ -80,13 +70,12 @@ impl Ahead {
             egress.counters.store(counters, Ordering::Relaxed);
             egress.port.store(port, Ordering::Relaxed);
         }
+        !forwarding.is_small() || forwarding.egresses().len() > 1
     }
 
     /// Asks for it.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn prefetch(&self, reader: &Reader, out: &Output) {
-        prefetch_at(self.variables.load(Ordering::Relaxed), CACHE_LINE);
-        prefetch_at(self.forwarding.load(Ordering::Relaxed), FORWARDING_FIRST);
         self.tables.iter().for_each(Region::prefetch);
         for egress in &self.egresses {
             let counters = egress.counters.load(Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
 use pmd::{CACHE_LINE, Offloads, PortId, prefetch_at};
@@ -11,7 +11,7 @@ use vnet::{Counter, Reader, VnetId, VnetRef};
 use super::EpairEnd;
 use super::ahead::Ahead;
 use crate::counters;
-use crate::inet::{Forwarding, vnet_inet};
+use crate::inet::{FORWARDING_FIRST, FORWARDING_MORE, Forwarding, vnet_inet};
 use crate::wire::MacAddr;
 use crate::worker::Output;
 
@@ -135,7 +135,7 @@ const CAPTURED: u8 = 2;
 const MOVING: u8 = 4;
 
 /// An interface inside a vnet.
-// The fast path reads the first cache line, and asks for what the second one names.
+// The fast path reads the first cache line, and the second one if the vnet has more than few routes and one gateway.
 #[repr(C, align(64))]
 pub struct Ifnet {
     /// The vnet that owns it now.
@@ -154,8 +154,10 @@ pub struct Ifnet {
     mtu: AtomicU32,
     /// Place in the process-wide table.
     pub slot: IfSlot,
-    /// A run of packets from here reads these of the vnet.
-    pub(crate) ahead: Ahead,
+    /// Address of what is published for the vnet, for prefetching alone; the lowest bit is set if `ahead` names more.
+    forwarding: AtomicUsize,
+    /// A run of packets from here may read these of the vnet.
+    ahead: Ahead,
     /// Whether the port fills in the IPv4 header checksum of what it is asked to.
     tx_checksum: AtomicBool,
     /// The interface's first address, as a source for ICMP errors; 0 while it has none.
@@ -212,6 +214,7 @@ impl Ifnet {
             rx_checksum: AtomicBool::new(false),
             tx_checksum: AtomicBool::new(false),
             primary: AtomicU32::new(0),
+            forwarding: AtomicUsize::new(0),
             ahead: Ahead::default(),
             counters: (0..slots).map(|_| CachePadded::default()).collect(),
         }
@@ -225,13 +228,15 @@ impl Ifnet {
 
     /// Takes note of what was published for its vnet.
     pub(crate) fn set_forwarding(&self, forwarding: &Forwarding) {
-        self.ahead.set_forwarding(forwarding, Arc::as_ptr(&self.counters).addr());
+        let more = self.ahead.set_forwarding(forwarding, Arc::as_ptr(&self.counters).addr());
+        let address = (&raw const *forwarding).addr();
+        self.forwarding.store(address | usize::from(more), Ordering::Relaxed);
     }
 
-    /// Asks for the interface itself: the two cache lines that the fast path reads.
+    /// Asks for the interface itself: the cache line that the fast path reads.
     #[inline(always)]
     pub(crate) fn prefetch_first(&self) {
-        prefetch_at((&raw const *self).addr(), 2 * CACHE_LINE);
+        prefetch_at((&raw const *self).addr(), CACHE_LINE);
     }
 
     /// Asks for what a run from here will read, counters included.
@@ -240,7 +245,13 @@ impl Ifnet {
         // Of the vnet itself no more than whether it may be set as curvnet, which its first line tells.
         prefetch_at(Arc::as_ptr(&self.vnet).addr(), CACHE_LINE);
         prefetch_at(Arc::as_ptr(&self.counters).addr() + counters_offset(reader), CACHE_LINE);
-        self.ahead.prefetch(reader, out);
+        prefetch_at((&raw const *self.inet.base().forwarding()).addr(), CACHE_LINE);
+        let forwarding = self.forwarding.load(Ordering::Relaxed);
+        prefetch_at(forwarding & !1, FORWARDING_FIRST);
+        if forwarding & 1 == 1 {
+            prefetch_at((forwarding & !1) + FORWARDING_FIRST, FORWARDING_MORE - FORWARDING_FIRST);
+            self.ahead.prefetch(reader, out);
+        }
     }
 
     /// Largest IP packet that leaves unfragmented, bytes.

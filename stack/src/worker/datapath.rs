@@ -21,7 +21,7 @@ use crate::inet::datapath::{
 use crate::inet::{ProbeNumber, vnet_inet};
 use crate::net::ahead::LINKS;
 use crate::net::bpf::{tap_received, tap_sent};
-use crate::net::datapath::{ether_input, pop_vlan_tag, vlan_id};
+use crate::net::datapath::{ether_input, pop_vlan_tag};
 use crate::net::{EpairEnd, IfSlot, Ifnet, Interfaces, PortDemux};
 use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
@@ -386,7 +386,7 @@ fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, bur
         let mut of_run = Burst::new();
         for place in runs.places(run) {
             let Some(mut mbuf) = left[usize::from(*place)].take() else { continue };
-            if run.ifp.vlan().is_some() || vlan_id(&mbuf) == Some(0) {
+            if run.ifp.vlan().is_some() {
                 pop_vlan_tag(&mut mbuf);
             }
             // Both bursts have the same capacity, so there is room.

@@ -8,7 +8,7 @@ use pmd::{Burst, MAX_BURST, Mask, Mbuf};
 use vnet::Reader;
 
 use crate::drops::{DropReason, PortDrops};
-use crate::net::datapath::vlan_tag;
+use crate::net::datapath::{pop_vlan_tag, vlan_tag};
 use crate::net::{Ifnet, PortDemux};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
@@ -249,11 +249,22 @@ fn vlan_of(mbuf: &mut Mbuf) -> (u16, bool) {
     if split && !mbuf.linearize() {
         return (UNREADABLE, false);
     }
-    let (tag, stripped) = (vlan_tag(mbuf), mbuf.rx_vlan_stripped());
-    match stripped.or(tag) {
-        Some(tci) => (tci & 0x0fff, stripped.is_none() && tci & 0x0fff != 0),
-        None => (UNTAGGED, false),
+    if let Some(tci) = mbuf.rx_vlan_stripped() {
+        return (tci & 0x0fff, false);
     }
+    match vlan_tag(mbuf).map(|tci| tci & 0x0fff) {
+        None => (UNTAGGED, false),
+        Some(UNTAGGED) => pop_priority(mbuf),
+        Some(vlan) => (vlan, true),
+    }
+}
+
+/// Takes a priority tag off, so that its frame and those without one stay in order.
+#[cold]
+#[inline(never)]
+fn pop_priority(mbuf: &mut Mbuf) -> (u16, bool) {
+    pop_vlan_tag(mbuf);
+    (UNTAGGED, false)
 }
 
 /// The interface that takes a VLAN's frames.

@@ -87,14 +87,25 @@ impl NearFib {
     pub fn lookup(&self, dst: u32) -> NextHopIndex {
         NextHopIndex(self.0.lookup(dst))
     }
+
+    /// Whether an address (host byte order) leads to a next hop that no packet may come from.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_no_source(&self, src: u32) -> bool {
+        self.0.is_no_source(src)
+    }
 }
 
 impl Fib {
-    /// A copy of the table, if it is small enough. The layout `few` never changes in place, so the copy is as good as the table.
+    /// A copy of the table, if it is small enough; no packet may come from next hops that `are_no_sources`. The layout `few` never
+    /// changes in place, so the copy is as good as the table.
     #[must_use]
-    pub fn near(&self) -> Option<NearFib> {
+    pub fn near(&self, are_no_sources: impl Fn(NextHopIndex) -> bool) -> Option<NearFib> {
         match &self.0 {
-            Layout::Few(few) => few.near().map(NearFib),
+            Layout::Few(few) => few.near().map(|mut near| {
+                near.refuse_sources(|hop| are_no_sources(NextHopIndex(hop)));
+                NearFib(near)
+            }),
             Layout::Split(_) | Layout::Direct16(_) | Layout::Direct18(_) | Layout::Direct20(_) => {
                 None
             }

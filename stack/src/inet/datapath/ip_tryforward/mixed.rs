@@ -131,7 +131,7 @@ fn rewrite_unless<'r>(
     columns: &Columns,
     at: usize,
 ) -> Option<&'r FastHop> {
-    if exception | rules.forwarding.not_sources().holds(columns.src[at]) {
+    if exception | rules.forwarding.doubts_source(columns.src[at]) {
         return None;
     }
     let number = rules.forwarding.lookup(columns.dst[at]);

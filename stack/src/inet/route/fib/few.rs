@@ -25,18 +25,38 @@ pub(in super::super) struct Near {
     start: [i32; NEAR],
     /// The next hops of the ranges, and copies of the last one.
     hop: [u16; NEAR + 1],
+    /// A bit for each range: no packet may come from there.
+    no_source: u16,
 }
 
 impl Near {
     /// Leads nowhere.
-    pub(in super::super) const NONE: Self = Self { start: [i32::MAX; NEAR], hop: [0; NEAR + 1] };
+    pub(in super::super) const NONE: Self =
+        Self { start: [i32::MAX; NEAR], hop: [0; NEAR + 1], no_source: 0 };
+
+    /// The range of an address.
+    #[inline(always)]
+    fn range(&self, address: u32) -> usize {
+        let address = ordered(address);
+        self.start.iter().map(|start| usize::from(address >= *start)).sum()
+    }
 
     /// One destination.
     #[inline(always)]
     pub(in super::super) fn lookup(&self, dst: u32) -> u16 {
-        let dst = ordered(dst);
-        let at: usize = self.start.iter().map(|start| usize::from(dst >= *start)).sum();
-        self.hop.get(at).copied().unwrap_or_default()
+        self.hop.get(self.range(dst)).copied().unwrap_or_default()
+    }
+
+    /// Whether no packet may come from an address.
+    #[inline(always)]
+    pub(in super::super) fn is_no_source(&self, src: u32) -> bool {
+        self.no_source >> self.range(src) & 1 == 1
+    }
+
+    /// No packet may come from the ranges whose next hops are such.
+    pub(in super::super) fn refuse_sources(&mut self, are_such: impl Fn(u16) -> bool) {
+        let ranges = self.hop.iter().enumerate().filter(|(_, hop)| are_such(**hop));
+        self.no_source = ranges.fold(0, |ranges, (at, _)| ranges | 1 << at);
     }
 }
 
@@ -84,7 +104,7 @@ impl Few {
         if self.len > NEAR {
             return None;
         }
-        let mut near = Near { start: [i32::MAX; NEAR], hop: [self.first; NEAR + 1] };
+        let mut near = Near { hop: [self.first; NEAR + 1], ..Near::NONE };
         for (at, (start, step)) in self.steps().enumerate() {
             near.start[at] = start;
             let hop = near.hop[at].wrapping_add(step);
