@@ -72,6 +72,7 @@ fn every_answer_of_the_description_is_written_as_it_stands_there() {
         Some("l") => written::<Page<SysctlShown>>,
         Some("l3") => written::<Page<PortLine>>,
         Some("n") => written::<Page<VnetLine>>,
+        Some("q1") => written::<Page<WorkerQueuesShown>>,
         Some("q2") => written::<DropsShown>,
         Some("q3") => written::<Page<VnetTraffic>>,
         Some(other) => panic!("{other} is new here"),
