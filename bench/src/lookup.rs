@@ -9,7 +9,8 @@ use anyhow::{Result, ensure};
 use pmd::test_support::RteFib;
 use pmd::{Eal, tsc};
 use serde_json::{Map, json};
-use stack::inet::route::{Fib, FibControl, FibPolicy, Rib, RouteEntry, RouteFlags};
+use stack::inet::route::{Fib, FibControl, FibPolicy};
+use stack::net::route::{Rib, RouteEntry, RouteFlags};
 
 use crate::forward::measure::{BURST, baseline};
 use crate::forward::table::{self, Prefix};

@@ -9,9 +9,8 @@ use config::{
 };
 use ipnet::{IpNet, Ipv4Net};
 use stack::control::{RouteView, Stack};
-use stack::inet::control::Hop;
-use stack::inet::route::RouteFlags;
 use stack::net::neighbor::NeighborState;
+use stack::net::route::Hop;
 use stack::net::{IfKind, IfSlot, Ifnet};
 use vnet::sysctl::{Flags, Value};
 use vnet::{VnetId, VnetRef};
@@ -166,8 +165,6 @@ fn name_of(stack: &Stack, slot: IfSlot) -> Option<IfName> {
 
 /// A route that somebody added; those that came with an address are made with it.
 fn route(stack: &Stack, view: &RouteView) -> Option<Route> {
-    const OF_ADDRESSES: [RouteFlags; 3] =
-        [RouteFlags::PINNED, RouteFlags::LOCAL, RouteFlags::BROADCAST];
     let RouteView { prefix, flags, hop } = view;
     let target = match hop {
         Hop::Blackhole => RouteTarget::Blackhole,
@@ -176,14 +173,13 @@ fn route(stack: &Stack, view: &RouteView) -> Option<Route> {
         Hop::Gateway(paths) => {
             let hops = paths.iter().map(|path| {
                 let interface = name_of(stack, path.slot)?;
-                Some(Gateway { address: path.gateway.into(), interface })
+                Some(Gateway { address: path.gateway, interface })
             });
             RouteTarget::Via(hops.collect::<Option<_>>()?)
         }
         Hop::Local(_) | Hop::Broadcast(_) => return None,
     };
-    let came_along = OF_ADDRESSES.iter().any(|flag| flags.contains(*flag));
-    (!came_along).then_some(Route { prefix: (*prefix).into(), target })
+    (!flags.is_of_address()).then_some(Route { prefix: (*prefix).into(), target })
 }
 
 /// As a configuration has it.

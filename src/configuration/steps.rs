@@ -1,5 +1,6 @@
 //! Changes of the configuration, made. A start makes all that are between nothing and the file.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -8,8 +9,8 @@ use config::{
     VnetChange, VnetName, difference,
 };
 use stack::control::{EpairSpec, InterfaceSpec, Stack};
-use stack::inet::control::RouteTarget as Target;
 use stack::net::neighbor::NeighborKey;
+use stack::net::route::RouteTarget as Target;
 use stack::net::{IfSlot, Ifnet};
 use vnet::VnetRef;
 use vnet::sysctl::Value;
@@ -253,7 +254,7 @@ impl Steps<'_> {
     }
 
     fn target(&self, vnet: &VnetName, target: &RouteTarget) -> Result<Target> {
-        let gateway = |gateway: Gateway| Ok(gateway.address.into_inet()?);
+        let gateway = |gateway: Gateway| Ok(IpAddr::V4(gateway.address.into_inet()?));
         target.clone().try_map(gateway, |name: IfName| self.slot(vnet, name.as_str()))
     }
 }

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use config::IntoInet;
 use ipnet::IpNet;
 use stack::control::RouteView;
-use stack::inet::control::{Hop, RouteError, RouteTarget};
-use stack::inet::route::RouteFlags;
 use stack::net::IfSlot;
+use stack::net::route::{GatewayPath, Hop, RouteError, RouteFlags, RouteTarget};
 use vnet::VnetRef;
 
 use super::{Answered, Service, done, page};
@@ -53,9 +52,7 @@ impl Service<'_> {
                 path(*slot, None).into_iter().collect()
             }
             Hop::Gateway(paths) => {
-                let show = |way: &stack::inet::control::GatewayPath| {
-                    path(way.slot, Some(way.gateway.into()))
-                };
+                let show = |way: &GatewayPath| path(way.slot, Some(way.gateway));
                 paths.iter().filter_map(show).collect()
             }
             Hop::Blackhole | Hop::Reject => Vec::new(),
@@ -78,7 +75,7 @@ impl Service<'_> {
     }
 
     fn target(&self, vnet: &VnetRef, target: Target) -> Result<RouteTarget, Refusal> {
-        let gateway = |gateway: IpAddr| Ok(gateway.into_inet()?);
+        let gateway = |gateway: IpAddr| Ok(IpAddr::V4(gateway.into_inet()?));
         target.try_map(gateway, |name| Ok(self.interface(vnet, &name)?.slot))
     }
 

@@ -15,9 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ipnet::Ipv4Net;
-use stack::inet::route::{
-    Fib, FibControl, FibPolicy, FibUpdate, GraceToken, Rib, RouteEntry, RouteFlags,
-};
+use stack::inet::route::{Fib, FibControl, FibPolicy, FibUpdate, GraceToken};
+use stack::net::route::{Rib, RouteEntry, RouteFlags};
 
 /// Packets of one bulk lookup.
 const VECTOR: usize = 64;
@@ -206,14 +205,14 @@ fn forward(shared: &Shared, destinations: &[u32]) -> usize {
 /// Returns how many tables were replaced.
 fn change(
     shared: &Shared,
-    rib: &mut Rib,
+    rib: &mut Rib<Ipv4Net>,
     control: &mut FibControl,
     routes: &[Route],
     changes: usize,
 ) -> usize {
     let mut random = Random(9);
     let mut tokens: VecDeque<(usize, GraceToken)> = VecDeque::new();
-    let follow = |control: &mut FibControl, rib: &Rib, prefix| {
+    let follow = |control: &mut FibControl, rib: &Rib<Ipv4Net>, prefix| {
         if let FibUpdate::Replaced(fib) = control.update(rib, prefix) {
             *shared.fib.lock().expect("nobody fails with it") = fib;
             let _version = shared.version.fetch_add(1, Ordering::Release);
@@ -239,7 +238,12 @@ fn change(
 }
 
 /// Changes routes while another thread looks up destinations.
-fn print_changes(rib: &mut Rib, control: &mut FibControl, routes: &[Route], destinations: &[u32]) {
+fn print_changes(
+    rib: &mut Rib<Ipv4Net>,
+    control: &mut FibControl,
+    routes: &[Route],
+    destinations: &[u32],
+) {
     let shared = Shared {
         fib: Mutex::new(Arc::clone(control.fib())),
         version: AtomicUsize::new(0),
@@ -269,7 +273,7 @@ fn print_changes(rib: &mut Rib, control: &mut FibControl, routes: &[Route], dest
 }
 
 /// The changes that touch most of the table.
-fn print_wide_changes(rib: &mut Rib, control: &mut FibControl) {
+fn print_wide_changes(rib: &mut Rib<Ipv4Net>, control: &mut FibControl) {
     for prefix in ["0.0.0.0/0", "64.0.0.0/4", "64.0.0.0/8", "64.0.0.0/16"] {
         let prefix: Ipv4Net = prefix.parse().expect("it is a prefix");
         let (_, entry) = route(0, 0, 1);

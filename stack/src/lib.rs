@@ -3,8 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`wire`] | header layouts and checksums |
-//! | [`net`] | module `net`: interfaces, Ethernet, VLANs, the neighbour table |
-//! | [`inet`] | module `inet`: IPv4, ICMP, ARP, routes |
+//! | [`net`] | module `net`: interfaces, Ethernet, VLANs; neighbours and routes of any family |
+//! | [`inet`] | module `inet`: IPv4, ICMP, ARP, the FIB |
 //! | [`worker`] | one worker's way through the nodes; the queues to and from the control thread |
 //! | [`control`] | what the control thread does: interfaces, addresses, routes, neighbours, publication |
 //! | [`drops`] | why a packet was not delivered |

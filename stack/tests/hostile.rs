@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use stack::control::DestroyVnetError;
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 
 use common::crossroads::{EM, OWN, RED, to};
 use common::frame::{Arp, DF, mac};

@@ -8,7 +8,7 @@ mod common;
 use std::net::Ipv4Addr;
 
 use pmd::test_support::Counting;
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 
 use common::crossroads::{EM, host, through};
 use common::frame::{Arp, BROADCAST, mac};

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, RwLock};
 
 use route_model::{LADDER, Model, Prefix, Random, borders, entry, masked, net, only};
-use stack::inet::route::{Fib, FibControl, FibPolicy, FibUpdate, GraceToken, Rib};
+use stack::inet::route::{Fib, FibControl, FibPolicy, FibUpdate, GraceToken};
+use stack::net::route::Rib;
 
 /// Changes of one cycle; it ends with the empty table that it began with.
 const CYCLE: usize = 600;

@@ -4,15 +4,17 @@
 
 mod route_model;
 
+use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use route_model::{
     Change, LADDER, Model, Prefix, Random, borders, changes, entry, masked, net, only,
 };
-use stack::inet::route::{Fib, FibControl, FibPolicy, FibUpdate, GraceToken, Rib};
+use stack::inet::route::{Fib, FibControl, FibPolicy, FibUpdate, GraceToken};
+use stack::net::route::Rib;
 
 /// RIB, FIB and model, changed together.
 struct Tables {
-    rib: Rib,
+    rib: Rib<Ipv4Net>,
     control: FibControl,
     model: Model,
     /// Grace periods that have not passed: two batches are kept back, as slow readers would.

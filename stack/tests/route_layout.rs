@@ -4,21 +4,28 @@
 
 mod route_model;
 
+use ipnet::Ipv4Net;
 use route_model::{LADDER, Prefix, Random, entry, masked, net, only};
-use stack::inet::route::{FibControl, FibPolicy, FibUpdate, Rib};
+use stack::inet::route::{FibControl, FibPolicy, FibUpdate};
+use stack::net::route::Rib;
 
-fn insert(rib: &mut Rib, control: &mut FibControl, prefix: Prefix, nexthop: u16) -> FibUpdate {
+fn insert(
+    rib: &mut Rib<Ipv4Net>,
+    control: &mut FibControl,
+    prefix: Prefix,
+    nexthop: u16,
+) -> FibUpdate {
     let _replaced = rib.insert(net(prefix), entry(nexthop)).unwrap();
     follow(rib, control, prefix)
 }
 
-fn remove(rib: &mut Rib, control: &mut FibControl, prefix: Prefix) -> FibUpdate {
+fn remove(rib: &mut Rib<Ipv4Net>, control: &mut FibControl, prefix: Prefix) -> FibUpdate {
     let _removed = rib.remove(net(prefix)).unwrap();
     follow(rib, control, prefix)
 }
 
 /// Follows a change, with no reader anywhere: each grace period passes at once.
-fn follow(rib: &Rib, control: &mut FibControl, prefix: Prefix) -> FibUpdate {
+fn follow(rib: &Rib<Ipv4Net>, control: &mut FibControl, prefix: Prefix) -> FibUpdate {
     let update = control.update(rib, net(prefix));
     drop(control.seal());
     update

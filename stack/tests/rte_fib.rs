@@ -6,9 +6,11 @@ mod route_model;
 
 use std::collections::BTreeMap;
 
+use ipnet::Ipv4Net;
 use pmd::test_support::RteFib;
 use route_model::{Prefix, Random, borders, entry, masked, net};
-use stack::inet::route::{FibControl, FibPolicy, Rib};
+use stack::inet::route::{FibControl, FibPolicy};
+use stack::net::route::Rib;
 
 const ROUTES: usize = 100_000;
 const CHANGES: usize = 20_000;
@@ -34,7 +36,7 @@ fn prefix(random: &mut Random) -> Prefix {
 /// Both tables, changed together.
 struct Tables {
     routes: BTreeMap<Prefix, u16>,
-    rib: Rib,
+    rib: Rib<Ipv4Net>,
     control: FibControl,
     oracle: RteFib,
 }

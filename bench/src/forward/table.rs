@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 
 use super::frames::gateway_mac;
 use super::scenario::{Routes, Scenario};
@@ -84,12 +84,11 @@ impl Table {
     /// The routes to add to each vnet.
     pub(super) fn routes(&self) -> Vec<(Ipv4Net, RouteTarget)> {
         let net = |addr: u32, len| Ipv4Net::new_assert(addr.into(), len);
-        let via = |n: usize| RouteTarget::Via(vec![gateway(n)]);
+        let via = |n: usize| RouteTarget::via([gateway(n)]);
         match self.shape {
             Routes::Prefix => vec![(BENCHMARKS, via(0))],
             Routes::Multipath => {
-                let all = (0..self.next_hops).map(gateway).collect();
-                vec![(BENCHMARKS, RouteTarget::Via(all))]
+                vec![(BENCHMARKS, RouteTarget::via((0..self.next_hops).map(gateway)))]
             }
             Routes::OnLink => vec![],
             Routes::Hosts(_) => self

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use pmd::{PortId, tsc};
 use serde_json::json;
 use stack::control::{EPAIR_MTU, EpairSpec, Stack};
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 use vnet::VnetRef;
 
 use super::Args;
@@ -48,8 +48,8 @@ fn joined(stack: &mut Stack, flow: &Flow) -> Result<()> {
     stack.add_neighbor(&red, a, ENDS[1], far_end)?;
     let _em0 = tenant::inside(stack, &red, "em0", (flow.into, flow.vlan), 0)?;
     let _em1 = tenant::outside(stack, &blue, "em1", (flow.out, flow.vlan), 0, 1)?;
-    stack.add_routes(&red, [(DESTINATIONS, RouteTarget::Via(vec![ENDS[1]]))])?;
-    stack.add_routes(&blue, [(DESTINATIONS, RouteTarget::Via(vec![gateway(0, 0)]))])?;
+    stack.add_routes(&red, [(DESTINATIONS, RouteTarget::via([ENDS[1]]))])?;
+    stack.add_routes(&blue, [(DESTINATIONS, RouteTarget::via([gateway(0, 0)]))])?;
     Ok(())
 }
 

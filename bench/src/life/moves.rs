@@ -10,8 +10,8 @@ use ipnet::Ipv4Net;
 use pmd::PortId;
 use serde_json::{Value, json};
 use stack::control::VnetBooks;
-use stack::inet::control::RouteTarget;
 use stack::net::IfSlot;
+use stack::net::route::RouteTarget;
 use vnet::VnetRef;
 
 use super::Args;
@@ -43,7 +43,7 @@ fn one_way(house: &mut House, n: usize) -> Result<VnetRef> {
     let (stack, gateway_n) = (&mut house.stack, n as u8);
     let vnet = tenant::vnet(stack, NAMES[n])?;
     let _out = tenant::outside(stack, &vnet, "out", (flow(n).out, None), 0, 2)?;
-    stack.add_routes(&vnet, [(HALVES[n], RouteTarget::Via(vec![gateway(0, gateway_n)]))])?;
+    stack.add_routes(&vnet, [(HALVES[n], RouteTarget::via([gateway(0, gateway_n)]))])?;
     Ok(vnet)
 }
 

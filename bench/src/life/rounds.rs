@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use pmd::PortId;
 use serde_json::json;
 use stack::control::Stack;
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 
 use super::Args;
 use super::lab::{House, Lab};
@@ -52,12 +52,12 @@ fn guest(stack: &mut Stack, name: &str, flows: &[Flow; 2]) -> Result<()> {
         let _out = tenant::outside(stack, &vnet, &second, (flow.out, flow.vlan), link, 2)?;
     }
     let halves = HALVES.into_iter().zip([0, 1]);
-    let main = halves.map(|(half, link)| (half, RouteTarget::Via(vec![gateway(link, 0)])));
+    let main = halves.map(|(half, link)| (half, RouteTarget::via([gateway(link, 0)])));
     let others = (2..ROUTES).map(|n| {
         let prefix = Ipv4Net::new_assert(Ipv4Addr::new(20, n as u8, 0, 0), 16);
         let both = vec![gateway(0, 1), gateway(1, 0)];
         let ways = [vec![gateway(0, 1)], vec![gateway(1, 1)], both];
-        (prefix, RouteTarget::Via(ways[n % ways.len()].clone()))
+        (prefix, RouteTarget::via(ways[n % ways.len()].clone()))
     });
     stack.add_routes(&vnet, main.chain(others))?;
     Ok(())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use ipnet::Ipv4Net;
 use serde_json::json;
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 use vnet::VnetRef;
 
 use super::Args;
@@ -37,7 +37,7 @@ const CHANGING: usize = 1;
 
 /// Gateway `n` of the two.
 fn via(n: usize) -> RouteTarget {
-    RouteTarget::Via(vec![gateway(0, (n % 2) as u8)])
+    RouteTarget::via([gateway(0, (n % 2) as u8)])
 }
 
 /// Prefixes that change: half of them in the way of the packets, of all lengths from /20 to /32.

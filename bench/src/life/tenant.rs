@@ -6,8 +6,8 @@ use anyhow::Result;
 use ipnet::Ipv4Net;
 use pmd::PortId;
 use stack::control::{InterfaceSpec, Stack};
-use stack::inet::control::RouteTarget;
 use stack::net::IfSlot;
+use stack::net::route::RouteTarget;
 use vnet::{Value, VnetRef};
 use wire::MacAddr;
 
@@ -129,6 +129,6 @@ pub(super) fn router(stack: &mut Stack, name: &str, flow: &Flow) -> Result<VnetR
 pub(super) fn furnish(stack: &mut Stack, vnet: &VnetRef, flow: &Flow) -> Result<()> {
     let _em0 = inside(stack, vnet, "em0", (flow.into, flow.vlan), 0)?;
     let _em1 = outside(stack, vnet, "em1", (flow.out, flow.vlan), 0, 1)?;
-    stack.add_routes(vnet, [(DESTINATIONS, RouteTarget::Via(vec![gateway(0, 0)]))])?;
+    stack.add_routes(vnet, [(DESTINATIONS, RouteTarget::via([gateway(0, 0)]))])?;
     Ok(())
 }

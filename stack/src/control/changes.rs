@@ -6,13 +6,8 @@ use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
 use super::{Event, EventKind, InterfaceError, Stack};
-use crate::inet::route::RouteFlags;
 use crate::net::IfSlot;
 use crate::net::neighbor::NeighborKey;
-
-/// Routes that somebody added, rather than an interface's address.
-const OF_ADDRESSES: [RouteFlags; 3] =
-    [RouteFlags::PINNED, RouteFlags::LOCAL, RouteFlags::BROADCAST];
 
 impl Stack {
     /// Takes an address from an interface, with the routes that came with it and the neighbours of its network, unless
@@ -77,14 +72,9 @@ impl Stack {
     #[must_use]
     pub fn added_routes(&self, vnet: &VnetRef, limit: usize) -> Vec<Ipv4Net> {
         self.with_inet(vnet, |inet| {
-            let added = inet.rib().iter().filter(|(_, route)| !is_of_address(route.flags));
+            let added = inet.rib().iter().filter(|(_, route)| !route.flags.is_of_address());
             added.map(|(prefix, _)| prefix).take(limit).collect()
         })
         .unwrap_or_default()
     }
-}
-
-/// Whether a route came with an interface's address.
-pub(super) fn is_of_address(flags: RouteFlags) -> bool {
-    OF_ADDRESSES.iter().any(|flag| flags.contains(*flag))
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use vnet::VnetRef;
 
 use super::{EventKind, InterfaceError, Stack};
-use crate::inet::control::{Hop, RouteChange, RouteError};
 use crate::net::bpf::TapEnd;
+use crate::net::route::RouteError;
 use crate::net::{IfKind, IfSlot, Ifnet, vnet_net};
 
 impl Stack {
@@ -87,32 +87,9 @@ impl Stack {
 
     /// Deletes the routes that lead through an interface. Those with gateways elsewhere, too, keep these.
     fn remove_routes_through(&mut self, vnet: &VnetRef, slot: IfSlot) -> Result<(), RouteError> {
-        let routes = self.with_inet(vnet, |inet| {
-            // Most interfaces have no such routes: the hops, which are few, say so without a walk over all routes.
-            if !inet.hops.iter().flatten().any(|hop| leads_through(hop, slot)) {
-                return Vec::new();
-            }
-            let of = |hop| inet.hops.get(hop).filter(|hop| leads_through(hop, slot));
-            let routes = inet.rib().iter().filter_map(|(prefix, route)| {
-                Some((prefix, of(route.nexthop)?.clone(), route.flags))
-            });
-            routes.collect()
-        });
-        let mut changes = Vec::new();
-        for (prefix, hop, flags) in routes.unwrap_or_default() {
-            changes.push(RouteChange::Delete { prefix });
-            // The others are taken as they are: the network of one may have lost its address since.
-            let others = match hop {
-                Hop::Gateway(paths) => paths.into_iter().filter(|path| path.slot != slot).collect(),
-                Hop::Local(_) | Hop::Broadcast(_) | Hop::Connected(_) => Vec::new(),
-                Hop::Blackhole | Hop::Reject => Vec::new(),
-            };
-            if !others.is_empty() {
-                changes.push(RouteChange::Add { prefix, hop: Hop::Gateway(others), flags });
-            }
-        }
+        let changes = self.with_inet(vnet, |inet| inet.routes.changes_without(slot));
         // Fewer than there were: no limit applies, also if one is lower by now.
-        self.change_routes(vnet, &changes)
+        self.change_routes(vnet, &changes.unwrap_or_default())
     }
 
     /// `ingress`, or the vnet's lo0 for a packet that was received through an interface that is gone, or about to: a worker
@@ -126,15 +103,5 @@ impl Stack {
             lo0.map(|ifp| ifp.slot)
         });
         lo0.flatten().unwrap_or(ingress)
-    }
-}
-
-fn leads_through(hop: &Hop, slot: IfSlot) -> bool {
-    match hop {
-        Hop::Connected(of) => *of == slot,
-        Hop::Gateway(paths) => paths.iter().any(|path| path.slot == slot),
-        // These came with an address and went with it.
-        Hop::Local(_) | Hop::Broadcast(_) => false,
-        Hop::Blackhole | Hop::Reject => false,
     }
 }

@@ -5,9 +5,9 @@ use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
 use super::Stack;
-use crate::inet::control::RouteChange;
 use crate::net::IfSlot;
 use crate::net::neighbor::{NeighborKey, NeighborNews, NeighborState};
+use crate::net::route::RouteChange;
 use crate::time::Nanos;
 use crate::wire::MacAddr;
 
@@ -197,7 +197,7 @@ impl Stack {
     }
 
     /// Routes changed: one event for those that were added, and one for those that were deleted.
-    pub(super) fn emit_routes(&mut self, vnet: &VnetRef, changes: &[RouteChange]) {
+    pub(super) fn emit_routes(&mut self, vnet: &VnetRef, changes: &[RouteChange<Ipv4Net>]) {
         if !self.events.wanted {
             return;
         }

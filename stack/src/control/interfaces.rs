@@ -6,10 +6,10 @@ use ipnet::Ipv4Net;
 use pmd::PortId;
 use vnet::{DestroyError, VnetId, VnetRef};
 
-use super::{Event, EventKind, LimitReached, Stack};
+use super::{Event, EventKind, Stack};
 use crate::inet::control::AddressError;
 use crate::net::bpf::TapEnd;
-use crate::net::{IfKind, IfSlot, Ifnet, IfnetParts, vnet_net};
+use crate::net::{IfKind, IfSlot, Ifnet, IfnetParts, LimitReached, vnet_net};
 use crate::wire::MacAddr;
 
 /// MTU of a loopback (FreeBSD: LOMTU, net/if_loop.c).

@@ -2,17 +2,17 @@
 
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use vnet::VnetRef;
 use vnet::sysctl::{SysctlError, Value};
 
 use super::Stack;
 use crate::drops::DropReason;
-use crate::inet::control::{
-    ArpLimits, GatewayPath, HeldPacket, Hop, InetControl, RouteChange, arp_limits,
-};
+use crate::inet::control::{ArpLimits, HeldPacket, InetControl, arp_limits};
 use crate::inet::{Adjacency, vnet_inet};
 use crate::net::neighbor::NeighborKey;
-use crate::net::{IfCounters, Ifnet, Limit, held_limit, mbuf_limit, vnet_net};
+use crate::net::route::{GatewayPath, Hop, RouteChange};
+use crate::net::{IfCounters, Ifnet, Limit, LimitReached, held_limit, mbuf_limit, vnet_net};
 
 /// Bytes of one more route: about 40 in the RIB, and what the FIB takes of it, which depends on its neighbours there.
 const ROUTE_BYTES: usize = 64;
@@ -25,19 +25,6 @@ const NEIGHBOR_BYTES: usize =
 /// Bytes of an interface, and of each thread's counters of it.
 const INTERFACE_BYTES: usize = size_of::<Ifnet>() + 64;
 const COUNTER_BYTES: usize = size_of::<crossbeam::utils::CachePadded<IfCounters>>();
-
-/// A limit of a vnet is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the vnet would have more than {most} {}, its limit {}: delete some, or raise sysctl {}",
-    .limit.what(), .limit.name(), .limit.sysctl()
-)]
-pub struct LimitReached {
-    /// Which.
-    pub limit: Limit,
-    /// How many there may be.
-    pub most: u64,
-}
 
 /// What a vnet does with one of its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +55,7 @@ impl Stack {
     pub(super) fn check_routes(
         &self,
         vnet: &VnetRef,
-        changes: &[RouteChange],
+        changes: &[RouteChange<Ipv4Net>],
     ) -> Result<(), LimitReached> {
         if changes.is_empty() {
             return Ok(());
@@ -168,8 +155,8 @@ impl Stack {
             + inet.interfaces.len() * self.interface_bytes()
             + rib
             + fib
-            + inet.hops.len() * HOP_BYTES
-            + inet.hops.paths() * PATH_BYTES
+            + inet.routes.hops().len() * HOP_BYTES
+            + inet.routes.hops().paths() * PATH_BYTES
             + inet.arp.neighbors.len() * NEIGHBOR_BYTES;
         bytes as u64
     }
@@ -239,13 +226,13 @@ fn neighbor_limit(vnet: &VnetRef) -> u64 {
 }
 
 /// Bytes that the routes and the new hops of a batch take; routes beside each other often have the same hop.
-fn growth(inet: &InetControl, changes: &[RouteChange]) -> usize {
+fn growth(inet: &InetControl, changes: &[RouteChange<Ipv4Net>]) -> usize {
     let mut bytes = 0;
     let mut last = None;
     for change in changes {
         let RouteChange::Add { hop, .. } = change else { continue };
         bytes += ROUTE_BYTES;
-        if last != Some(hop) && !inet.hops.contains(hop) {
+        if last != Some(hop) && !inet.routes.hops().contains(hop) {
             bytes += HOP_BYTES + hop.paths() * PATH_BYTES;
         }
         last = Some(hop);

@@ -40,7 +40,7 @@ pub use captures::CaptureError;
 pub use epairs::{EPAIR_MTU, EpairSpec};
 pub use events::{Event, EventKind};
 pub use interfaces::{DestroyVnetError, InterfaceError, InterfaceSpec};
-pub use limits::{LimitReached, LimitUse};
+pub use limits::LimitUse;
 pub use probes::{ProbeError, ProbeSpec, ProbeState, ProbeView};
 pub use show::{NeighborView, RouteView};
 

@@ -8,8 +8,9 @@ use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
 use super::Stack;
-use crate::inet::control::{Hop, PROBES_PER_SECOND, ProbeBook};
+use crate::inet::control::{PROBES_PER_SECOND, ProbeBook};
 use crate::inet::{PROBES, ProbeAnswer, ProbeKind, ProbeName, ProbeNumber, Probes, vnet_inet};
+use crate::net::route::Hop;
 use crate::net::{IfSlot, Ifnet, held_limit, vnet_net};
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IpHeader, checksum, icmp_type, ip_proto,

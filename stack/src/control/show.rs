@@ -9,9 +9,8 @@ use vnet::VnetRef;
 
 use super::Stack;
 use crate::drops::DropReason;
-use crate::inet::control::Hop;
-use crate::inet::route::{Rib, RouteEntry, RouteFlags};
 use crate::net::neighbor::{NeighborKey, NeighborState};
+use crate::net::route::{Hop, RouteEntry, RouteFlags};
 use crate::net::{IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
 
@@ -70,10 +69,13 @@ impl Stack {
     ) -> Vec<RouteView> {
         self.with_inet(vnet, |inet| {
             let view = |(prefix, entry): (Ipv4Net, RouteEntry)| {
-                let hop = inet.hops.get(entry.nexthop)?.clone();
+                let hop = inet.routes.hops().get(entry.nexthop)?.clone();
                 Some(RouteView { prefix, flags: entry.flags, hop })
             };
-            behind(inet.rib(), after).filter_map(view).take(limit).collect()
+            match after {
+                Some(after) => inet.rib().iter_after(after).filter_map(view).take(limit).collect(),
+                None => inet.rib().iter().filter_map(view).take(limit).collect(),
+            }
         })
         .unwrap_or_default()
     }
@@ -83,7 +85,7 @@ impl Stack {
     pub fn route_to(&self, vnet: &VnetRef, address: Ipv4Addr) -> Option<RouteView> {
         self.with_inet(vnet, |inet| {
             let (prefix, entry) = inet.rib().longest_match(address)?;
-            let hop = inet.hops.get(entry.nexthop)?.clone();
+            let hop = inet.routes.hops().get(entry.nexthop)?.clone();
             Some(RouteView { prefix, flags: entry.flags, hop })
         })
         .flatten()
@@ -130,59 +132,5 @@ impl Stack {
     #[must_use]
     pub fn addresses_of(&self, vnet: &VnetRef, slot: IfSlot) -> Vec<Ipv4Net> {
         self.with_inet(vnet, |inet| inet.addresses_of(slot)).unwrap_or_default()
-    }
-}
-
-/// The routes behind `after`, without walking those before: what is more specific than it, and then, from the inside to
-/// the outside, the upper halves of all prefixes in whose lower half it lies.
-fn behind(
-    rib: &Rib,
-    after: Option<Ipv4Net>,
-) -> Box<dyn Iterator<Item = (Ipv4Net, RouteEntry)> + '_> {
-    let Some(after) = after.map(|after| after.trunc()) else { return Box::new(rib.iter()) };
-    let inside = rib.more_specific(after).filter(move |(prefix, _)| *prefix != after);
-    let upper_halves = (1..=after.prefix_len()).rev().filter_map(move |length| {
-        let bit = 1u32 << (32 - u32::from(length));
-        let address = after.network().to_bits();
-        let half = (address & bit == 0).then(|| Ipv4Addr::from_bits(address | bit))?;
-        Ipv4Net::new(half, length).ok().map(|half| half.trunc())
-    });
-    Box::new(inside.chain(upper_halves.flat_map(|half| rib.more_specific(half))))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroU16;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn pages_are_the_table_in_its_order(
-            prefixes in proptest::collection::btree_set((0u32..64, 0u8..=32), 0..60),
-            page in 1usize..7,
-        ) {
-            let mut rib = Rib::new();
-            for (address, length) in prefixes {
-                // Close together, at both ends of the address space.
-                let address = if address % 2 == 0 { address } else { !address };
-                let prefix = Ipv4Net::new(Ipv4Addr::from_bits(address), length).expect("a length");
-                let entry = RouteEntry { nexthop: NonZeroU16::MIN, flags: RouteFlags::STATIC };
-                let _old = rib.insert(prefix.trunc(), entry).expect("room");
-            }
-            let all: Vec<Ipv4Net> = rib.iter().map(|(prefix, _)| prefix).collect();
-            let mut paged: Vec<Ipv4Net> = Vec::new();
-            loop {
-                let next: Vec<Ipv4Net> =
-                    behind(&rib, paged.last().copied()).map(|(prefix, _)| prefix).take(page).collect();
-                paged.extend(&next);
-                if next.len() < page {
-                    break;
-                }
-            }
-            prop_assert_eq!(all, paged);
-        }
     }
 }

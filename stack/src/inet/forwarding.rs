@@ -14,6 +14,7 @@ use vnet::Reader;
 use super::AddressFilter;
 use super::route::{Fib, NearFib, NextHopIndex};
 use crate::net::neighbor::UseMark;
+use crate::net::route::NO_HOP;
 use crate::net::{IfCounterBlocks, IfCounters, IfSlot, Ifnet, block_of};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
@@ -36,9 +37,6 @@ pub enum NextHopKind {
     /// Refuse with an ICMP error (FreeBSD: `RTF_REJECT`).
     Reject,
 }
-
-/// A number that no next hop has.
-pub const NO_HOP: u16 = u16::MAX;
 
 /// What a FIB entry points to.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! Module `inet`: IPv4, ICMP and ARP.
 
 mod address_filter;
+mod family;
 mod forwarding;
 mod icmp_limit;
 mod module;
@@ -11,10 +12,12 @@ pub mod control;
 pub mod datapath;
 pub mod route;
 
+pub use crate::net::route::NO_HOP;
 pub use address_filter::AddressFilter;
+pub use family::Inet;
 pub use forwarding::{
     Adjacency, AdjacencyState, FORWARDING_FIRST, FORWARDING_MORE, FastHop, Forwarding,
-    ForwardingParts, LINK_HEADER_MAX, NO_HOP, NextHop, NextHopKind, Resolved,
+    ForwardingParts, LINK_HEADER_MAX, NextHop, NextHopKind, Resolved,
 };
 pub use icmp_limit::{IcmpClass, IcmpLimit};
 pub use module::inet as vnet_inet;

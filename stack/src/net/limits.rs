@@ -50,6 +50,19 @@ limits! {
     Mbufs = "mbufs", "net.vnet.maxmbufs", "mbufs";
 }
 
+/// A limit of a vnet is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the vnet would have more than {most} {}, its limit {}: delete some, or raise sysctl {}",
+    .limit.what(), .limit.name(), .limit.sysctl()
+)]
+pub struct LimitReached {
+    /// Which.
+    pub limit: Limit,
+    /// How many there may be.
+    pub most: u64,
+}
+
 /// Requests that were refused because of a limit, by limit. Packets have their drop reasons.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals([u64; Limit::ALL.len()]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod ahead;
 mod epair;
+mod family;
 mod ifnet;
 mod interfaces;
 mod limits;
@@ -9,13 +10,15 @@ mod limits;
 pub mod bpf;
 pub mod datapath;
 pub mod neighbor;
+pub mod route;
 
 pub(crate) use epair::MAX_EPAIR_ENDS;
 pub use epair::{EpairEnd, MAX_EPAIRS};
+pub use family::{Family, IpPrefix};
 pub(crate) use ifnet::{IfBlock, IfCounterBlocks, block_of};
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
 pub use interfaces::{Interfaces, PortDemux, Vlans};
-pub use limits::{Limit, Refusals, held_limit, mbuf_limit};
+pub use limits::{Limit, LimitReached, Refusals, held_limit, mbuf_limit};
 pub use module::net as vnet_net;
 
 use std::sync::atomic::{AtomicU32, Ordering};

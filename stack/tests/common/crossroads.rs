@@ -15,7 +15,7 @@
 
 use std::net::Ipv4Addr;
 
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 
 use super::frame::{Mac, Packet, mac};
 use super::lab::Lab;

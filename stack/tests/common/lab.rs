@@ -11,7 +11,7 @@ use pmd::{Burst, MAX_BURST, Mbuf, MbufPool, PortId, test_support};
 use rtrb::{Consumer, RingBuffer};
 use stack::control::{EPAIR_MTU, EpairSpec, FrameTotals, InterfaceSpec, Stack};
 use stack::drops::DropReason;
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 use stack::net::{IfSlot, Ifnet, Interfaces};
 use stack::time::Nanos;
 use stack::wire::MacAddr;
@@ -316,7 +316,7 @@ impl Lab {
     /// A route through these gateways.
     pub fn via(&mut self, vnet: &str, prefix: &str, gateways: &[&str]) {
         let gateways: Vec<Ipv4Addr> = gateways.iter().map(|addr| addr.parse().unwrap()).collect();
-        self.route(vnet, prefix, RouteTarget::Via(gateways));
+        self.route(vnet, prefix, RouteTarget::via(gateways));
     }
 
     pub fn sysctl(&mut self, vnet: &str, name: &str, value: i32) {

@@ -4,7 +4,8 @@
 use std::net::Ipv4Addr;
 
 use stack::control::InterfaceError;
-use stack::inet::control::{AddressError, RouteError, RouteTarget};
+use stack::inet::control::AddressError;
+use stack::net::route::{RouteError, RouteTarget};
 
 use crate::common::crossroads::{EM, PEER, PEER_MAC, RED};
 use crate::common::{Lab, Packet};
@@ -101,16 +102,16 @@ fn gateways_are_hosts_on_a_link() {
     let lo0 = lab.ifnet(RED, "lo0").slot;
     lab.control(|stack| stack.add_address(lo0, "10.60.0.1/24".parse().unwrap())).unwrap();
     let addr = |text: &str| text.parse::<Ipv4Addr>().unwrap();
-    let via = |text: &str| RouteTarget::Via(vec![addr(text)]);
+    let via = |text: &str| RouteTarget::via([addr(text)]);
     let not_host = |text| RouteError::GatewayNotHost {
-        gateway: addr(text),
+        gateway: addr(text).into(),
         net: "10.0.0.0/24".parse().unwrap(),
     };
     for (target, error) in [
-        (via("10.0.0.9"), RouteError::GatewayIsOurs { gateway: addr("10.0.0.9") }),
+        (via("10.0.0.9"), RouteError::GatewayIsOurs { gateway: addr("10.0.0.9").into() }),
         (via("10.0.0.255"), not_host("10.0.0.255")),
         (via("10.0.0.0"), not_host("10.0.0.0")),
-        (via("10.60.0.2"), RouteError::GatewayUnreachable { gateway: addr("10.60.0.2") }),
+        (via("10.60.0.2"), RouteError::GatewayUnreachable { gateway: addr("10.60.0.2").into() }),
         (RouteTarget::Interface(lo0), RouteError::Loopback),
     ] {
         let route = ("198.18.0.0/15".parse().unwrap(), target);

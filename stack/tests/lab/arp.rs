@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use stack::drops::DropReason as D;
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 
 use crate::cases::{Case, anonymous, raw, run};
 use crate::common::crossroads::{

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use stack::control::{ProbeSpec, ProbeState};
 use stack::drops::DropReason;
 use stack::inet::ProbeKind;
-use stack::inet::control::RouteTarget;
 use stack::net::bpf::{Filter, TapSpec};
+use stack::net::route::RouteTarget;
 
 use crate::common::crossroads::{EM, host};
 use crate::common::frame::{DF, mac};

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use pmd::MAX_BURST;
 use proptest::prelude::*;
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 
 use crate::common::frame::{Arp, Mac, UDP, mac};
 use crate::common::{Lab, Packet};
@@ -86,7 +86,7 @@ fn scene(redirects: bool) -> Lab {
         let mut route =
             |kind: u8, target| lab.route(vnet, &format!("{kind}.{group}.0.0/16"), target);
         let via = |hosts: &[(usize, u8)]| {
-            RouteTarget::Via(hosts.iter().map(|(em, host)| address(*em, *host)).collect())
+            RouteTarget::via(hosts.iter().map(|(em, host)| address(*em, *host)))
         };
         route(20, via(&[(a, 2)]));
         route(21, via(&[(b, 2)]));

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use pmd::PortId;
 use stack::control::{InterfaceError, InterfaceSpec, LimitUse};
-use stack::inet::control::{AddressError, RouteError, RouteTarget};
+use stack::inet::control::AddressError;
 use stack::net::Limit;
+use stack::net::route::{RouteError, RouteTarget};
 use stack::wire::MacAddr;
 use vnet::Value;
 
@@ -37,7 +38,7 @@ fn read(lab: &mut Lab, name: &str) -> u64 {
 
 fn routes(count: u32) -> Vec<(Ipv4Net, RouteTarget)> {
     let prefix = |n: u32| Ipv4Net::new(Ipv4Addr::from_bits(0x5000_0000 + (n << 8)), 24).unwrap();
-    (0..count).map(|n| (prefix(n), RouteTarget::Via(vec![Ipv4Addr::new(10, 0, 1, 2)]))).collect()
+    (0..count).map(|n| (prefix(n), RouteTarget::via([Ipv4Addr::new(10, 0, 1, 2)]))).collect()
 }
 
 fn add_routes(lab: &mut Lab, count: u32) -> Result<(), RouteError> {
@@ -52,7 +53,7 @@ fn add_interface(lab: &mut Lab, vlan: u16) -> Result<(), InterfaceError> {
     lab.control(|stack| stack.create_interface(&vnet, spec)).map(|_| ())
 }
 
-fn add_neighbor(lab: &mut Lab, last: u8) -> Result<(), stack::control::LimitReached> {
+fn add_neighbor(lab: &mut Lab, last: u8) -> Result<(), stack::net::LimitReached> {
     let (vnet, slot) = (lab.vnet(RED), lab.ifnet(RED, "em0").slot);
     let address = Ipv4Addr::new(10, 0, 0, last);
     lab.control(|stack| stack.add_neighbor(&vnet, slot, address, MacAddr(mac(last))))

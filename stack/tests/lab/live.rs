@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use pmd::{Burst, Mbuf, PortId};
-use stack::inet::control::RouteTarget;
+use stack::net::route::RouteTarget;
 use stack::time::Nanos;
 use stack::worker::{PortDrops, WorkerQueues};
 

@@ -12,7 +12,8 @@ use std::num::NonZeroU16;
 
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
-use stack::inet::route::{FibPolicy, RouteEntry, RouteFlags};
+use stack::inet::route::FibPolicy;
+use stack::net::route::{RouteEntry, RouteFlags};
 
 /// A prefix: address (host byte order, host bits clear) and length.
 pub type Prefix = (u32, u8);

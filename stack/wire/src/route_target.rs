@@ -22,6 +22,11 @@ pub enum RouteTarget<Gateway, Interface> {
 }
 
 impl<Gateway, Interface> RouteTarget<Gateway, Interface> {
+    /// Through these gateways.
+    pub fn via<G: Into<Gateway>>(gateways: impl IntoIterator<Item = G>) -> Self {
+        Self::Via(gateways.into_iter().map(Into::into).collect())
+    }
+
     /// The same target, with other names of gateways and interfaces.
     ///
     /// # Errors

@@ -6,10 +6,8 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::hops::Hop;
-use super::routes::{RouteChange, RouteError};
 use super::{ArpInterface, InetControl};
-use crate::inet::route::RouteFlags;
+use crate::net::route::{Hop, RouteChange, RouteError, RouteFlags};
 use crate::net::{IfSlot, Ifnet};
 
 /// One address of an interface.
@@ -78,7 +76,7 @@ impl InetControl {
         &self,
         ifp: &Ifnet,
         net: Ipv4Net,
-    ) -> Result<Vec<RouteChange>, AddressError> {
+    ) -> Result<Vec<RouteChange<Ipv4Net>>, AddressError> {
         if !is_host(net, ifp.port().is_none()) {
             return Err(AddressError::NotHost(net));
         }
@@ -103,7 +101,7 @@ impl InetControl {
 
     /// The routes that go with an address of `ifp`: those that no other one of its addresses needs (FreeBSD:
     /// `in_scrubprefix`).
-    pub(crate) fn plan_removal(&self, ifp: &Ifnet, net: Ipv4Net) -> Vec<RouteChange> {
+    pub(crate) fn plan_removal(&self, ifp: &Ifnet, net: Ipv4Net) -> Vec<RouteChange<Ipv4Net>> {
         let own = routes_of(ifp, net).map(|(prefix, ..)| prefix);
         let gone = own.filter(|prefix| self.needs(ifp, *prefix, net).is_none());
         gone.map(|prefix| RouteChange::Delete { prefix }).collect()

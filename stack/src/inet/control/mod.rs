@@ -2,7 +2,6 @@
 
 mod addresses;
 mod arp;
-mod hops;
 mod probes;
 mod publish;
 mod routes;
@@ -10,18 +9,18 @@ mod routes;
 pub(crate) use addresses::arp_interface;
 pub use addresses::{Address, AddressError};
 pub use arp::{ArpAction, ArpInterface, ArpLimits, ArpTable};
-pub use hops::{GatewayPath, Hop, HopTable};
 pub use probes::{PROBES_PER_SECOND, ProbeBook};
-pub use routes::{RouteChange, RouteError, RouteTarget};
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use pmd::Mbuf;
 use vnet::{AttachError, Control, VnetRef};
 
-use crate::inet::route::{FibControl, FibPolicy, Rib};
-use crate::inet::vnet_inet;
+use crate::inet::route::{FibControl, FibPolicy};
+use crate::inet::{Inet, vnet_inet};
+use crate::net::route::{Rib, RouteTable};
 use crate::net::{IfSlot, Ifnet};
 use crate::time::Nanos;
 
@@ -40,9 +39,7 @@ pub struct InetControl {
     /// Interfaces of the vnet that IPv4 runs on.
     pub(crate) interfaces: Vec<Arc<Ifnet>>,
     pub(crate) addresses: Vec<Address>,
-    pub(crate) rib: Rib,
-    pub(crate) fib: FibControl,
-    pub(crate) hops: HopTable,
+    pub(crate) routes: RouteTable<Inet>,
     /// The neighbours.
     pub arp: ArpTable<HeldPacket>,
     pub(crate) flow_key: u64,
@@ -59,9 +56,7 @@ impl InetControl {
         Self {
             interfaces: Vec::new(),
             addresses: Vec::new(),
-            rib: Rib::new(),
-            fib: FibControl::new(FibPolicy::default()),
-            hops: HopTable::default(),
+            routes: RouteTable::new(FibControl::new(FibPolicy::default())),
             arp: ArpTable::default(),
             flow_key,
             armed: None,
@@ -78,8 +73,8 @@ impl InetControl {
 
     /// The routes.
     #[must_use]
-    pub fn rib(&self) -> &Rib {
-        &self.rib
+    pub fn rib(&self) -> &Rib<Ipv4Net> {
+        self.routes.rib()
     }
 
     /// Sets the secret that decides which flow takes which of several paths, from the next publication on. It is random
@@ -92,7 +87,8 @@ impl InetControl {
     /// Bytes of the RIB, and of the FIB with what the control side holds for it.
     #[must_use]
     pub fn route_bytes(&self) -> (usize, usize) {
-        (self.rib.memory_bytes(), self.fib.fib().memory_bytes() + self.fib.memory_bytes())
+        let fib = self.routes.fib();
+        (self.rib().memory_bytes(), fib.fib().memory_bytes() + fib.memory_bytes())
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the control thread's tables to what workers read.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,14 +8,14 @@ use hashbrown::HashMap;
 use ipnet::Ipv4Net;
 use pmd::PortId;
 
-use super::hops::{GatewayPath, Hop};
 use super::{Address, InetControl};
 use crate::inet::{
-    AddressFilter, Adjacency, AdjacencyState, Forwarding, ForwardingParts, LINK_HEADER_MAX,
+    AddressFilter, Adjacency, AdjacencyState, Forwarding, ForwardingParts, Inet, LINK_HEADER_MAX,
     NextHop, NextHopKind,
 };
 use crate::net::neighbor::{NeighborKey, NeighborState};
-use crate::net::{IfKind, IfSlot, Ifnet};
+use crate::net::route::{GatewayPath, Hop};
+use crate::net::{Family, IfKind, IfSlot, Ifnet};
 use crate::wire::{ETHER_HDR_LEN, EtherType, MacAddr};
 
 /// The port of an interface that has none.
@@ -32,7 +32,8 @@ impl InetControl {
             of_interface: HashMap::new(),
         };
         let next_hops = self
-            .hops
+            .routes
+            .hops()
             .iter()
             .map(|hop| hop.map_or(NextHop::NONE, |hop| builder.next_hop(hop)))
             .collect();
@@ -45,7 +46,7 @@ impl InetControl {
         let loopback =
             self.interfaces.iter().find(|ifp| ifp.kind == IfKind::Loopback).map(|ifp| ifp.slot);
         Forwarding::new(ForwardingParts {
-            fib: Arc::clone(self.fib.fib()),
+            fib: Arc::clone(self.routes.fib().fib()),
             next_hops,
             adjacencies: builder.adjacencies,
             neighbors,
@@ -99,7 +100,9 @@ impl<'a> Builder<'a> {
     fn gateways(&mut self, paths: &[GatewayPath]) -> NextHop {
         let first = self.place();
         for path in paths {
-            let key = NeighborKey { slot: path.slot, addr: path.gateway };
+            // `hop_for` finds paths to gateways of this family only.
+            let IpAddr::V4(addr) = path.gateway else { continue };
+            let key = NeighborKey { slot: path.slot, addr };
             // A gateway of a route is needed, whether or not a packet has come by yet.
             if let Some(unasked) = self.control.arp.neighbors.use_mark(key) {
                 unasked.store(true, Ordering::Relaxed);
@@ -196,6 +199,6 @@ fn link_header(dst: MacAddr, src: MacAddr, vlan: Option<u16>) -> ([u8; LINK_HEAD
         link[14..16].copy_from_slice(&vlan.to_be_bytes());
         at = 16;
     }
-    link[at..at + 2].copy_from_slice(&EtherType::IPV4.0.to_be_bytes());
+    link[at..at + 2].copy_from_slice(&Inet::ETHER_TYPE.0.to_be_bytes());
     (link, if vlan.is_some() { LINK_HEADER_MAX as u8 } else { ETHER_HDR_LEN as u8 })
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 
 use super::fib::{Few, Fib, Layout, Tables};
-use super::rib::Rib;
+use crate::net::route::{FibAlgo, Rib};
 use extents::Extents;
 pub use extents::GraceToken;
 use kind::{Kind, tables};
@@ -73,7 +73,7 @@ impl FibControl {
     }
 
     /// Makes the table anew from `rib`, in the layout that fits best and as compact as can be.
-    pub fn rebuild(&mut self, rib: &Rib) -> Arc<Fib> {
+    pub fn rebuild(&mut self, rib: &Rib<Ipv4Net>) -> Arc<Fib> {
         self.build(self.policy.choose(Kind::Few, rib), rib);
         Arc::clone(&self.fib)
     }
@@ -85,7 +85,7 @@ impl FibControl {
     ///
     /// Workers may see the change before this returns. So publish what a new next hop is before the routes
     /// that lead to it, and let a grace period pass before an id that no route leads to is used again.
-    pub fn update(&mut self, rib: &Rib, prefix: Ipv4Net) -> FibUpdate {
+    pub fn update(&mut self, rib: &Rib<Ipv4Net>, prefix: Ipv4Net) -> FibUpdate {
         let before = Arc::clone(&self.fib);
         let current = Kind::of(&self.fib.0);
         let kind = self.policy.choose(current, rib);
@@ -109,7 +109,7 @@ impl FibControl {
     }
 
     /// A new table of the layout `kind`.
-    fn build(&mut self, kind: Kind, rib: &Rib) {
+    fn build(&mut self, kind: Kind, rib: &Rib<Ipv4Net>) {
         let everything = Ipv4Net::default();
         let few = || Few::new(rib.ranges(everything).map(|range| (range.start, range.nexthop)));
         if kind == Kind::Few
@@ -128,5 +128,19 @@ impl FibControl {
     fn install(&mut self, layout: Layout) {
         self.extents = Extents::new(tables(&layout).map_or(0, |tables| tables.arena.len()));
         self.fib = Arc::new(Fib(layout));
+    }
+}
+
+impl FibAlgo<Ipv4Net> for FibControl {
+    fn change_route(&mut self, rib: &Rib<Ipv4Net>, prefix: Ipv4Net) -> bool {
+        matches!(self.update(rib, prefix), FibUpdate::Replaced(_))
+    }
+
+    fn rebuild_from(&mut self, rib: &Rib<Ipv4Net>) {
+        let _fib = self.rebuild(rib);
+    }
+
+    fn seal_freed(&mut self) -> Option<Box<dyn Send>> {
+        Some(Box::new(self.seal()?))
     }
 }

@@ -1,16 +1,16 @@
-//! IPv4 routes: the RIB that the control thread edits and the FIB that workers read.
+//! The FIB of IPv4: what workers look a destination up in, and how it follows the RIB (`net::route`).
 //!
 //! | file | plane | subject |
 //! |---|---|---|
-//! | `rib.rs`, `rib/` | control | prefixes and what they lead to; the address ranges they amount to |
 //! | `fib_control.rs`, `fib_control/` | control | builds and changes the FIB, chooses its layout, owns its arena |
 //! | `fib.rs`, `fib/` | datapath | the lookup |
 //!
-//! Next hops are 16-bit ids of next-hop groups that somebody else owns; id 0 means "no route".
+//! Next hops are 16-bit ids of next-hop groups that `net::route::HopTable` gives out; id 0 means "no route".
 //!
 //! ```
 //! use std::num::NonZeroU16;
-//! use stack::inet::route::{FibControl, FibPolicy, FibUpdate, NextHopIndex, Rib, RouteEntry, RouteFlags};
+//! use stack::inet::route::{FibControl, FibPolicy, FibUpdate, NextHopIndex};
+//! use stack::net::route::{Rib, RouteEntry, RouteFlags};
 //!
 //! let mut rib = Rib::new();
 //! let mut control = FibControl::new(FibPolicy::default());
@@ -31,8 +31,6 @@
 
 mod fib;
 mod fib_control;
-mod rib;
 
 pub use fib::{FEW_RANGES_MAX, Fib, NearFib, NextHopIndex};
 pub use fib_control::{FibControl, FibPolicy, FibUpdate, GraceToken};
-pub use rib::{Range, Ranges, Rib, RibError, RouteEntry, RouteFlags};

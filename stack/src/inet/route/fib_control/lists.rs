@@ -4,9 +4,11 @@
 
 use std::iter::Peekable;
 
+use ipnet::Ipv4Net;
+
 use super::super::fib::words::{class_of, class_words, range};
-use super::super::rib::Ranges;
 use super::kind::Cut;
+use crate::net::route::Ranges;
 
 /// Lists of ranges, cut at the borders of the entries that they are for.
 #[derive(Debug, Default)]
@@ -48,7 +50,7 @@ impl Lists {
 
 /// A sweep over the ranges of neighbouring entries.
 pub(super) struct Sweep<'a> {
-    ranges: Peekable<Ranges<'a>>,
+    ranges: Peekable<Ranges<'a, Ipv4Net>>,
     /// Address bits below an entry.
     shift: u32,
     /// Next hop of the range that reaches into the next entry.
@@ -57,7 +59,7 @@ pub(super) struct Sweep<'a> {
 
 impl<'a> Sweep<'a> {
     /// Cuts `ranges`, which begin at the border of an entry.
-    pub(super) fn new(ranges: Ranges<'a>, cut: Cut) -> Self {
+    pub(super) fn new(ranges: Ranges<'a, Ipv4Net>, cut: Cut) -> Self {
         Self { ranges: ranges.peekable(), shift: cut.entry_shift(), nexthop: 0 }
     }
 

@@ -6,8 +6,8 @@
 use ipnet::Ipv4Net;
 
 use super::super::fib::FEW_RANGES_MAX;
-use super::super::rib::Rib;
 use super::kind::Kind;
+use crate::net::route::Rib;
 
 /// The largest tables that each layout is used for.
 ///
@@ -40,13 +40,13 @@ impl Default for FibPolicy {
 
 impl FibPolicy {
     /// The layout for `rib`, given the one in use.
-    pub(super) fn choose(&self, current: Kind, rib: &Rib) -> Kind {
+    pub(super) fn choose(&self, current: Kind, rib: &Rib<Ipv4Net>) -> Kind {
         let fits = self.smallest(rib, 1);
         if fits >= current { fits } else { self.smallest(rib, 2).min(current) }
     }
 
     /// The smallest layout whose limit, divided by `margin`, is not exceeded.
-    fn smallest(&self, rib: &Rib, margin: usize) -> Kind {
+    fn smallest(&self, rib: &Rib<Ipv4Net>, margin: usize) -> Kind {
         let routes = rib.len();
         if self.fits_few(rib, self.few_ranges.min(FEW_RANGES_MAX) / margin) {
             Kind::Few
@@ -62,7 +62,7 @@ impl FibPolicy {
     }
 
     /// Whether the table amounts to at most `limit` ranges; asks at most `limit` routes.
-    fn fits_few(&self, rib: &Rib, limit: usize) -> bool {
+    fn fits_few(&self, rib: &Rib<Ipv4Net>, limit: usize) -> bool {
         rib.len() <= limit && rib.ranges(Ipv4Net::default()).nth(limit).is_none()
     }
 }

@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ipnet::Ipv4Net;
 
 use super::super::fib::words::{Extent, class_of, extent, hit, is_list, list};
-use super::super::rib::Rib;
 use super::FibControl;
 use super::extents::Extents;
 use super::kind::{Cut, Kind, tables};
 use super::lists::{Lists, Sweep};
+use crate::net::route::Rib;
 
 impl FibControl {
     /// Writes the entries that `prefix` covers, wholly or in part.
-    pub(super) fn write(&mut self, rib: &Rib, prefix: Ipv4Net) {
+    pub(super) fn write(&mut self, rib: &Rib<Ipv4Net>, prefix: Ipv4Net) {
         let cut = Kind::of(&self.fib.0).cut();
         let first = prefix.network().to_bits() >> cut.entry_shift();
         let last = prefix.broadcast().to_bits() >> cut.entry_shift();

@@ -1,62 +1,16 @@
-//! The RIB: every IPv4 prefix of a vnet and what it leads to.
+//! The RIB: every prefix of one family in a vnet, and what it leads to.
 //!
-//! Control side. A multi-bit trie (crate `prefix-trie`, about 40 bytes a route) holds the prefixes; this
+//! Control side. A multi-bit trie (crate `prefix-trie`, about 40 bytes an IPv4 route) holds the prefixes; this
 //! file gives it the words of a routing table, and [`Ranges`] turns it into what a FIB is made of.
 
 mod ranges;
 
-use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
-
-use ipnet::Ipv4Net;
 use prefix_trie::PrefixMap;
 
+use super::RouteEntry;
+use crate::net::IpPrefix;
+
 pub use ranges::{Range, Ranges};
-
-/// What a prefix leads to: 4 bytes, because there may be a million of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RouteEntry {
-    /// The id of a next-hop group.
-    pub nexthop: NonZeroU16,
-    /// What kind of route this is; kept and given back, the FIB does not look at it.
-    pub flags: RouteFlags,
-}
-
-/// Kind of a route, in the terms of FreeBSD's `RTF_*` (`sys/net/route.h`), renumbered to fit 16 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(transparent)]
-pub struct RouteFlags(pub u16);
-
-impl RouteFlags {
-    /// Leads through a gateway (`RTF_GATEWAY`).
-    pub const GATEWAY: Self = Self(1 << 0);
-    /// Added by hand (`RTF_STATIC`).
-    pub const STATIC: Self = Self(1 << 1);
-    /// The prefix of an interface's address (`RTF_PINNED`): goes when the address goes.
-    pub const PINNED: Self = Self(1 << 2);
-    /// An address of this vnet (`RTF_LOCAL`).
-    pub const LOCAL: Self = Self(1 << 3);
-    /// A broadcast address (`RTF_BROADCAST`).
-    pub const BROADCAST: Self = Self(1 << 4);
-    /// Discard, and tell the sender (`RTF_REJECT`).
-    pub const REJECT: Self = Self(1 << 5);
-    /// Discard silently (`RTF_BLACKHOLE`).
-    pub const BLACKHOLE: Self = Self(1 << 6);
-
-    /// Whether all flags of `other` are set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl std::ops::BitOr for RouteFlags {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
 
 /// Why a route was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,27 +23,27 @@ pub enum RibError {
     },
 }
 
-/// The routes of one vnet.
+/// The routes of one family in one vnet.
 ///
 /// A prefix is held with its host bits cleared, and methods that take a prefix ignore its host bits, as
 /// FreeBSD's `rtrequest` masks the destination.
 #[derive(Debug)]
-pub struct Rib {
-    routes: PrefixMap<Ipv4Net, RouteEntry>,
+pub struct Rib<P: IpPrefix> {
+    routes: PrefixMap<P, RouteEntry>,
     /// The most routes this table may hold.
     limit: usize,
     /// The most routes since the trie was last laid out afresh.
     peak: usize,
 }
 
-impl Default for Rib {
+impl<P: IpPrefix> Default for Rib<P> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Rib {
-    /// The most routes any table holds: four times today's Internet. It keeps every FIB below the 2^24
+impl<P: IpPrefix> Rib<P> {
+    /// The most routes any table holds: four times today's Internet. It keeps every IPv4 FIB below the 2^24
     /// arena words that its entries can address: at most two ranges a route and one a table entry (9.4 Mi),
     /// padded by less than a fifth, with an eighth in reserve.
     pub const ROUTES_MAX: usize = 1 << 22;
@@ -139,11 +93,7 @@ impl Rib {
     ///
     /// # Errors
     /// [`RibError::Full`] if the prefix is new and the table holds as many routes as it may.
-    pub fn insert(
-        &mut self,
-        prefix: Ipv4Net,
-        entry: RouteEntry,
-    ) -> Result<Option<RouteEntry>, RibError> {
+    pub fn insert(&mut self, prefix: P, entry: RouteEntry) -> Result<Option<RouteEntry>, RibError> {
         if !self.routes.contains_key(&prefix) {
             self.check_room(self.len())?;
         }
@@ -153,7 +103,7 @@ impl Rib {
     }
 
     /// Deletes the route of exactly this prefix; returns it.
-    pub fn remove(&mut self, prefix: Ipv4Net) -> Option<RouteEntry> {
+    pub fn remove(&mut self, prefix: P) -> Option<RouteEntry> {
         let removed = self.routes.remove(&prefix);
         // The trie keeps freed nodes for itself: give them back once most are free.
         if self.is_empty() || (self.peak > Self::PEAK_MIN && self.len() < self.peak / 4) {
@@ -165,36 +115,47 @@ impl Rib {
 
     /// The route of exactly this prefix.
     #[must_use]
-    pub fn get(&self, prefix: Ipv4Net) -> Option<RouteEntry> {
+    pub fn get(&self, prefix: P) -> Option<RouteEntry> {
         self.routes.get(&prefix).copied()
     }
 
     /// The most specific route that covers `address`.
     #[must_use]
-    pub fn longest_match(&self, address: Ipv4Addr) -> Option<(Ipv4Net, RouteEntry)> {
-        let (prefix, &entry) = self.routes.get_lpm(&Ipv4Net::from(address))?;
+    pub fn longest_match(&self, address: impl Into<P>) -> Option<(P, RouteEntry)> {
+        let (prefix, &entry) = self.routes.get_lpm(&address.into())?;
         Some((prefix, entry))
     }
 
     /// All routes, by address and, for the same address, the less specific first.
-    pub fn iter(&self) -> impl Iterator<Item = (Ipv4Net, RouteEntry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (P, RouteEntry)> {
         self.routes.iter().map(|(prefix, &entry)| (prefix, entry))
     }
 
+    /// The routes behind `after` in the order of [`Rib::iter`], without a walk over those before it: what is more specific
+    /// than `after`, and then, from the inside to the outside, the upper halves of all prefixes in whose lower half it lies.
+    pub fn iter_after(&self, after: P) -> impl Iterator<Item = (P, RouteEntry)> {
+        let after = after.masked();
+        let inside = self.more_specific(after).filter(move |(prefix, _)| *prefix != after);
+        let upper_halves = (1..=after.prefix_len())
+            .rev()
+            .filter_map(move |len| after.shortened(len).upper_sibling());
+        inside.chain(upper_halves.flat_map(|half| self.more_specific(half)))
+    }
+
     /// The routes whose prefix contains `prefix` (itself included), the least specific first.
-    pub fn covering(&self, prefix: Ipv4Net) -> impl Iterator<Item = (Ipv4Net, RouteEntry)> {
-        self.routes.cover(&prefix.trunc()).map(|(prefix, &entry)| (prefix, entry))
+    pub fn covering(&self, prefix: P) -> impl Iterator<Item = (P, RouteEntry)> {
+        self.routes.cover(&prefix.masked()).map(|(prefix, &entry)| (prefix, entry))
     }
 
     /// The routes whose prefix is within `prefix` (itself included), in the order of [`Rib::iter`].
-    pub fn more_specific(&self, prefix: Ipv4Net) -> impl Iterator<Item = (Ipv4Net, RouteEntry)> {
-        self.routes.children(&prefix.trunc()).map(|(prefix, &entry)| (prefix, entry))
+    pub fn more_specific(&self, prefix: P) -> impl Iterator<Item = (P, RouteEntry)> {
+        self.routes.children(&prefix.masked()).map(|(prefix, &entry)| (prefix, entry))
     }
 
     /// What longest match amounts to for the addresses of `prefix`: maximal runs of addresses with the
     /// same next hop.
     #[must_use]
-    pub fn ranges(&self, prefix: Ipv4Net) -> Ranges<'_> {
-        Ranges::new(&self.routes, prefix.trunc())
+    pub fn ranges(&self, prefix: P) -> Ranges<'_, P> {
+        Ranges::new(&self.routes, prefix.masked())
     }
 }

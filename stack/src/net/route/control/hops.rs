@@ -1,20 +1,20 @@
 //! What routes lead to, shared between the routes that say the same: a 16-bit id for the FIB, with a count of users.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use hashbrown::HashMap;
 
-use crate::inet::NO_HOP;
 use crate::net::IfSlot;
+use crate::net::route::NO_HOP;
 
 /// One way of a route through a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GatewayPath {
     /// The interface that reaches the gateway.
     pub slot: IfSlot,
-    /// The gateway.
-    pub gateway: Ipv4Addr,
+    /// The gateway, of either family: IPv4 packets may go to a router that has an IPv6 address only (RFC 8950).
+    pub gateway: IpAddr,
 }
 
 /// What a route leads to.
@@ -42,6 +42,26 @@ impl Hop {
             Hop::Gateway(paths) => paths.len(),
             _ => 1,
         }
+    }
+
+    /// Whether packets that take it leave by this interface. Routes to addresses of our own and to broadcast addresses do
+    /// not count: they come with an address and go with it.
+    #[must_use]
+    pub fn leads_through(&self, slot: IfSlot) -> bool {
+        match self {
+            Hop::Connected(of) => *of == slot,
+            Hop::Gateway(paths) => paths.iter().any(|path| path.slot == slot),
+            Hop::Local(_) | Hop::Broadcast(_) => false,
+            Hop::Blackhole | Hop::Reject => false,
+        }
+    }
+
+    /// What is left of it without this interface, if anything is.
+    #[must_use]
+    pub fn without(self, slot: IfSlot) -> Option<Hop> {
+        let Hop::Gateway(mut paths) = self else { return None };
+        paths.retain(|path| path.slot != slot);
+        (!paths.is_empty()).then_some(Hop::Gateway(paths))
     }
 }
 
