@@ -6,6 +6,7 @@ use crossbeam::utils::CachePadded;
 use vnet::VnetRef;
 
 use super::Stack;
+use super::interface_table::InterfaceTable;
 use crate::inet::vnet_inet;
 use crate::net::{IfBlock, IfCounterBlocks, IfKind, Ifnet, vnet_net};
 
@@ -143,22 +144,14 @@ impl Stack {
     #[must_use]
     pub fn frame_totals(&self) -> FrameTotals {
         let is_port = |kind: &IfKind| matches!(kind, IfKind::Ethernet { .. });
-        self.totals(&self.departed.ports, is_port)
+        totals(&self.interfaces, &self.interfaces.departed.ports, is_port)
     }
 
     /// What the ends of all epairs received and sent, likewise.
     #[must_use]
     pub fn epair_totals(&self) -> FrameTotals {
         let is_epair = |kind: &IfKind| matches!(kind, IfKind::Epair(_));
-        self.totals(&self.departed.epairs, is_epair)
-    }
-
-    fn totals(&self, departed: &DepartedFrames, of: impl Fn(&IfKind) -> bool) -> FrameTotals {
-        let mut totals = departed.gone;
-        departed.going.iter().for_each(|blocks| totals.add(blocks));
-        let there = self.interfaces.iter().flatten().filter(|ifp| of(&ifp.kind));
-        there.for_each(|ifp| totals.add(&ifp.counter_blocks()));
-        totals
+        totals(&self.interfaces, &self.interfaces.departed.epairs, is_epair)
     }
 
     /// The books of all vnets.
@@ -192,4 +185,17 @@ impl Stack {
         all.extend(crate::inet::ArpStat::sum(inet.arpstat().iter(reader)));
         all
     }
+}
+
+/// What the interfaces of one kind counted, those that are gone included.
+fn totals(
+    interfaces: &InterfaceTable,
+    departed: &DepartedFrames,
+    of: impl Fn(&IfKind) -> bool,
+) -> FrameTotals {
+    let mut totals = departed.gone;
+    departed.going.iter().for_each(|blocks| totals.add(blocks));
+    let there = interfaces.iter().filter(|ifp| of(&ifp.kind));
+    there.for_each(|ifp| totals.add(&ifp.counter_blocks()));
+    totals
 }

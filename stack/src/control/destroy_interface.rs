@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use vnet::VnetRef;
 
+use super::vnet_state::publish_if_dirty;
 use super::{EventKind, InterfaceError, Stack};
 use crate::net::bpf::TapEnd;
 use crate::net::route::RouteError;
@@ -30,12 +31,13 @@ impl Stack {
         // The other end first: what is still sent to it has a name, and this end can be asked for again.
         for ifp in peer.iter().chain([&ifp]) {
             self.strip(ifp)?;
-            self.published.remove(&mut self.control, ifp);
+            self.interfaces.unpublish(&mut self.control, ifp);
             self.control.synchronize();
             self.take_last_punts(ifp.slot);
-            self.end_captures(&ifp.vnet, Some(ifp.slot), TapEnd::InterfaceDestroyed);
+            let end = TapEnd::InterfaceDestroyed;
+            self.captures.end(&mut self.control, &ifp.vnet, Some(ifp.slot), end);
             self.forget(ifp);
-            self.emit_interface(EventKind::InterfaceDestroyed, &ifp.vnet, &ifp.name);
+            self.events.emit_interface(EventKind::InterfaceDestroyed, &ifp.vnet, &ifp.name);
         }
         Ok(())
     }
@@ -57,9 +59,9 @@ impl Stack {
 
     /// Takes care of what workers handed over of an interface that receives nothing any more.
     pub(super) fn take_last_punts(&mut self, slot: IfSlot) {
-        self.leaving = Some(slot);
+        self.interfaces.set_leaving(Some(slot));
         self.take_punts();
-        self.leaving = None;
+        self.interfaces.set_leaving(None);
     }
 
     /// Takes it out of all lists; nobody receives from it or sends to it.
@@ -69,7 +71,7 @@ impl Stack {
             inet.interfaces.retain(|other| other.slot != slot);
             inet.dirty = true;
         });
-        self.publish_if_dirty(vnet);
+        publish_if_dirty(&mut self.control, vnet);
         self.control.synchronize();
         let count =
             |name| ifp.total().iter().find(|(counter, _)| *counter == name).map(|(_, n)| *n);
@@ -82,7 +84,7 @@ impl Stack {
                 list.departed_fastforwarded += ifp.fastforwarded();
             }
         });
-        self.withdraw(ifp);
+        self.interfaces.remove(&mut self.control, ifp);
     }
 
     /// Deletes the routes that lead through an interface. Those with gateways elsewhere, too, keep these.
@@ -95,7 +97,7 @@ impl Stack {
     /// `ingress`, or the vnet's lo0 for a packet that was received through an interface that is gone, or about to: a worker
     /// would not know whose packet it is.
     pub(super) fn standing(&self, vnet: &VnetRef, ingress: IfSlot) -> IfSlot {
-        if self.leaving != Some(ingress) && self.interface(ingress).is_some() {
+        if self.interfaces.stays(ingress) {
             return ingress;
         }
         let lo0 = self.with_inet(vnet, |inet| {

@@ -63,7 +63,8 @@ impl EpairTable {
         }
     }
 
-    fn get(&self, end: EpairEnd) -> Option<IfSlot> {
+    /// The interface that is this end.
+    pub(super) fn get(&self, end: EpairEnd) -> Option<IfSlot> {
         *self.ends.get(end.place())?
     }
 
@@ -89,9 +90,10 @@ impl Stack {
             }
             self.check_interface(&spec.vnet)?;
         }
-        let (end_a, end_b) = self.epairs.unused().ok_or(InterfaceError::TooManyEpairs)?;
+        let (end_a, end_b) =
+            self.interfaces.epairs.unused().ok_or(InterfaceError::TooManyEpairs)?;
         let (first_vnet, first_name) = (a.vnet.clone(), a.name.clone());
-        let mac = |end| self.epairs.mac(end, first_vnet.name(), &first_name);
+        let mac = |end| self.interfaces.epairs.mac(end, first_vnet.name(), &first_name);
         let (mac_a, mac_b) =
             (a.mac.unwrap_or_else(|| mac(end_a)), b.mac.unwrap_or_else(|| mac(end_b)));
         let (home_a, home_b) = (a.vnet.id(), b.vnet.id());
@@ -113,13 +115,8 @@ impl Stack {
         let unit = |name: &str| -> Option<usize> {
             name.strip_prefix("epair")?.strip_suffix(['a', 'b'])?.parse().ok()
         };
-        let used: BTreeSet<usize> = self
-            .interfaces
-            .iter()
-            .flatten()
-            .filter(there)
-            .filter_map(|ifp| unit(&ifp.name))
-            .collect();
+        let used: BTreeSet<usize> =
+            self.interfaces.iter().filter(there).filter_map(|ifp| unit(&ifp.name)).collect();
         let free = (0..).zip(&used).find(|(number, used)| number != *used);
         format!("epair{}", free.map_or(used.len(), |(number, _)| number))
     }
@@ -127,6 +124,6 @@ impl Stack {
     /// The interface that is this end of an epair.
     #[must_use]
     pub fn epair_end(&self, end: EpairEnd) -> Option<&Arc<Ifnet>> {
-        self.interface(self.epairs.get(end)?)
+        self.interfaces.epair_end(end)
     }
 }

@@ -1,11 +1,10 @@
-//! What happened to the vnets, for those who want to be told (FreeBSD's model: `route monitor`, and devd's events).
-//! Nothing is kept while nobody wants to know.
+//! What happened to the vnets, for clients that follow it (FreeBSD's model: `route monitor`, and devd's events).
 
 use ipnet::Ipv4Net;
 use vnet::VnetRef;
 
 use super::Stack;
-use crate::net::IfSlot;
+use super::vnet_state::with_inet;
 use crate::net::neighbor::{NeighborKey, NeighborNews, NeighborState};
 use crate::net::route::RouteChange;
 use crate::time::Nanos;
@@ -151,7 +150,7 @@ impl Event {
     }
 }
 
-/// Events that wait to be taken.
+/// Events that wait to be taken. Nothing is kept while no client follows them.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     wanted: bool,
@@ -161,33 +160,14 @@ pub(super) struct Events {
     neighbors: (Nanos, u32),
 }
 
-impl Stack {
-    /// Whether somebody wants events. Those of before are not kept.
-    pub fn want_events(&mut self, wanted: bool) {
-        self.events.wanted = wanted;
-        if !wanted {
-            self.events = Events::default();
-        }
-    }
-
-    /// What happened since the last call; at most a bounded number, with [`EventKind::Lost`] behind them when there were
-    /// more.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        let mut events = std::mem::take(&mut self.events.waiting);
-        match std::mem::take(&mut self.events.lost) {
-            0 => {}
-            lost => events.push(Event::new(EventKind::Lost).count(lost)),
-        }
-        events
-    }
-
-    /// Something happened. `event` is made only if somebody wants it.
-    pub fn emit(&mut self, event: impl FnOnce() -> Event) {
-        if !self.events.wanted {
-        } else if self.events.waiting.len() < EVENTS {
-            self.events.waiting.push(event());
+impl Events {
+    /// Something happened. `event` is made only if it is wanted.
+    pub(super) fn emit(&mut self, event: impl FnOnce() -> Event) {
+        if !self.wanted {
+        } else if self.waiting.len() < EVENTS {
+            self.waiting.push(event());
         } else {
-            self.events.lost += 1;
+            self.lost += 1;
         }
     }
 
@@ -198,18 +178,15 @@ impl Stack {
 
     /// Routes changed: one event for those that were added, and one for those that were deleted.
     pub(super) fn emit_routes(&mut self, vnet: &VnetRef, changes: &[RouteChange<Ipv4Net>]) {
-        if !self.events.wanted {
+        if !self.wanted {
             return;
         }
         let added = changes.iter().filter_map(|change| match change {
             RouteChange::Add { prefix, .. } => Some(*prefix),
             RouteChange::Delete { .. } => None,
         });
-        let deleted = changes.iter().filter_map(|change| match change {
-            RouteChange::Delete { prefix } => Some(*prefix),
-            RouteChange::Add { .. } => None,
-        });
         self.emit_prefixes(EventKind::RoutesAdded, vnet, added);
+        let deleted = changes.iter().filter_map(RouteChange::deleted);
         self.emit_prefixes(EventKind::RoutesDeleted, vnet, deleted);
     }
 
@@ -226,39 +203,67 @@ impl Stack {
         }
     }
 
+    /// Whether there may be one more event of a neighbour in this second; one that may not is lost.
+    fn is_neighbor_event_due(&mut self, now: Nanos) -> bool {
+        let (second, count) = &mut self.neighbors;
+        if second.seconds() != now.seconds() {
+            (*second, *count) = (now, 0);
+        }
+        *count += 1;
+        let due = *count <= NEIGHBORS_PER_SECOND;
+        self.lost += u64::from(self.wanted && !due);
+        due
+    }
+
+    fn take(&mut self) -> Vec<Event> {
+        let mut events = std::mem::take(&mut self.waiting);
+        match std::mem::take(&mut self.lost) {
+            0 => {}
+            lost => events.push(Event::new(EventKind::Lost).count(lost)),
+        }
+        events
+    }
+}
+
+impl Stack {
+    /// Whether events are wanted. Those of before are not kept.
+    pub fn want_events(&mut self, wanted: bool) {
+        if wanted {
+            self.events.wanted = true;
+        } else {
+            self.events = Events::default();
+        }
+    }
+
+    /// What happened since the last call; at most a bounded number, with [`EventKind::Lost`] behind them when there were
+    /// more.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.events.take()
+    }
+
+    /// Something happened outside of the stack. `event` is made only if it is wanted.
+    pub fn emit(&mut self, event: impl FnOnce() -> Event) {
+        self.events.emit(event);
+    }
+
     /// Takes from a vnet's neighbour table what became of its neighbours.
     pub(super) fn emit_neighbors(&mut self, vnet: &VnetRef) {
-        let news = self.with_inet(vnet, |inet| inet.arp.neighbors.take_news()).unwrap_or_default();
+        let news = with_inet(&self.control, vnet, |inet| inet.arp.neighbors.take_news());
+        let news = news.unwrap_or_default();
         for NeighborNews { key: NeighborKey { slot, addr }, state } in news {
             let kind = match state {
                 Some(NeighborState::Static(_)) => EventKind::NeighborStatic,
                 Some(_) => EventKind::NeighborReachable,
                 None => EventKind::NeighborGone,
             };
-            if self.is_neighbor_event_due() {
-                let interface = self.interface_name(slot);
-                self.emit(|| Event {
+            if self.events.is_neighbor_event_due(self.now) {
+                let interface = self.interface(slot).map(|ifp| ifp.name.clone());
+                self.events.emit(|| Event {
                     interface,
                     mac: state.and_then(NeighborState::mac),
                     ..Event::new(kind).vnet(vnet).address(addr.into())
                 });
             }
         }
-    }
-
-    /// Whether there may be one more event of a neighbour in this second; one that may not is lost.
-    fn is_neighbor_event_due(&mut self) -> bool {
-        let (second, count) = &mut self.events.neighbors;
-        if second.seconds() != self.now.seconds() {
-            (*second, *count) = (self.now, 0);
-        }
-        *count += 1;
-        let due = *count <= NEIGHBORS_PER_SECOND;
-        self.events.lost += u64::from(self.events.wanted && !due);
-        due
-    }
-
-    fn interface_name(&self, slot: IfSlot) -> Option<String> {
-        self.interface(slot).map(|ifp| ifp.name.clone())
     }
 }

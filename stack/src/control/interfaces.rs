@@ -1,19 +1,15 @@
-//! Interfaces and their addresses.
+//! Interfaces are made and changed.
 
 use std::sync::Arc;
 
-use ipnet::Ipv4Net;
 use pmd::PortId;
-use vnet::{DestroyError, VnetId, VnetRef};
+use vnet::{VnetId, VnetRef};
 
-use super::{Event, EventKind, Stack};
+use super::vnet_state::{self, publish_forwarding};
+use super::{EventKind, Stack};
 use crate::inet::control::AddressError;
-use crate::net::bpf::TapEnd;
 use crate::net::{IfKind, IfSlot, Ifnet, IfnetParts, LimitReached, vnet_net};
 use crate::wire::MacAddr;
-
-/// MTU of a loopback (FreeBSD: LOMTU, net/if_loop.c).
-const LOOPBACK_MTU: u16 = 16384;
 
 /// What an interface shall be.
 #[derive(Clone, Debug)]
@@ -90,28 +86,6 @@ pub enum InterfaceError {
     Address(#[from] AddressError),
 }
 
-/// Why a vnet is not destroyed.
-#[derive(Debug, thiserror::Error)]
-pub enum DestroyVnetError {
-    /// No such vnet.
-    #[error("there is no vnet {0}")]
-    Unknown(String),
-    /// An interface of another vnet cannot return.
-    #[error("{interface} was lent by {home}, which has another interface of that name by now")]
-    CannotReturn {
-        /// The interface.
-        interface: String,
-        /// The vnet that it is at home in.
-        home: String,
-    },
-    /// Another interface has to go first, and does not.
-    #[error(transparent)]
-    Interface(#[from] InterfaceError),
-    /// It cannot go.
-    #[error(transparent)]
-    Refused(#[from] DestroyError),
-}
-
 impl Stack {
     /// Makes an interface in `vnet`.
     pub fn create_interface(
@@ -127,7 +101,7 @@ impl Stack {
         if let Some(vlan) = vlan.filter(|vlan| !(1..=4094).contains(vlan)) {
             return Err(InterfaceError::BadVlan(vlan));
         }
-        if let Some(taken) = self.published.receiver(self.control.reader(), kind) {
+        if let Some(taken) = self.interfaces.published().receiver(self.control.reader(), kind) {
             return Err(InterfaceError::PortTaken {
                 taken: format!("{}.{}", taken.vnet.name(), taken.name),
             });
@@ -136,18 +110,6 @@ impl Stack {
         let ifp = self.make_interface(vnet, name, kind, mac, mtu, vnet.id())?;
         self.show_interface(&ifp);
         Ok(ifp.slot)
-    }
-
-    /// lo0, which every vnet has; once.
-    pub(super) fn attach_loopback(&mut self, vnet: &VnetRef) {
-        if self.find(vnet, "lo0").is_none() {
-            let (name, home) = ("lo0".to_owned(), vnet.id());
-            let (kind, mac) = (IfKind::Loopback, MacAddr::ZERO);
-            let made = self.make_interface(vnet, name, kind, mac, LOOPBACK_MTU, home);
-            if let Ok(lo0) = made {
-                self.show_interface(&lo0);
-            }
-        }
     }
 
     /// Makes an interface that workers do not know yet: it is in the lists of its vnet only.
@@ -160,10 +122,8 @@ impl Stack {
         mtu: u16,
         home_vnet: VnetId,
     ) -> Result<Arc<Ifnet>, InterfaceError> {
-        let used = self.free_slots.last().copied();
-        let slot =
-            used.or_else(|| IfSlot::first(self.interfaces.len())).ok_or(InterfaceError::TooMany)?;
-        let (slots, captured) = (self.control.slots(), self.is_captured(vnet));
+        let slot = self.interfaces.unused_slot().ok_or(InterfaceError::TooMany)?;
+        let (slots, captured) = (self.control.slots(), self.captures.is_captured(vnet));
         let list = vnet_net::init(vnet).interfaces();
         let ifp = list.with(&self.control, |list| {
             let list = list.as_deref_mut().ok_or(InterfaceError::Dying)?;
@@ -175,11 +135,7 @@ impl Stack {
             list.list.insert(usize::from(index.0) - 1, Arc::clone(&ifp));
             Ok::<_, InterfaceError>(ifp)
         })?;
-        match used {
-            Some(_) => drop(self.free_slots.pop()),
-            None => self.interfaces.push(None),
-        }
-        self.interfaces[slot.place()] = Some(Arc::clone(&ifp));
+        self.interfaces.insert(&ifp);
         let _there = self.with_inet(vnet, |inet| {
             inet.interfaces.push(Arc::clone(&ifp));
             inet.dirty = true;
@@ -187,18 +143,10 @@ impl Stack {
         Ok(ifp)
     }
 
-    /// Shows a new interface to the workers and to who wants to be told.
+    /// Shows a new interface to the workers, and to clients that follow events.
     pub(super) fn show_interface(&mut self, ifp: &Arc<Ifnet>) {
-        self.publish_interface(ifp);
-        self.emit_interface(EventKind::InterfaceCreated, &ifp.vnet, &ifp.name);
-    }
-
-    /// Has workers find an interface, in the place of the one that received what it will, if there is one.
-    pub(super) fn publish_interface(&mut self, ifp: &Arc<Ifnet>) {
-        if let IfKind::Epair(end) = ifp.kind {
-            self.epairs.insert(end, ifp.slot);
-        }
-        self.published.insert(&mut self.control, ifp);
+        self.interfaces.publish(&mut self.control, ifp);
+        self.events.emit_interface(EventKind::InterfaceCreated, &ifp.vnet, &ifp.name);
     }
 
     /// The interface of this name.
@@ -210,7 +158,7 @@ impl Stack {
     /// The interface in `slot`.
     #[must_use]
     pub fn interface(&self, slot: IfSlot) -> Option<&Arc<Ifnet>> {
-        self.interfaces.get(slot.place())?.as_ref().filter(|ifp| ifp.slot == slot)
+        self.interfaces.get(slot)
     }
 
     /// The interfaces of one vnet, in the order of their indices.
@@ -221,14 +169,13 @@ impl Stack {
 
     /// Looks at the interfaces of one vnet, in the order of their indices: none when the vnet is gone.
     pub(super) fn with_list<R>(&self, vnet: &VnetRef, look: impl FnOnce(&[Arc<Ifnet>]) -> R) -> R {
-        let list = vnet_net::init(vnet).interfaces();
-        list.with(&self.control, |list| look(list.as_ref().map_or(&[], |list| &list.list)))
+        vnet_state::with_interfaces(&self.control, vnet, look)
     }
 
     /// The interfaces on a port, each with the name `VNET.INTERFACE`.
     #[must_use]
     pub fn interfaces_on(&self, port: PortId) -> Vec<(IfSlot, String)> {
-        let on_it = self.interfaces.iter().flatten().filter(|ifp| ifp.port() == Some(port));
+        let on_it = self.interfaces.iter().filter(|ifp| ifp.port() == Some(port));
         on_it.map(|ifp| (ifp.slot, format!("{}.{}", ifp.vnet.name(), ifp.name))).collect()
     }
 
@@ -238,7 +185,7 @@ impl Stack {
         self.change_interface(slot, |ifp| ifp.set_up(up))?;
         if let Some(ifp) = self.interface(slot).filter(|_| up != was_up).cloned() {
             let kind = if up { EventKind::InterfaceUp } else { EventKind::InterfaceDown };
-            self.emit_interface(kind, &ifp.vnet, &ifp.name);
+            self.events.emit_interface(kind, &ifp.vnet, &ifp.name);
         }
         Ok(())
     }
@@ -256,91 +203,7 @@ impl Stack {
         let missing = || InterfaceError::Missing(format!("#{}", slot.0));
         let ifp = self.interface(slot).cloned().ok_or_else(missing)?;
         change(&ifp);
-        self.publish_forwarding(&ifp.vnet);
+        publish_forwarding(&mut self.control, &ifp.vnet);
         Ok(())
-    }
-
-    /// Gives an interface an address, with the routes that belong to it, and announces it.
-    pub fn add_address(&mut self, slot: IfSlot, net: Ipv4Net) -> Result<(), InterfaceError> {
-        let ifp = self
-            .interface(slot)
-            .cloned()
-            .ok_or_else(|| InterfaceError::Missing(format!("#{}", slot.0)))?;
-        let vnet = ifp.vnet.clone();
-        let plan = self
-            .with_inet(&vnet, |inet| inet.plan_address(&ifp, net))
-            .ok_or(InterfaceError::Dying)??;
-        self.check_routes(&vnet, &plan)?;
-        // Booked first, so that the hops of its routes find the interface's address.
-        let now = self.now;
-        let _booked = self.with_inet(&vnet, |inet| inet.insert_address(&ifp, net));
-        if let Err(error) = self.change_routes(&vnet, &plan) {
-            let _undone = self.with_inet(&vnet, |inet| inet.remove_address(&ifp, net));
-            return Err(AddressError::Route(error).into());
-        }
-        if ifp.port().is_some() {
-            let _armed = self.with_inet(&vnet, |inet| {
-                let addresses = inet.addresses_of(slot);
-                inet.arp.announce(
-                    now,
-                    crate::inet::control::arp_interface(&ifp, &addresses),
-                    net.addr(),
-                );
-            });
-            self.arm(&vnet);
-        }
-        self.publish_forwarding(&vnet);
-        self.emit(|| {
-            Event::new(EventKind::AddressAdded).vnet(&vnet).interface(&ifp.name).address(net)
-        });
-        Ok(())
-    }
-
-    /// Destroys a vnet. Interfaces that others lent to it return to them, without addresses; epairs that have an end at
-    /// home there go, with both ends. Its memory comes back after a grace period, by [`Stack::tick`].
-    pub fn destroy_vnet(&mut self, name: &str) -> Result<(), DestroyVnetError> {
-        let vnet = self
-            .vnets
-            .by_name(name)
-            .cloned()
-            .ok_or_else(|| DestroyVnetError::Unknown(name.to_owned()))?;
-        let id = vnet.id();
-        // The base vnet is refused before anything is taken from it.
-        if self.vnets.vnet0().is_some_and(|vnet0| vnet0.id() != id) {
-            self.return_interfaces(&vnet)?;
-            self.destroy_far_ends(&vnet)?;
-            self.disarm(&vnet);
-            self.end_captures(&vnet, None, TapEnd::VnetDestroyed);
-            // Without a port, too: what is published keeps the vnet.
-            for ifp in self.interfaces_of(&vnet) {
-                self.withdraw(&ifp);
-            }
-        }
-        let event = Event::new(EventKind::VnetDestroyed).vnet(&vnet);
-        drop(vnet);
-        self.vnets.destroy(&mut self.control, id)?;
-        self.emit(|| event);
-        Ok(())
-    }
-
-    /// Takes an interface out of the process's tables; its place is free for another.
-    pub(super) fn withdraw(&mut self, ifp: &Ifnet) {
-        self.published.remove(&mut self.control, ifp);
-        if let Some(gone) = self.interfaces.get_mut(ifp.slot.place()).and_then(Option::take) {
-            self.departed.remember(&gone);
-            self.free_slots.push(ifp.slot.next());
-            if let IfKind::Epair(end) = gone.kind {
-                self.epairs.remove(end, gone.slot);
-            }
-        }
-    }
-
-    /// Destroys all interfaces and vnets, after the workers have ended; how many vnets could not be freed.
-    pub fn shutdown(&mut self) -> usize {
-        for ifp in self.interfaces.drain(..).flatten() {
-            self.published.remove(&mut self.control, &ifp);
-        }
-        self.free_slots.clear();
-        self.vnets.shutdown(&mut self.control)
     }
 }

@@ -53,11 +53,12 @@ impl Stack {
         ifp.begin_move();
         self.control.synchronize();
         self.take_last_punts(ifp.slot);
-        self.end_captures(&ifp.vnet, Some(ifp.slot), TapEnd::InterfaceMoved);
-        self.publish_interface(&new);
+        let end = TapEnd::InterfaceMoved;
+        self.captures.end(&mut self.control, &ifp.vnet, Some(ifp.slot), end);
+        self.interfaces.publish(&mut self.control, &new);
         self.control.synchronize();
         self.forget(ifp);
-        self.emit(|| {
+        self.events.emit(|| {
             let moved = Event::new(EventKind::InterfaceMoved).vnet(target).interface(&new.name);
             Event { from: Some(ifp.vnet.name().to_owned()), ..moved }
         });

@@ -1,28 +1,25 @@
-//! Packets that workers handed over: ARP, and what waits for its next hop.
+//! Packets that workers handed over, ARP and what waits for its next hop, and packets for them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pmd::Mbuf;
 use vnet::VnetRef;
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::FromBytes;
 
 use super::Stack;
+use super::vnet_state::publish_if_dirty;
 use crate::drops::{DropReason, Drops};
 use crate::inet::control::{ArpAction, HeldPacket, arp_interface};
-use crate::inet::{ArpStat, vnet_inet};
+use crate::inet::vnet_inet;
 use crate::net::{IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
-use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, EtherType, MacAddr};
+use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN};
 use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues, push_fairly};
 
 /// One vnet may occupy one in so many of the mbufs that are free, and in any case a few: to ask for a neighbour.
 const SHARES: u32 = 8;
 const SHARE_MIN: u32 = 16;
-/// The shortest Ethernet frame without its check sequence: veth and TAP do not pad.
-const ETHER_MIN_LEN: usize = 60;
-
 impl Stack {
     /// Takes at most one queue length of packets from each worker, and publishes once for all of them what need not be
     /// known earlier: strangers who scan a network, or change their addresses, make work for each packet otherwise.
@@ -39,7 +36,7 @@ impl Stack {
             }
         }
         for vnet in touched.into_values() {
-            self.publish_if_dirty(&vnet);
+            publish_if_dirty(&mut self.control, &vnet);
         }
         if taken || self.scarce {
             self.share_mbufs();
@@ -171,105 +168,8 @@ impl Stack {
         }
     }
 
-    pub(super) fn publish_if_dirty(&mut self, vnet: &VnetRef) {
-        if self.with_inet(vnet, |inet| inet.dirty) == Some(true) {
-            self.publish_forwarding(vnet);
-        }
-    }
-
-    /// Carries out what the neighbour table wants after a change of it. Packets are released only after the adjacencies they wait for are
-    /// published; other changes are published by the caller.
-    pub(super) fn act(&mut self, vnet: &VnetRef, actions: Vec<ArpAction<HeldPacket>>) {
-        self.emit_neighbors(vnet);
-        if actions.iter().any(|action| matches!(action, ArpAction::Changed)) {
-            let _there = self.with_inet(vnet, |inet| inet.dirty = true);
-        }
-        if actions.iter().any(|action| matches!(action, ArpAction::Release(_))) {
-            self.publish_if_dirty(vnet);
-        }
-        for action in actions {
-            self.act_one(vnet, action);
-        }
-        self.arm(vnet);
-    }
-
-    fn act_one(&mut self, vnet: &VnetRef, action: ArpAction<HeldPacket>) {
-        match action {
-            ArpAction::Changed => {}
-            ArpAction::Send { slot, dst, packet } => self.send_arp(vnet, slot, dst, &packet),
-            ArpAction::Release(HeldPacket { ingress, mbuf }) => {
-                let ingress = self.standing(vnet, ingress);
-                self.inject(vnet, Inject::Route { ingress, mbuf });
-            }
-            ArpAction::Unreachable(HeldPacket { ingress, mbuf }) => {
-                self.arpstat(vnet, |stat| stat.dropped.inc());
-                let ingress = self.standing(vnet, ingress);
-                self.inject(vnet, Inject::HostUnreachable { ingress, mbuf });
-            }
-            ArpAction::HoldFull(packet) => self.drop_held(vnet, packet, DropReason::ArpHoldFull),
-            ArpAction::TableFull(packet) => self.drop_held(vnet, packet, DropReason::ArpTableFull),
-            ArpAction::TimedOut(_) => self.arpstat(vnet, |stat| stat.timeouts.inc()),
-            ArpAction::Duplicate { key, mac } => {
-                self.arpstat(vnet, |stat| stat.dupips.inc());
-                let name = vnet.name();
-                self.note(|| format!("{name}: {mac} is using my IP address {}", key.addr));
-            }
-            ArpAction::Moved { key, from, to } => {
-                if vnet_inet::init(vnet).log_arp_movements().get() != 0 {
-                    let name = vnet.name();
-                    self.note(|| format!("{name}: {} moved from {from} to {to}", key.addr));
-                }
-            }
-        }
-    }
-
-    fn arpstat(&self, vnet: &VnetRef, count: impl FnOnce(&ArpStat)) {
-        count(vnet_inet::init(vnet).arpstat().get(self.control.reader()));
-    }
-
-    fn drops<'a>(&'a self, vnet: &'a VnetRef) -> &'a Drops {
+    pub(super) fn drops<'a>(&'a self, vnet: &'a VnetRef) -> &'a Drops {
         vnet_net::init(vnet).drops().get(self.control.reader())
-    }
-
-    fn drop_held(&self, vnet: &VnetRef, packet: HeldPacket, reason: DropReason) {
-        self.drops(vnet).add(reason, 1);
-        self.arpstat(vnet, |stat| stat.dropped.inc());
-        vnet_net::init(vnet).in_flight().leave(1);
-        self.tap_dropped(vnet, packet.ingress, reason, &packet.mbuf);
-        drop(packet);
-    }
-
-    /// A frame of our own around an ARP packet, by way of a worker.
-    fn send_arp(&mut self, vnet: &VnetRef, slot: IfSlot, dst: MacAddr, packet: &ArpPacket) {
-        let Some(ifp) = self.interface(slot).filter(|ifp| ifp.is_up()).cloned() else { return };
-        let Some(mbuf) = self.arp_frame(&ifp, dst, packet) else {
-            return self.arpstat(vnet, |stat| stat.txerrors.inc());
-        };
-        self.arpstat(vnet, |stat| match packet.operation() {
-            Some(ArpOperation::Reply) => stat.txreplies.inc(),
-            _ => stat.txrequests.inc(),
-        });
-        let net = vnet_net::init(vnet);
-        net.account().get(self.control.reader()).originated.inc();
-        let _unbounded: bool = net.in_flight().enter(u32::MAX);
-        self.inject(vnet, Inject::Frame { egress: slot, mbuf });
-    }
-
-    fn arp_frame(&self, ifp: &Arc<Ifnet>, dst: MacAddr, packet: &ArpPacket) -> Option<Mbuf> {
-        let _link = ifp.port()?;
-        let mut frame = Vec::with_capacity(ETHER_MIN_LEN + 4);
-        frame.extend_from_slice(&dst.0);
-        frame.extend_from_slice(&ifp.mac.0);
-        if let Some(vlan) = ifp.vlan() {
-            frame.extend_from_slice(&EtherType::VLAN.0.to_be_bytes());
-            frame.extend_from_slice(&vlan.to_be_bytes());
-        }
-        frame.extend_from_slice(&EtherType::ARP.0.to_be_bytes());
-        frame.extend_from_slice(packet.as_bytes());
-        frame.resize(frame.len().max(ETHER_MIN_LEN), 0);
-        let mut mbuf = self.pool.alloc()?;
-        mbuf.append(u16::try_from(frame.len()).ok()?)?.copy_from_slice(&frame);
-        Some(mbuf)
     }
 
     /// Hands a packet, which counts as in flight, to the first worker.

@@ -1,16 +1,13 @@
-//! Routes and static neighbours.
-
-use std::net::Ipv4Addr;
+//! Routes.
 
 use hashbrown::HashSet;
 use ipnet::Ipv4Net;
-use vnet::VnetRef;
+use vnet::{Control, VnetRef};
 
 use super::Stack;
-use crate::inet::control::{InetControl, NeighborKey};
+use super::vnet_state::{publish_forwarding, with_inet};
+use crate::inet::control::InetControl;
 use crate::net::route::{RouteChange, RouteError, RouteTarget};
-use crate::net::{IfSlot, LimitReached};
-use crate::wire::MacAddr;
 
 impl Stack {
     /// Adds routes, all or none.
@@ -60,61 +57,57 @@ impl Stack {
         self.with_inet(vnet, |inet| request(inet)).unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    /// Changes routes in the order that loses no packet: new hops are published, and every worker has taken them up,
-    /// before the FIB points to them; ids of hops that are no longer used rest until every worker has let go of them.
+    /// Changes routes, all or none, and tells clients that follow events.
     pub(super) fn change_routes(
         &mut self,
         vnet: &VnetRef,
         changes: &[RouteChange<Ipv4Net>],
     ) -> Result<(), RouteError> {
-        let Some(prepared) = self.with_inet(vnet, |inet| inet.routes.prepare(changes)) else {
-            return Ok(());
-        };
-        let prepared = prepared?;
-        if prepared.has_new_hops {
-            self.publish_forwarding(vnet);
-            self.control.synchronize();
+        if change_routes(&mut self.control, vnet, changes)? {
+            self.events.emit_routes(vnet, changes);
         }
-        let applied = self.with_inet(vnet, |inet| {
-            let replaced = inet.routes.apply(prepared);
-            (replaced, inet.routes.seal_freed(), inet.routes.hops().has_resting())
-        });
-        let Some((replaced, freed, resting)) = applied else { return Ok(()) };
-        if let Some(freed) = freed {
-            self.control.retire(freed);
-        }
-        if replaced {
-            self.publish_forwarding(vnet);
-        }
-        if resting {
-            self.control.synchronize();
-            let _there = self.with_inet(vnet, |inet| inet.routes.reuse_rested());
-        }
-        self.emit_routes(vnet, changes);
         Ok(())
     }
 
-    /// Sets a neighbour that is never asked for (`arp -s`).
-    ///
-    /// # Errors
-    /// The table is full.
-    pub fn add_neighbor(
-        &mut self,
-        vnet: &VnetRef,
-        slot: IfSlot,
-        addr: Ipv4Addr,
-        mac: MacAddr,
-    ) -> Result<(), LimitReached> {
-        let mut actions = Vec::new();
-        let set = self.with_inet(vnet, |inet| {
-            let limits = self.arp_limits(vnet, inet);
-            inet.arp.set_static(NeighborKey { slot, addr }, mac, &limits, &mut actions)
-        });
-        if set == Some(false) {
-            return Err(self.neighbors_full(vnet));
-        }
-        self.act(vnet, actions);
-        self.publish_if_dirty(vnet);
-        Ok(())
+    /// The prefixes of at most `limit` routes that somebody added.
+    #[must_use]
+    pub fn added_routes(&self, vnet: &VnetRef, limit: usize) -> Vec<Ipv4Net> {
+        self.with_inet(vnet, |inet| {
+            let added = inet.rib().iter().filter(|(_, route)| !route.flags.is_of_address());
+            added.map(|(prefix, _)| prefix).take(limit).collect()
+        })
+        .unwrap_or_default()
     }
+}
+
+/// Changes routes in the order that loses no packet: new hops are published, and every worker has taken them up, before
+/// the FIB points to them; ids of hops that are no longer used rest until every worker has let go of them. False for a
+/// vnet that is being destroyed.
+fn change_routes(
+    control: &mut Control,
+    vnet: &VnetRef,
+    changes: &[RouteChange<Ipv4Net>],
+) -> Result<bool, RouteError> {
+    let prepared = with_inet(control, vnet, |inet| inet.routes.prepare(changes));
+    let Some(prepared) = prepared.transpose()? else { return Ok(false) };
+    if prepared.has_new_hops {
+        publish_forwarding(control, vnet);
+        control.synchronize();
+    }
+    let applied = with_inet(control, vnet, |inet| {
+        let replaced = inet.routes.apply(prepared);
+        (replaced, inet.routes.seal_freed(), inet.routes.hops().has_resting())
+    });
+    let Some((replaced, freed, resting)) = applied else { return Ok(false) };
+    if let Some(freed) = freed {
+        control.retire(freed);
+    }
+    if replaced {
+        publish_forwarding(control, vnet);
+    }
+    if resting {
+        control.synchronize();
+        let _there = with_inet(control, vnet, |inet| inet.routes.reuse_rested());
+    }
+    Ok(true)
 }

@@ -8,6 +8,18 @@ use vnet::sysctl::{Oid, SysctlError, VSubs, Value};
 use super::Stack;
 
 impl Stack {
+    /// Sets a sysctl of a vnet, also one that can be set only before the vnet is in service.
+    pub fn set_sysctl(
+        &mut self,
+        vnet: &VnetRef,
+        name: &str,
+        value: Value,
+    ) -> Result<(), SysctlError> {
+        let _old =
+            self.vnets.registry().sysctl().tune(&mut self.control, Some(vnet), name, value)?;
+        Ok(())
+    }
+
     /// The value of a sysctl of `vnet`, or of the process if it is global.
     pub fn read_sysctl(&mut self, vnet: &VnetRef, name: &str) -> Result<Value, SysctlError> {
         self.refresh_usage(vnet);

@@ -1,12 +1,13 @@
-//! When which vnet's neighbours are to be looked at: vnets in which nothing is due cost nothing.
+//! Deadlines of neighbours, per vnet: vnets in which nothing is due cost nothing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use vnet::{VnetId, VnetRef};
+use vnet::{Control, VnetId, VnetRef};
 
 use super::Stack;
-use crate::inet::control::arp_limits;
+use super::vnet_state::{publish_if_dirty, with_inet};
+use crate::inet::control::{InetControl, arp_limits};
 use crate::inet::vnet_inet;
 use crate::time::Nanos;
 use crate::worker::QUEUE_PACKETS;
@@ -25,16 +26,44 @@ pub(super) struct Timers {
     next_look: Nanos,
 }
 
+impl Timers {
+    /// The vnet whose deadline passed first.
+    fn due(&self, now: Nanos) -> Option<VnetId> {
+        self.due.first().filter(|(deadline, _)| *deadline <= now).map(|(_, id)| *id)
+    }
+
+    /// Follows the neighbours of a vnet, whose deadlines may have changed.
+    pub(super) fn arm(&mut self, control: &Control, vnet: &VnetRef) {
+        let first = |inet: &mut InetControl| {
+            let next = inet.arp.next_deadline();
+            (std::mem::replace(&mut inet.armed, next), next)
+        };
+        let (before, next) = with_inet(control, vnet, first).unwrap_or_default();
+        if before != next {
+            self.forget(vnet, before);
+            self.due.extend(next.map(|next| (next, vnet.id())));
+        }
+    }
+
+    /// Forgets a vnet that is about to die.
+    pub(super) fn disarm(&mut self, control: &Control, vnet: &VnetRef) {
+        let armed = with_inet(control, vnet, |inet| inet.armed.take()).flatten();
+        self.forget(vnet, armed);
+    }
+
+    fn forget(&mut self, vnet: &VnetRef, deadline: Option<Nanos>) {
+        let timer = deadline.map(|deadline| (deadline, vnet.id()));
+        let _was_there = timer.is_some_and(|timer| self.due.remove(&timer));
+    }
+}
+
 impl Stack {
     /// Runs what is due in each vnet, as far as the worker that sends can follow.
     pub(super) fn run_timers(&mut self) {
         if self.now < self.timers.next_look {
             return;
         }
-        while let Some((deadline, id)) = self.timers.due.first().copied() {
-            if deadline > self.now {
-                break;
-            }
+        while let Some(id) = self.timers.due(self.now) {
             if self.queues.first().is_some_and(|first| first.injected() >= BUSY_PACKETS) {
                 return;
             }
@@ -54,30 +83,6 @@ impl Stack {
             inet.arp.tick(now, &limits, &mut actions);
         });
         self.act(vnet, actions);
-        self.publish_if_dirty(vnet);
-    }
-
-    /// The timers of the vnet's neighbours have changed, perhaps.
-    pub(super) fn arm(&mut self, vnet: &VnetRef) {
-        let first = |inet: &mut crate::inet::control::InetControl| {
-            let next = inet.arp.next_deadline();
-            (std::mem::replace(&mut inet.armed, next), next)
-        };
-        let (before, next) = self.with_inet(vnet, first).unwrap_or_default();
-        if before != next {
-            self.forget_timer(vnet, before);
-            self.timers.due.extend(next.map(|next| (next, vnet.id())));
-        }
-    }
-
-    /// The vnet is about to die.
-    pub(super) fn disarm(&mut self, vnet: &VnetRef) {
-        let armed = self.with_inet(vnet, |inet| inet.armed.take()).flatten();
-        self.forget_timer(vnet, armed);
-    }
-
-    fn forget_timer(&mut self, vnet: &VnetRef, deadline: Option<Nanos>) {
-        let timer = deadline.map(|deadline| (deadline, vnet.id()));
-        let _was_there = timer.is_some_and(|timer| self.timers.due.remove(&timer));
+        publish_if_dirty(&mut self.control, vnet);
     }
 }

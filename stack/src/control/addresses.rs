@@ -1,15 +1,47 @@
-//! What an operator takes away or changes while packets flow.
+//! Addresses of interfaces come and go (FreeBSD: `in_control`, netinet/in.c).
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use vnet::VnetRef;
 
+use super::vnet_state::{publish_forwarding, publish_if_dirty};
 use super::{Event, EventKind, InterfaceError, Stack};
+use crate::inet::control::{AddressError, arp_interface};
 use crate::net::IfSlot;
-use crate::net::neighbor::NeighborKey;
 
 impl Stack {
+    /// Gives an interface an address, with the routes that belong to it, and announces it.
+    pub fn add_address(&mut self, slot: IfSlot, net: Ipv4Net) -> Result<(), InterfaceError> {
+        let ifp = self
+            .interface(slot)
+            .cloned()
+            .ok_or_else(|| InterfaceError::Missing(format!("#{}", slot.0)))?;
+        let vnet = ifp.vnet.clone();
+        let plan = self
+            .with_inet(&vnet, |inet| inet.plan_address(&ifp, net))
+            .ok_or(InterfaceError::Dying)??;
+        self.check_routes(&vnet, &plan)?;
+        // Booked first, so that the hops of its routes find the interface's address.
+        let now = self.now;
+        let _booked = self.with_inet(&vnet, |inet| inet.insert_address(&ifp, net));
+        if let Err(error) = self.change_routes(&vnet, &plan) {
+            let _undone = self.with_inet(&vnet, |inet| inet.remove_address(&ifp, net));
+            return Err(AddressError::Route(error).into());
+        }
+        if ifp.port().is_some() {
+            let _armed = self.with_inet(&vnet, |inet| {
+                let addresses = inet.addresses_of(slot);
+                inet.arp.announce(now, arp_interface(&ifp, &addresses), net.addr());
+            });
+            self.timers.arm(&self.control, &vnet);
+        }
+        publish_forwarding(&mut self.control, &vnet);
+        self.events.emit(|| {
+            Event::new(EventKind::AddressAdded).vnet(&vnet).interface(&ifp.name).address(net)
+        });
+        Ok(())
+    }
+
     /// Takes an address from an interface, with the routes that came with it and the neighbours of its network, unless
     /// another address of the interface needs them, too (FreeBSD: `in_scrubprefix`, netinet/in.c). Routes through gateways
     /// of that network stay, as there.
@@ -33,8 +65,8 @@ impl Stack {
             inet.arp.forget_address(slot, net, &left, &mut actions);
         });
         self.act(&vnet, actions);
-        self.publish_if_dirty(&vnet);
-        self.emit(|| {
+        publish_if_dirty(&mut self.control, &vnet);
+        self.events.emit(|| {
             Event::new(EventKind::AddressDeleted).vnet(&vnet).interface(&ifp.name).address(net)
         });
         Ok(())
@@ -51,30 +83,5 @@ impl Stack {
         let ifp = self.interface(slot).cloned().ok_or_else(missing)?;
         let _there = self.with_inet(&ifp.vnet, |inet| inet.order_addresses(&ifp, order));
         Ok(())
-    }
-
-    /// Deletes neighbours; packets that wait for them are refused. How many there were.
-    pub fn remove_neighbors(
-        &mut self,
-        vnet: &VnetRef,
-        selected: impl Fn(&NeighborKey<Ipv4Addr>) -> bool,
-    ) -> usize {
-        let mut actions = Vec::new();
-        let removed = self.with_inet(vnet, |inet| {
-            inet.arp.neighbors.remove_all(|key, _| selected(&key), &mut actions)
-        });
-        self.act(vnet, actions);
-        self.publish_if_dirty(vnet);
-        removed.unwrap_or(0)
-    }
-
-    /// The prefixes of at most `limit` routes that somebody added.
-    #[must_use]
-    pub fn added_routes(&self, vnet: &VnetRef, limit: usize) -> Vec<Ipv4Net> {
-        self.with_inet(vnet, |inet| {
-            let added = inet.rib().iter().filter(|(_, route)| !route.flags.is_of_address());
-            added.map(|(prefix, _)| prefix).take(limit).collect()
-        })
-        .unwrap_or_default()
     }
 }
