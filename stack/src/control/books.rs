@@ -60,7 +60,7 @@ impl FrameTotals {
     }
 }
 
-/// What interfaces counted that are gone.
+/// The counts of interfaces that are gone.
 #[derive(Debug, Default)]
 pub(super) struct Departed {
     ports: DepartedFrames,
@@ -85,7 +85,7 @@ impl Departed {
         }
     }
 
-    /// Adds up what nobody can change any more.
+    /// Adds up the counts that no worker can change any more.
     pub(super) fn settle(&mut self) {
         self.ports.settle();
         self.epairs.settle();
@@ -187,7 +187,7 @@ impl Stack {
     }
 }
 
-/// What the interfaces of one kind counted, those that are gone included.
+/// The counts of all interfaces of one kind, those that are gone included.
 fn totals(
     interfaces: &InterfaceTable,
     departed: &DepartedFrames,

@@ -64,7 +64,7 @@ impl Stack {
         self.interfaces.set_leaving(None);
     }
 
-    /// Takes it out of all lists; nobody receives from it or sends to it.
+    /// Takes it out of all lists; no worker receives from it or sends to it any more.
     pub(super) fn forget(&mut self, ifp: &Arc<Ifnet>) {
         let (vnet, slot) = (&ifp.vnet, ifp.slot);
         let _there = self.with_inet(vnet, |inet| {
@@ -95,7 +95,7 @@ impl Stack {
     }
 
     /// `ingress`, or the vnet's lo0 for a packet that was received through an interface that is gone, or about to: a worker
-    /// would not know whose packet it is.
+    /// could not tell the packet's vnet.
     pub(super) fn standing(&self, vnet: &VnetRef, ingress: IfSlot) -> IfSlot {
         if self.interfaces.stays(ingress) {
             return ingress;

@@ -13,7 +13,7 @@ use crate::wire::MacAddr;
 /// MTU of an epair, bytes: Ethernet's, as in FreeBSD.
 pub const EPAIR_MTU: u16 = 1500;
 
-/// What one end of an epair shall be.
+/// A request for one end of an epair.
 #[derive(Clone, Debug)]
 pub struct EpairSpec {
     /// The vnet that it is made in.
@@ -38,7 +38,7 @@ pub(super) struct EpairTable {
 }
 
 impl EpairTable {
-    /// A pair that nobody uses.
+    /// A pair that is free.
     fn unused(&self) -> Option<(EpairEnd, EpairEnd)> {
         EpairEnd::pair(self.free.front().copied().unwrap_or(self.ends.len() / 2))
     }

@@ -1,4 +1,4 @@
-//! What happened to the vnets, for clients that follow it (FreeBSD's model: `route monitor`, and devd's events).
+//! Events: changes of the vnets, for clients that follow them (FreeBSD's model: `route monitor`, and devd's events).
 
 use ipnet::Ipv4Net;
 use vnet::VnetRef;
@@ -19,7 +19,7 @@ const NEIGHBORS_PER_SECOND: u32 = 200;
 
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
-        /// What happened. The names are part of the control protocol.
+        /// The kinds of events. The names are part of the control protocol.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum EventKind { $($(#[$doc])* $variant),* }
 
@@ -82,7 +82,7 @@ event_kinds! {
 /// One event: its kind, and what that concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What happened.
+    /// Its kind.
     pub kind: EventKind,
     /// To which vnet.
     pub vnet: Option<String>,
@@ -235,7 +235,7 @@ impl Stack {
         }
     }
 
-    /// What happened since the last call; at most a bounded number, with [`EventKind::Lost`] behind them when there were
+    /// The events since the last call; at most a bounded number, with [`EventKind::Lost`] behind them when there were
     /// more.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.events.take()

@@ -1,4 +1,4 @@
-//! The interfaces of all vnets, as the control thread holds them, and what workers see of them.
+//! The interfaces of all vnets: the control thread's table, and the one that it publishes to the workers.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) struct InterfaceTable {
     places: Vec<Option<Arc<Ifnet>>>,
     /// Places that were used before and are free, with the slot that each is next.
     free: Vec<IfSlot>,
-    /// What workers read.
+    /// The table that workers read.
     published: Arc<Interfaces>,
     /// Which of them are ends of epairs.
     pub(super) epairs: EpairTable,
@@ -38,7 +38,7 @@ impl InterfaceTable {
         }
     }
 
-    /// What workers read.
+    /// The table that workers read.
     pub(super) fn published(&self) -> &Arc<Interfaces> {
         &self.published
     }

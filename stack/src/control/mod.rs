@@ -1,4 +1,4 @@
-//! What the control thread does: it builds new state, publishes it, waits for quiescence, and frees.
+//! The control thread's side: it builds new state, publishes it, waits for quiescence, and frees.
 //!
 //! | file | subject |
 //! |---|---|
@@ -16,12 +16,12 @@
 //! | `timers.rs` | deadlines of neighbours, per vnet |
 //! | `punts.rs` | packets that workers handed over, and packets for them |
 //! | `probes.rs` | packets of our own whose answers a client waits for: ping and traceroute |
-//! | `limits.rs` | what a vnet may occupy, and what it does |
+//! | `limits.rs` | what a vnet may occupy, and what it occupies |
 //! | `books.rs` | whether every packet ended in one place |
 //! | `show.rs` | what an operator looks at, in pages |
 //! | `sysctls.rs` | sysctls of a vnet in service |
 //! | `captures.rs` | captures begin and end |
-//! | `events.rs` | what happened, for clients that follow it |
+//! | `events.rs` | events, for clients that follow them |
 //! | `log.rs` | lines for the operator's log |
 //!
 //! A subject with state of its own has a type for it, a field of [`Stack`], whose methods take what else they need.
@@ -93,7 +93,7 @@ pub struct Stack {
     timers: Timers,
     /// Whether so few mbufs are free that it is worth another look.
     scarce: bool,
-    /// What the sysctls of a new vnet are.
+    /// The values of a new vnet's sysctls.
     sysctl_defaults: BTreeMap<&'static str, Value>,
     log: OperatorLog,
     events: Events,
@@ -168,8 +168,8 @@ impl Stack {
         vnet_state::with_inet(&self.control, vnet, work)
     }
 
-    /// What the control thread does all the time, at `now`: takes packets from the workers, runs timers, publishes
-    /// what changed, and frees what nobody reads any more. Never waits.
+    /// One round of the control thread's work, at `now`: takes packets from the workers, runs timers, publishes what
+    /// changed, and frees what no worker reads any more. Never waits.
     pub fn tick(&mut self, now: Nanos) {
         self.now = now;
         self.take_punts();

@@ -60,8 +60,8 @@ impl Stack {
         removed.unwrap_or(0)
     }
 
-    /// Carries out what the neighbour table wants after a change of it. Packets are released only after the adjacencies they wait for are
-    /// published; other changes are published by the caller.
+    /// Carries out what the neighbour table wants after a change of it. Packets are released only after the adjacencies
+    /// that they wait for are published; the caller publishes other changes.
     pub(super) fn act(&mut self, vnet: &VnetRef, actions: Vec<ArpAction<HeldPacket>>) {
         self.emit_neighbors(vnet);
         if actions.iter().any(|action| matches!(action, ArpAction::Changed)) {

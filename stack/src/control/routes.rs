@@ -69,7 +69,7 @@ impl Stack {
         Ok(())
     }
 
-    /// The prefixes of at most `limit` routes that somebody added.
+    /// The prefixes of at most `limit` routes that did not come with an address.
     #[must_use]
     pub fn added_routes(&self, vnet: &VnetRef, limit: usize) -> Vec<Ipv4Net> {
         self.with_inet(vnet, |inet| {

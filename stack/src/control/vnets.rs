@@ -50,7 +50,7 @@ impl Stack {
         Ok(vnet)
     }
 
-    /// What every new vnet gets.
+    /// Gives a new vnet its loopback.
     fn welcome(&mut self, vnet: &VnetRef) {
         if self.sysctl_defaults.is_empty() {
             self.learn_sysctl_defaults(vnet);
@@ -59,7 +59,7 @@ impl Stack {
     }
 
     /// lo0, which every vnet has; once.
-    pub(super) fn attach_loopback(&mut self, vnet: &VnetRef) {
+    fn attach_loopback(&mut self, vnet: &VnetRef) {
         if self.find(vnet, "lo0").is_none() {
             let (name, home) = ("lo0".to_owned(), vnet.id());
             let (kind, mac) = (IfKind::Loopback, MacAddr::ZERO);

@@ -1,4 +1,4 @@
-//! IPv4, as the tables see it that know no family.
+//! IPv4, as tables that know no family see it.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! Protocol families, as the tables see them that know no family.
+//! Protocol families, as tables that know no family see them.
 
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
@@ -18,11 +18,11 @@ pub trait Family: Debug + 'static {
     type Prefix: IpPrefix;
     /// The control side of its FIB.
     type Fib: FibAlgo<Self::Prefix>;
-    /// What an Ethernet frame of this family says.
+    /// The EtherType of frames that carry its packets.
     const ETHER_TYPE: EtherType;
 }
 
-/// A prefix of any family. What its address is as a number, the first bit highest, says [`Prefix`] (crate `prefix-trie`).
+/// A prefix of any family. [`Prefix`] (crate `prefix-trie`) gives its address as a number, the first bit highest.
 pub trait IpPrefix:
     Prefix<R: From<u8> + Hash + Debug> + Copy + Ord + Hash + Display + Into<IpNet> + 'static
 {

@@ -1,4 +1,4 @@
-//! What an operator's routes mean in a vnet: which interface leads to a gateway.
+//! The way to a gateway: which interface of the vnet leads there.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,7 +6,7 @@ use super::InetControl;
 use crate::net::route::{GatewayPath, Hop, RouteError, RouteFlags, RouteTarget, resolve_target};
 
 impl InetControl {
-    /// What an operator's target means in this vnet.
+    /// The hop that an operator's target means in this vnet.
     pub fn hop_for(&self, target: &RouteTarget) -> Result<(Hop, RouteFlags), RouteError> {
         let has_link = |slot| self.interface(slot).is_none_or(|ifp| ifp.port().is_some());
         resolve_target(target, has_link, |gateway| match gateway {

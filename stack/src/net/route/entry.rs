@@ -1,13 +1,13 @@
-//! What the routing table holds for a prefix.
+//! A route, as the RIB holds it.
 
 use std::num::NonZeroU16;
 
-/// What a prefix leads to: 4 bytes, because there may be a million of them.
+/// The next hop of a prefix: 4 bytes, because there may be a million of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RouteEntry {
     /// The id of a next-hop group.
     pub nexthop: NonZeroU16,
-    /// What kind of route this is; kept and given back, the FIB does not look at it.
+    /// The kind of route; kept and given back, the FIB does not look at it.
     pub flags: RouteFlags,
 }
 

@@ -1,4 +1,4 @@
-//! What the routing table asks of a family's FIB (FreeBSD: `struct fib_lookup_module`, net/route/fib_algo.h).
+//! The calls that a routing table makes to a family's FIB (FreeBSD: `struct fib_lookup_module`, net/route/fib_algo.h).
 
 use std::fmt::Debug;
 
@@ -18,6 +18,7 @@ pub trait FibAlgo<P: IpPrefix>: Debug {
     /// Makes the table anew from `rib`: it must be published.
     fn rebuild_from(&mut self, rib: &Rib<P>);
 
-    /// What changes have freed since the last call, if anything: dropped after a grace period, it is used again.
+    /// Memory that changes have freed since the last call, if any: the FIB uses it again once this is dropped, which must
+    /// be after a grace period.
     fn seal_freed(&mut self) -> Option<Box<dyn Send>>;
 }

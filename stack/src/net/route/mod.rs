@@ -4,8 +4,8 @@
 //! | file | subject |
 //! |---|---|
 //! | `rib.rs`, `rib/` | prefixes and what they lead to; the address ranges they amount to |
-//! | `entry.rs` | what the RIB holds for a prefix |
-//! | `fib_algo.rs` | what the tables ask of a family's FIB |
+//! | `entry.rs` | a route, as the RIB holds it |
+//! | `fib_algo.rs` | the calls that a table makes to a family's FIB |
 //! | `control/` | changes of routes, next hops and their ids, what an operator asks for |
 //!
 //! All of it is control side; the lookup is each family's own. Next hops are 16-bit ids; id 0 means "no route".

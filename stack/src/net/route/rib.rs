@@ -152,7 +152,7 @@ impl<P: IpPrefix> Rib<P> {
         self.routes.children(&prefix.masked()).map(|(prefix, &entry)| (prefix, entry))
     }
 
-    /// What longest match amounts to for the addresses of `prefix`: maximal runs of addresses with the
+    /// Longest match for all addresses of `prefix`, as maximal runs of addresses with the
     /// same next hop.
     #[must_use]
     pub fn ranges(&self, prefix: P) -> Ranges<'_, P> {

@@ -15,7 +15,7 @@ pub enum RouteChange<P> {
         prefix: P,
         /// Where it leads.
         hop: Hop,
-        /// What it is.
+        /// Its kind.
         flags: RouteFlags,
     },
     /// Takes a route out.
@@ -38,7 +38,7 @@ impl<P: IpPrefix> RouteChange<P> {
     }
 }
 
-/// What the table will be after the changes looked at so far: a later change of a batch counts on the earlier ones.
+/// The table after the changes that were looked at so far: a later change of a batch counts on the earlier ones.
 pub(super) struct Outlook<'a, P: IpPrefix> {
     rib: &'a Rib<P>,
     /// Prefixes that the batch changes, and whether they have a route then.

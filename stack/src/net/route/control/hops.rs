@@ -1,4 +1,5 @@
-//! What routes lead to, shared between the routes that say the same: a 16-bit id for the FIB, with a count of users.
+//! Next hops, shared between the routes that lead to the same one: a 16-bit id for the FIB, with a count of users
+//! (FreeBSD: net/route/nhop_ctl.c).
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -17,7 +18,7 @@ pub struct GatewayPath {
     pub gateway: IpAddr,
 }
 
-/// What a route leads to.
+/// The next hop of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Hop {
     /// An address of ours, on this interface.
@@ -56,7 +57,7 @@ impl Hop {
         }
     }
 
-    /// What is left of it without this interface, if anything is.
+    /// The same hop without the paths through this interface, if any other is left.
     #[must_use]
     pub fn without(self, slot: IfSlot) -> Option<Hop> {
         let Hop::Gateway(mut paths) = self else { return None };

@@ -41,13 +41,13 @@ impl<F: Family> RouteTable<F> {
         &self.rib
     }
 
-    /// What the routes lead to.
+    /// The hops that the routes lead to.
     #[must_use]
     pub fn hops(&self) -> &HopTable {
         &self.hops
     }
 
-    /// What workers look up in.
+    /// The table that workers look destinations up in.
     #[must_use]
     pub fn fib(&self) -> &F::Fib {
         &self.fib
@@ -115,7 +115,7 @@ impl<F: Family> RouteTable<F> {
         replaced
     }
 
-    /// What the FIB has freed since the last call: dropped after a grace period, it is used again.
+    /// Memory that the FIB has freed since the last call, to be dropped after a grace period.
     #[must_use]
     pub fn seal_freed(&mut self) -> Option<Box<dyn Send>> {
         self.fib.seal_freed()

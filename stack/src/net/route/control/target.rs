@@ -14,7 +14,7 @@ const PATHS_MAX: usize = 64;
 /// Where an operator wants a route to lead: an interface by its slot, and gateways of either family.
 pub type RouteTarget = wire::RouteTarget<IpAddr, IfSlot>;
 
-/// What the target means in a vnet. `has_link` says whether an interface leads to other hosts; `path` finds the way to
+/// The hop that the target means in a vnet. `has_link` says whether an interface leads to other hosts; `path` finds the way to
 /// a gateway.
 pub fn resolve_target(
     target: &RouteTarget,
