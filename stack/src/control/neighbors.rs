@@ -15,7 +15,7 @@ use crate::inet::{ArpStat, vnet_inet};
 use crate::net::neighbor::NeighborKey;
 use crate::net::{IfSlot, Ifnet, LimitReached, vnet_net};
 use crate::wire::{ArpOperation, ArpPacket, EtherType, MacAddr};
-use crate::worker::Inject;
+use crate::worker::{Inject, InjectWork};
 
 /// The shortest Ethernet frame without its check sequence: veth and TAP do not pad.
 const ETHER_MIN_LEN: usize = 60;
@@ -82,12 +82,15 @@ impl Stack {
             ArpAction::Send { slot, dst, packet } => self.send_arp(vnet, slot, dst, &packet),
             ArpAction::Release(HeldPacket { ingress, mbuf }) => {
                 let ingress = self.standing(vnet, ingress);
-                self.inject(vnet, Inject::Route { ingress, mbuf });
+                self.inject(vnet, Inject { slot: ingress, mbuf, work: InjectWork::Route });
             }
             ArpAction::Unreachable(HeldPacket { ingress, mbuf }) => {
                 self.arpstat(vnet, |stat| stat.dropped.inc());
                 let ingress = self.standing(vnet, ingress);
-                self.inject(vnet, Inject::HostUnreachable { ingress, mbuf });
+                self.inject(
+                    vnet,
+                    Inject { slot: ingress, mbuf, work: InjectWork::HostUnreachable },
+                );
             }
             ArpAction::HoldFull(packet) => self.drop_held(vnet, packet, DropReason::ArpHoldFull),
             ArpAction::TableFull(packet) => self.drop_held(vnet, packet, DropReason::ArpTableFull),
@@ -131,7 +134,7 @@ impl Stack {
         let net = vnet_net::init(vnet);
         net.account().get(self.control.reader()).originated.inc();
         let _unbounded: bool = net.in_flight().enter(u32::MAX);
-        self.inject(vnet, Inject::Frame { egress: slot, mbuf });
+        self.inject(vnet, Inject { slot, mbuf, work: InjectWork::Frame });
     }
 
     fn arp_frame(&self, ifp: &Arc<Ifnet>, dst: MacAddr, packet: &ArpPacket) -> Option<Mbuf> {

@@ -16,7 +16,7 @@ use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IpHeader, checksum, icmp_type, ip_proto,
     is_martian_destination, is_multicast,
 };
-use crate::worker::Inject;
+use crate::worker::{Inject, InjectWork};
 
 /// Header of an echo request, and of a UDP datagram, bytes.
 const PROBE_HDR_LEN: usize = ICMP_HDR_LEN;
@@ -146,7 +146,8 @@ impl Stack {
         let reader = self.control.reader();
         vnet_net::init(vnet).account().get(reader).originated.inc();
         vnet_inet::init(vnet).ipstat().get(reader).ips_localout.inc();
-        self.inject(vnet, Inject::Probe { ingress: ifp.slot, number, mbuf });
+        let work = InjectWork::Probe(number);
+        self.inject(vnet, Inject { slot: ifp.slot, mbuf, work });
         Ok(ProbeView { number, source })
     }
 

@@ -133,15 +133,8 @@ impl Stack {
         self.now = now;
         self.take_punts();
         for queues in ended {
-            while let Ok(inject) = queues.inject.pop() {
-                match inject {
-                    Inject::Frame { egress: slot, mbuf }
-                    | Inject::Route { ingress: slot, mbuf }
-                    | Inject::Probe { ingress: slot, mbuf, .. }
-                    | Inject::HostUnreachable { ingress: slot, mbuf } => {
-                        self.end_packet(slot, mbuf)
-                    }
-                }
+            while let Ok(Inject { slot, mbuf, .. }) = queues.inject.pop() {
+                self.end_packet(slot, mbuf);
             }
         }
         self.drain_holds();
@@ -181,13 +174,9 @@ impl Stack {
             }
             None => Some(inject),
         };
-        if let Some(refused) = refused {
+        if let Some(Inject { slot, mbuf, .. }) = refused {
             self.drops(vnet).add(DropReason::InjectQueueFull, 1);
             vnet_net::init(vnet).in_flight().leave(1);
-            let (Inject::Frame { egress: slot, mbuf }
-            | Inject::Route { ingress: slot, mbuf }
-            | Inject::Probe { ingress: slot, mbuf, .. }
-            | Inject::HostUnreachable { ingress: slot, mbuf }) = refused;
             self.tap_dropped(vnet, slot, DropReason::InjectQueueFull, &mbuf);
         }
     }

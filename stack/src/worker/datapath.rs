@@ -3,38 +3,29 @@
 
 use std::sync::Arc;
 
-use pmd::{Burst, MAX_BURST, Mbuf, MbufPool, PortId};
+use pmd::{Burst, Mbuf, MbufPool, PortId};
 use vnet::{Reader, curvnet};
 
 use super::cx::Cx;
-use super::nodes::{Histograms, Node, NodeStats, PROBE_ACCESSES, SAMPLE_EVERY};
+use super::epair_input::cross_epairs;
+use super::inject_input::take_injected;
+use super::loopback_input::take_loopback;
+use super::nodes::{Node, NodeStats, SAMPLE_EVERY};
 use super::orders::{Direction, PortChange};
 use super::output::Output;
-use super::queues::{Inject, WorkerQueues};
+use super::queues::WorkerQueues;
+use super::receive::{process, process_runs};
 use super::runs::{Runs, Sorter};
-use super::tx_port::TxPort;
 use crate::drops::{DropReason, PortDrops};
-use crate::inet::datapath::{
-    Crossing, Headers, IcmpError, IpOrigin, Mixed, Vector, icmp_error, ip_input, ip_output,
-    ip_tryforward,
-};
-use crate::inet::{ProbeNumber, vnet_inet};
+use crate::inet::datapath::Headers;
 use crate::net::ahead::LINKS;
-use crate::net::bpf::{tap_received, tap_sent};
-use crate::net::datapath::{ether_input, pop_vlan_tag};
-use crate::net::{EpairEnd, IfSlot, Ifnet, Interfaces, PortDemux};
+use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux};
 use crate::time::Nanos;
-use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN, unreach_code};
 
 /// Packets of the vnets to themselves in one iteration, of which one vnet has half at most.
 pub const LOOPBACK_PACKETS: usize = 128;
 /// Ports whose vnets stay in a core's caches while it takes turns.
 const FEW_PORTS: usize = 8;
-/// Runs between the one that is processed and the one whose vnet is prefetched. The vnets of no more runs than that are in a
-/// core's caches without being asked for.
-const AHEAD: usize = 6;
-/// Packets taken from the inject queue in one iteration.
-const INJECT_PACKETS: usize = 64;
 
 /// What a [`Datapath`] is made of.
 #[derive(Debug)]
@@ -53,29 +44,29 @@ pub struct DatapathParts {
 
 /// What a worker reads while it processes a run.
 #[derive(Debug)]
-struct Env {
-    reader: Reader,
-    interfaces: Arc<Interfaces>,
-    pool: MbufPool,
-    drops: Arc<PortDrops>,
-    nodes: Arc<NodeStats>,
-    fast_path: bool,
+pub(super) struct Env {
+    pub(super) reader: Reader,
+    pub(super) interfaces: Arc<Interfaces>,
+    pub(super) pool: MbufPool,
+    pub(super) drops: Arc<PortDrops>,
+    pub(super) nodes: Arc<NodeStats>,
+    pub(super) fast_path: bool,
 }
 
 /// What a worker writes while it processes a run.
 #[derive(Debug)]
-struct State {
-    out: Output,
-    queues: WorkerQueues,
-    headers: Headers,
-    sorter: Sorter,
-    loopback: Vec<(IfSlot, Mbuf)>,
+pub(super) struct State {
+    pub(super) out: Output,
+    pub(super) queues: WorkerQueues,
+    pub(super) headers: Headers,
+    pub(super) sorter: Sorter,
+    pub(super) loopback: Vec<(IfSlot, Mbuf)>,
     /// Takes turns with `loopback`: neither ever grows.
-    looping: Vec<(IfSlot, Mbuf)>,
-    now: Nanos,
-    timed: bool,
+    pub(super) looping: Vec<(IfSlot, Mbuf)>,
+    pub(super) now: Nanos,
+    pub(super) timed: bool,
     /// The interfaces whose things are in the caches or on their way there: the last one, and those that were announced.
-    near: [IfSlot; 2],
+    pub(super) near: [IfSlot; 2],
 }
 
 /// One worker's stack.
@@ -273,177 +264,9 @@ impl Datapath {
     }
 }
 
-/// Processes a burst of one interface inside its vnet; by a `crossing`, or with headers of their own.
-#[inline]
-fn process(
-    env: &Env,
-    state: &mut State,
-    ifp: &Ifnet,
-    tagged: bool,
-    burst: &mut Burst,
-    crossing: Option<Crossing>,
-) {
-    if burst.is_empty() {
-        return;
-    }
-    end_crossing(state);
-    if !state.near.contains(&ifp.slot) {
-        ifp.prefetch_first();
-        ifp.prefetch(&env.reader, &state.out);
-    }
-    state.near[0] = ifp.slot;
-    let packets = burst.len();
-    let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
-    let mut cx = cx_of(env, state, ifp);
-    let counters = ifp.counters(cx.reader);
-    counters.ipackets.add(packets as u64);
-    if cx.timed
-        && let Some(histograms) = cx.nodes.histograms()
-    {
-        probe(cx.reader, histograms);
-    }
-    let mut bytes = 0;
-    if env.fast_path && ifp.is_fast() {
-        bytes = cx.node(Node::IpTryForward, packets, |cx| {
-            let mut vector = Vector::new(packets, !tagged);
-            let frames = burst.as_mut_slice();
-            let bytes = ip_tryforward(cx, frames, tagged, &mut vector, crossing);
-            cx.headers.crossing = vector.transmit(burst, cx.out);
-            bytes
-        });
-    } else if let Some(crossing) = crossing {
-        crossing.write_to(burst.as_mut_slice());
-    }
-    if !burst.is_empty() {
-        if tagged {
-            burst.iter_mut().for_each(pop_vlan_tag);
-        }
-        bytes += exceptions(&mut cx, ifp, burst);
-    }
-    counters.ibytes.add(bytes);
-}
-
-/// Processes a burst of several interfaces: first the fast path of each run inside its vnet, then all that is ready leaves, then
-/// what is left takes the other nodes, again run by run.
-fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) {
-    end_crossing(state);
-    state.near = [IfSlot(u32::MAX); 2];
-    let vector = env.nodes.run(Node::IpTryForward, burst.len(), state.timed, || {
-        let mut vector = fast_path(env, state, runs, burst);
-        let _none: Option<Crossing> = vector.transmit(burst, &mut state.out);
-        vector
-    });
-    if !burst.is_empty() {
-        slow_path(env, state, runs, &vector, burst);
-    }
-}
-
-/// The fast path of all runs. The vnets of the next ones are on their way to the caches while one is processed.
-#[inline]
-fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -> Vector {
-    let Env { reader, nodes, .. } = env;
-    let State { out, headers, now, timed, .. } = state;
-    let list = runs.all();
-    let Some(first) = list.first() else { return Vector::new(0, false) };
-    let ahead = if list.len() > AHEAD { AHEAD } else { list.len() };
-    list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
-    let frames = burst.as_mut_slice();
-    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, headers, first.ifp);
-    let mut curvnet = curvnet::set(reader, &first.ifp.vnet);
-    for (number, run) in list.iter().enumerate() {
-        if let Some(next) = list.get(number + ahead) {
-            next.ifp.prefetch(reader, out);
-        }
-        let (ifp, places) = (run.ifp, runs.places(run));
-        curvnet.switch(&ifp.vnet);
-        ifp.counters(reader).ipackets.add(places.len() as u64);
-        if *timed && let Some(histograms) = nodes.histograms() {
-            probe(reader, histograms);
-        }
-        if !env.fast_path || !ifp.is_fast() {
-            mixed.leave(places);
-            continue;
-        }
-        // Runs of one packet come first, so a core foresees which way it goes.
-        match places {
-            [place] => mixed.forward(ifp, std::slice::from_ref(place)),
-            places => mixed.forward(ifp, places),
-        }
-    }
-    mixed.into_vector()
-}
-
-/// Takes what the fast path left through the other nodes, run by run.
-fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, burst: &mut Burst) {
-    let mut left = [const { None }; MAX_BURST];
-    let mut places = (0..MAX_BURST).filter(|at| !vector.is_ready(*at));
-    for mbuf in burst.drain() {
-        if let Some(place) = places.next().and_then(|at| left.get_mut(at)) {
-            *place = Some(mbuf);
-        }
-    }
-    for run in runs.all() {
-        let mut of_run = Burst::new();
-        for place in runs.places(run) {
-            let Some(mut mbuf) = left[usize::from(*place)].take() else { continue };
-            if run.ifp.vlan().is_some() {
-                pop_vlan_tag(&mut mbuf);
-            }
-            // Both bursts have the same capacity, so there is room.
-            let _fits: Result<(), Mbuf> = of_run.push(mbuf);
-        }
-        if of_run.is_empty() {
-            continue;
-        }
-        let _curvnet = curvnet::set(&env.reader, &run.ifp.vnet);
-        let mut cx = cx_of(env, state, run.ifp);
-        let bytes = exceptions(&mut cx, run.ifp, &mut of_run);
-        run.ifp.counters(cx.reader).ibytes.add(bytes);
-    }
-}
-
-/// Writes the headers of a crossing that has not come to its end: the columns go to another burst.
-#[inline(always)]
-fn end_crossing(state: &mut State) {
-    if let Some(other) = state.headers.take_crossing() {
-        write_headers_of(&other, state);
-    }
-}
-
-/// Times reads of a variable of the vnet, each through curvnet, the module's base and the variable, as code outside of
-/// vectors does.
-#[cold]
-fn probe(reader: &Reader, histograms: &Histograms) {
-    let begin = pmd::tsc::serialized();
-    let middle = pmd::tsc::serialized();
-    for _ in 0..PROBE_ACCESSES {
-        let _value = std::hint::black_box(vnet_inet::cur(reader).ipforwarding().get());
-    }
-    let end = pmd::tsc::serialized();
-    // Less what it costs to read the clock, which was measured just before.
-    let clock = middle.saturating_sub(begin);
-    histograms.probe.record(end.saturating_sub(middle).saturating_sub(clock));
-}
-
-/// What the fast path left of a run; its bytes.
-fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
-    let (packets, bytes) = (burst.len(), burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
-    if ifp.is_captured() {
-        tap_received(cx, ifp, burst.iter());
-    }
-    if ifp.is_up() {
-        cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
-    } else {
-        let moving = ifp.is_moving();
-        let reason = if moving { DropReason::InterfaceMoving } else { DropReason::InterfaceDown };
-        burst.drain().for_each(|mbuf| cx.drop(reason, mbuf));
-    }
-    bytes
-}
-
 /// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.
 #[inline(always)]
-fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
+pub(super) fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
     // `INIT_VNET_*` with the interface's vnet, as much of FreeBSD has it, and found when the interface was made: curvnet was
     // stored a moment ago, and to load it again the core would wait for the store.
     let inet = ifp.inet();
@@ -462,155 +285,3 @@ fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
         timed: state.timed,
     }
 }
-
-/// What ends of epairs were sent, each inside the vnet that has the end by now. What is sent to epairs in consequence
-/// waits for the next round, which comes behind the next burst or with the next iteration: frames that go round in
-/// circles do not hold up the others.
-fn cross_epairs(env: &Env, state: &mut State) {
-    for _ in 0..state.out.epairs().len() {
-        let Some((port, mut queue)) = state.out.epairs().pop() else { break };
-        let crossing = state.headers.take_crossing_to(port);
-        match env.interfaces.port(&env.reader, port).and_then(|end| end.untagged.as_ref()) {
-            Some(ifp) => cross_epair(env, state, ifp, &mut queue, crossing),
-            None => env.drops.crossing.add(DropReason::InterfaceGone, queue.discard()),
-        }
-        state.out.epairs().put_back(queue);
-    }
-    let spilled = state.out.epairs().drain_spill();
-    if spilled > 0 {
-        env.drops.crossing.add(DropReason::EpairFull, spilled);
-    }
-}
-
-/// What `ifp` was sent by the other end.
-fn cross_epair(
-    env: &Env,
-    state: &mut State,
-    ifp: &Ifnet,
-    queue: &mut TxPort,
-    crossing: Option<Crossing>,
-) {
-    let (frames, refused) = queue.take_epair();
-    let crossing = crossing.and_then(|crossing| crossing.alone_in(frames));
-    let packets = frames.len();
-    env.nodes.run(Node::Epair, packets, state.timed, || {
-        process(env, state, ifp, false, frames, crossing);
-    });
-    if refused > 0 {
-        refuse(env, state, ifp, refused);
-    }
-}
-
-/// Writes the headers of a crossing where its frames wait, because the columns go to another burst.
-#[cold]
-fn write_headers_of(crossing: &Crossing, state: &mut State) {
-    let waiting = EpairEnd::of_port(crossing.port()).and_then(|end| state.out.epairs().find(end));
-    if let Some(queue) = waiting {
-        crossing.write_to(queue.frames().as_mut_slice());
-    }
-}
-
-/// Frames that the end's queue had no room for (FreeBSD counts them in `ifi_iqdrops`): received, and dropped.
-#[cold]
-fn refuse(env: &Env, state: &mut State, ifp: &Ifnet, refused: u64) {
-    let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
-    let cx = cx_of(env, state, ifp);
-    ifp.counters(cx.reader).ipackets.add(refused);
-    cx.drops().add(DropReason::EpairFull, refused);
-}
-
-/// Packets from the control thread.
-#[cold]
-fn take_injected(env: &Env, state: &mut State) {
-    for _ in 0..INJECT_PACKETS {
-        let Ok(inject) = state.queues.inject.pop() else { break };
-        let (slot, work, mbuf) = match inject {
-            Inject::Frame { egress, mbuf } => (egress, Work::Frame, mbuf),
-            Inject::Route { ingress, mbuf } => (ingress, Work::Route, mbuf),
-            Inject::Probe { ingress, number, mbuf } => (ingress, Work::Probe(number), mbuf),
-            Inject::HostUnreachable { ingress, mbuf } => (ingress, Work::Unreachable, mbuf),
-        };
-        let Some(ifp) = env.interfaces.get(&env.reader, slot) else {
-            env.drops.returned.add(DropReason::InterfaceGone, 1);
-            continue;
-        };
-        let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
-        let mut cx = cx_of(env, state, ifp);
-        cx.net().in_flight().leave(1);
-        cx.net().injected().leave(1);
-        match work {
-            Work::Frame => send_frame(&mut cx, ifp, mbuf),
-            Work::Route => ip_output(&mut cx, IpOrigin::Own(ifp), mbuf),
-            Work::Probe(number) => {
-                if let Some(probes) = cx.inet.probes().load(cx.reader) {
-                    probes.sent(number, cx.now);
-                }
-                ip_output(&mut cx, IpOrigin::Own(ifp), mbuf);
-            }
-            Work::Unreachable => {
-                let _sent: bool =
-                    icmp_error(&mut cx, ifp, &mbuf, IcmpError::unreach(unreach_code::HOST));
-                cx.drop(DropReason::ArpUnresolved, mbuf);
-            }
-        }
-    }
-}
-
-enum Work {
-    Frame,
-    Route,
-    Probe(ProbeNumber),
-    Unreachable,
-}
-
-/// A finished frame, such as ARP, on its interface.
-fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
-    let Some(port) = ifp.port().filter(|port| cx.out.has(*port)) else {
-        return cx.drop(DropReason::InterfaceGone, mbuf);
-    };
-    let counters = ifp.counters(cx.reader);
-    counters.opackets.inc();
-    let tag = if ifp.vlan().is_some() { VLAN_TAG_LEN as u32 } else { 0 };
-    counters.obytes.add(u64::from(mbuf.pkt_len().saturating_sub(tag)));
-    if ifp.is_captured() {
-        tap_sent(cx, ifp, &mbuf);
-    }
-    if let Some(tx) = cx.out.port(port) {
-        tx.push(mbuf);
-    }
-}
-
-/// Packets of the vnets to themselves. What they in turn send to themselves waits for the next iteration.
-#[cold]
-fn take_loopback(env: &Env, state: &mut State) {
-    let mut packets = std::mem::take(&mut state.looping);
-    std::mem::swap(&mut packets, &mut state.loopback);
-    for (slot, mut mbuf) in packets.drain(..) {
-        let Some(ifp) = env.interfaces.get(&env.reader, slot) else {
-            env.drops.returned.add(DropReason::InterfaceGone, 1);
-            continue;
-        };
-        let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
-        let mut cx = cx_of(env, state, ifp);
-        if let Some(link) = mbuf.data_mut().first_chunk_mut::<ETHER_HDR_LEN>() {
-            *link = LOOPBACK_LINK;
-        }
-        let counters = ifp.counters(cx.reader);
-        let bytes = u64::from(mbuf.pkt_len());
-        counters.opackets.inc();
-        counters.obytes.add(bytes);
-        counters.ipackets.inc();
-        counters.ibytes.add(bytes);
-        if ifp.is_captured() {
-            // Once, as on FreeBSD's lo0.
-            tap_received(&cx, ifp, [&mbuf]);
-        }
-        let mut one = Burst::new();
-        let _fits: Result<(), Mbuf> = one.push(mbuf);
-        ip_input(&mut cx, ifp, &mut one);
-    }
-    state.looping = packets;
-}
-
-/// Stands before packets on the loopback, which has no link: no group address, IPv4.
-const LOOPBACK_LINK: [u8; ETHER_HDR_LEN] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0x00];

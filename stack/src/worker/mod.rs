@@ -2,13 +2,17 @@
 
 mod cx;
 mod datapath;
+mod epair_input;
 mod epairs;
 mod histogram;
+mod inject_input;
+mod loopback_input;
 mod nodes;
 mod orders;
 mod output;
 mod poll;
 mod queues;
+mod receive;
 mod runs;
 mod tx_port;
 
@@ -23,6 +27,7 @@ pub use output::Output;
 pub use poll::{Clock, Poll, PollCounters, Queues};
 pub(crate) use queues::push_fairly;
 pub use queues::{
-    ControlQueues, Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues, control_queues,
+    ControlQueues, Inject, InjectWork, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues,
+    control_queues,
 };
 pub use tx_port::{TxCounters, TxPort};

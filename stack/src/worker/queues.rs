@@ -37,39 +37,29 @@ pub struct Punt {
     pub mbuf: Mbuf,
 }
 
-/// What the control thread asks a worker to do with a packet.
+/// A packet on its way from the control thread.
 #[derive(Debug)]
-pub enum Inject {
+pub struct Inject {
+    /// The interface that a frame leaves through; of the other packets, the one that they came in through, or that a probe will
+    /// probably leave through. Its vnet is the packet's.
+    pub slot: IfSlot,
+    /// The packet. Its Ethernet header is that of a frame, or room for one.
+    pub mbuf: Mbuf,
+    /// The work to be done with it.
+    pub work: InjectWork,
+}
+
+/// The work that the control thread asks a worker to do with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InjectWork {
     /// Send this frame on the interface as it is.
-    Frame {
-        /// The interface.
-        egress: IfSlot,
-        /// The frame, from the Ethernet header on.
-        mbuf: Mbuf,
-    },
+    Frame,
     /// Route this IP packet again: its next hop may have become known.
-    Route {
-        /// Where it was received.
-        ingress: IfSlot,
-        /// The packet, with room for an Ethernet header at its front.
-        mbuf: Mbuf,
-    },
+    Route,
     /// Send this probe, and note when.
-    Probe {
-        /// The interface that it will probably leave through.
-        ingress: IfSlot,
-        /// Its number.
-        number: ProbeNumber,
-        /// The packet, with room for an Ethernet header at its front.
-        mbuf: Mbuf,
-    },
-    /// Nobody answers for this packet's next hop: send the ICMP error and drop it.
-    HostUnreachable {
-        /// Where it was received.
-        ingress: IfSlot,
-        /// The packet.
-        mbuf: Mbuf,
-    },
+    Probe(ProbeNumber),
+    /// No neighbour answers for this packet's next hop: send the ICMP error and drop it.
+    HostUnreachable,
 }
 
 /// Puts an item into a queue that many share, unless its owner, who has `own` of them there, would then have more than what is

@@ -1,7 +1,7 @@
 //! Packets of a vnet to itself.
 
 use stack::net::vnet_net;
-use stack::worker::Inject;
+use stack::worker::{Inject, InjectWork};
 
 use crate::common::crossroads::{EM, OWN, PEER, PEER_MAC, RED, crossroads, host};
 use crate::common::{Lab, Packet};
@@ -14,7 +14,7 @@ fn route(lab: &mut Lab, packet: &Packet) {
     assert!(net.in_flight().enter(u32::MAX) && net.injected().enter(u32::MAX));
     lab.control(|stack| net.account().get(stack.control().reader()).originated.inc());
     let mbuf = lab.mbuf(&packet.frame());
-    lab.inject(Inject::Route { ingress, mbuf });
+    lab.inject(Inject { slot: ingress, mbuf, work: InjectWork::Route });
 }
 
 fn echo(len: usize) -> Packet {

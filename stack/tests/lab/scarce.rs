@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pmd::{Burst, MAX_BURST, Port, PortConfig, test_support};
 use stack::net::IfSlot;
-use stack::worker::{Inject, Output, QUEUE_PACKETS, TxPort};
+use stack::worker::{Inject, InjectWork, Output, QUEUE_PACKETS, TxPort};
 
 use crate::common::crossroads::{EM, OWN, PEER, RED, crossroads, host, through, to};
 use crate::common::frame::{Arp, BROADCAST, mac};
@@ -75,7 +75,7 @@ const NOWHERE: IfSlot = IfSlot(0xffff);
 /// Fills the worker's queue from the control thread.
 fn fill_inject(lab: &mut Lab, room: usize) {
     for _ in 0..QUEUE_PACKETS - room {
-        let frame = Inject::Frame { egress: NOWHERE, mbuf: lab.mbuf(&[0; 60]) };
+        let frame = Inject { slot: NOWHERE, mbuf: lab.mbuf(&[0; 60]), work: InjectWork::Frame };
         lab.inject(frame);
     }
 }

@@ -19,11 +19,11 @@ pub fn ether_input(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) {
     let mut ip = Burst::new();
     for mut mbuf in burst.drain() {
         match classify(cx, ifp, &mut mbuf) {
-            Ok(EtherType::IPV4) => {
+            Ok(Protocol::Ip) => {
                 // Both bursts have the same capacity, so there is room.
                 let _fits: Result<(), Mbuf> = ip.push(mbuf);
             }
-            Ok(_) => arp_input(cx, ifp, mbuf),
+            Ok(Protocol::Arp) => arp_input(cx, ifp, mbuf),
             Err(reason) => cx.drop(reason, mbuf),
         }
     }
@@ -32,8 +32,15 @@ pub fn ether_input(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) {
     }
 }
 
-/// The frame's protocol, IPv4 or ARP, or why it is dropped.
-fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<EtherType, DropReason> {
+/// The protocols behind an Ethernet header that the stack knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Ip,
+    Arp,
+}
+
+/// The frame's protocol, or why it is dropped.
+fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Protocol, DropReason> {
     let in_one_piece = mbuf.data().len() >= HEADER_BYTES || mbuf.nb_segs() == 1;
     if !in_one_piece && !mbuf.linearize() {
         return Err(DropReason::MbufLayout);
@@ -59,7 +66,8 @@ fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<EtherType, Drop
         return Err(DropReason::EtherNotForUs);
     }
     match header.ether_type() {
-        known @ (EtherType::IPV4 | EtherType::ARP) => Ok(known),
+        EtherType::IPV4 => Ok(Protocol::Ip),
+        EtherType::ARP => Ok(Protocol::Arp),
         _ => Err(DropReason::EtherUnknownType),
     }
 }

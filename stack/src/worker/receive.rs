@@ -1,0 +1,180 @@
+//! The way of a received burst through the vnets: first the fast path, run by run, then what it left.
+
+use pmd::{Burst, MAX_BURST, Mbuf};
+use vnet::{Reader, curvnet};
+
+use super::cx::Cx;
+use super::datapath::{Env, State, cx_of};
+use super::epair_input::end_crossing;
+use super::nodes::{Histograms, Node, PROBE_ACCESSES};
+use super::runs::Runs;
+use crate::drops::DropReason;
+use crate::inet::datapath::{Crossing, Mixed, Vector, ip_tryforward};
+use crate::inet::vnet_inet;
+use crate::net::bpf::tap_received;
+use crate::net::datapath::{ether_input, pop_vlan_tag};
+use crate::net::{IfSlot, Ifnet};
+
+/// Runs between the one that is processed and the one whose vnet is prefetched. The vnets of no more runs than that are in a
+/// core's caches without being asked for.
+const AHEAD: usize = 6;
+
+/// Processes a burst of one interface inside its vnet; by a `crossing`, or with headers of their own.
+#[inline]
+pub(super) fn process(
+    env: &Env,
+    state: &mut State,
+    ifp: &Ifnet,
+    tagged: bool,
+    burst: &mut Burst,
+    crossing: Option<Crossing>,
+) {
+    if burst.is_empty() {
+        return;
+    }
+    end_crossing(state);
+    if !state.near.contains(&ifp.slot) {
+        ifp.prefetch_first();
+        ifp.prefetch(&env.reader, &state.out);
+    }
+    state.near[0] = ifp.slot;
+    let packets = burst.len();
+    let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
+    let mut cx = cx_of(env, state, ifp);
+    let counters = ifp.counters(cx.reader);
+    counters.ipackets.add(packets as u64);
+    if cx.timed
+        && let Some(histograms) = cx.nodes.histograms()
+    {
+        probe(cx.reader, histograms);
+    }
+    let mut bytes = 0;
+    if env.fast_path && ifp.is_fast() {
+        bytes = cx.node(Node::IpTryForward, packets, |cx| {
+            let mut vector = Vector::new(packets, !tagged);
+            let frames = burst.as_mut_slice();
+            let bytes = ip_tryforward(cx, frames, tagged, &mut vector, crossing);
+            cx.headers.crossing = vector.transmit(burst, cx.out);
+            bytes
+        });
+    } else if let Some(crossing) = crossing {
+        crossing.write_to(burst.as_mut_slice());
+    }
+    if !burst.is_empty() {
+        if tagged {
+            burst.iter_mut().for_each(pop_vlan_tag);
+        }
+        bytes += exceptions(&mut cx, ifp, burst);
+    }
+    counters.ibytes.add(bytes);
+}
+
+/// Processes a burst of several interfaces: first the fast path of each run inside its vnet, then all that is ready leaves, then
+/// what is left takes the other nodes, again run by run.
+pub(super) fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) {
+    end_crossing(state);
+    state.near = [IfSlot(u32::MAX); 2];
+    let vector = env.nodes.run(Node::IpTryForward, burst.len(), state.timed, || {
+        let mut vector = fast_path(env, state, runs, burst);
+        let _none: Option<Crossing> = vector.transmit(burst, &mut state.out);
+        vector
+    });
+    if !burst.is_empty() {
+        slow_path(env, state, runs, &vector, burst);
+    }
+}
+
+/// The fast path of all runs. The vnets of the next ones are on their way to the caches while one is processed.
+#[inline]
+fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -> Vector {
+    let Env { reader, nodes, .. } = env;
+    let State { out, headers, now, timed, .. } = state;
+    let list = runs.all();
+    let Some(first) = list.first() else { return Vector::new(0, false) };
+    let ahead = if list.len() > AHEAD { AHEAD } else { list.len() };
+    list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
+    let frames = burst.as_mut_slice();
+    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, headers, first.ifp);
+    let mut curvnet = curvnet::set(reader, &first.ifp.vnet);
+    for (number, run) in list.iter().enumerate() {
+        if let Some(next) = list.get(number + ahead) {
+            next.ifp.prefetch(reader, out);
+        }
+        let (ifp, places) = (run.ifp, runs.places(run));
+        curvnet.switch(&ifp.vnet);
+        ifp.counters(reader).ipackets.add(places.len() as u64);
+        if *timed && let Some(histograms) = nodes.histograms() {
+            probe(reader, histograms);
+        }
+        if !env.fast_path || !ifp.is_fast() {
+            mixed.leave(places);
+            continue;
+        }
+        // Runs of one packet come first, so a core foresees which way it goes.
+        match places {
+            [place] => mixed.forward(ifp, std::slice::from_ref(place)),
+            places => mixed.forward(ifp, places),
+        }
+    }
+    mixed.into_vector()
+}
+
+/// Takes what the fast path left through the other nodes, run by run.
+fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, burst: &mut Burst) {
+    let mut left = [const { None }; MAX_BURST];
+    let mut places = (0..MAX_BURST).filter(|at| !vector.is_ready(*at));
+    for mbuf in burst.drain() {
+        if let Some(place) = places.next().and_then(|at| left.get_mut(at)) {
+            *place = Some(mbuf);
+        }
+    }
+    for run in runs.all() {
+        let mut of_run = Burst::new();
+        for place in runs.places(run) {
+            let Some(mut mbuf) = left[usize::from(*place)].take() else { continue };
+            if run.ifp.vlan().is_some() {
+                pop_vlan_tag(&mut mbuf);
+            }
+            // Both bursts have the same capacity, so there is room.
+            let _fits: Result<(), Mbuf> = of_run.push(mbuf);
+        }
+        if of_run.is_empty() {
+            continue;
+        }
+        let _curvnet = curvnet::set(&env.reader, &run.ifp.vnet);
+        let mut cx = cx_of(env, state, run.ifp);
+        let bytes = exceptions(&mut cx, run.ifp, &mut of_run);
+        run.ifp.counters(cx.reader).ibytes.add(bytes);
+    }
+}
+
+/// Times reads of a variable of the vnet, each through curvnet, the module's base and the variable, as code outside of
+/// vectors does.
+#[cold]
+fn probe(reader: &Reader, histograms: &Histograms) {
+    let begin = pmd::tsc::serialized();
+    let middle = pmd::tsc::serialized();
+    for _ in 0..PROBE_ACCESSES {
+        let _value = std::hint::black_box(vnet_inet::cur(reader).ipforwarding().get());
+    }
+    let end = pmd::tsc::serialized();
+    // Less what it costs to read the clock, which was measured just before.
+    let clock = middle.saturating_sub(begin);
+    histograms.probe.record(end.saturating_sub(middle).saturating_sub(clock));
+}
+
+/// What the fast path left of a run; its bytes.
+fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
+    let (packets, bytes) = (burst.len(), burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
+    if ifp.is_captured() {
+        tap_received(cx, ifp, burst.iter());
+    }
+    if ifp.is_up() {
+        cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
+    } else {
+        let moving = ifp.is_moving();
+        let reason = if moving { DropReason::InterfaceMoving } else { DropReason::InterfaceDown };
+        burst.drain().for_each(|mbuf| cx.drop(reason, mbuf));
+    }
+    bytes
+}
