@@ -39,8 +39,9 @@ def cases():
     made = [
         Case("untagged", [plain], hairpin()),
         Case("no hugepages", [plain], hairpin(), hugepages=False),
-        Case("redirects off", [neighbors], hairpin(extra=senders_neighbors())),
-        Case("redirects on", [neighbors], hairpin(redirects=True, extra=senders_neighbors())),
+        Case("redirects on", [plain], hairpin(redirects=True)),
+        Case("redirects off, neighbors", [neighbors], hairpin(extra=senders_neighbors())),
+        Case("redirects sent", [neighbors], hairpin(redirects=True, extra=senders_neighbors())),
         *(Case(f"vlan {count}", [tagged[count]], tenants(count)) for count in tagged),
         Case("one next hop", two, two_ports(1, route(DESTINATIONS, [FAR_GATEWAY]))),
         Case("512 routes", two, two_ports(64, "".join(routes_512()))),

@@ -207,8 +207,10 @@ pub(super) fn feed(scenario: &Scenario, table: &Table) -> Feed {
         feed = feed.interleaved(interleaved(scenario));
     }
     if scenario.hairpin {
-        // Hosts of the gateways' network: redirects are for such.
-        feed = feed.hairpin().sent_from(table::SENDERS);
+        feed = feed.hairpin();
+    }
+    if scenario.senders_on_link {
+        feed = feed.sent_from(table::SENDERS);
     }
     feed
 }
@@ -234,7 +236,7 @@ pub(super) fn check(
     match scenario.order {
         Order::Interleaved => feed.check_each_vlan_in_order(burst.iter(), burst.len(), leads_to),
         // Those that the sender is told a better way for leave behind the others.
-        Order::Blocks if scenario.redirects => {
+        Order::Blocks if scenario.senders_on_link => {
             feed.check_in_any_order(burst.iter(), burst.len(), scenario.vlan_of(vnet), leads_to)
         }
         Order::Blocks => feed.check(burst.iter(), burst.len(), scenario.vlan_of(vnet), leads_to),

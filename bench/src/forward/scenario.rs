@@ -20,6 +20,8 @@ pub(super) struct Scenario {
     pub(super) hairpin: bool,
     /// Whether a hairpin's vnets send ICMP redirects (`net.inet.ip.redirect`).
     pub(super) redirects: bool,
+    /// Whether the senders are hosts of the next hop's network, which redirects are for.
+    pub(super) senders_on_link: bool,
     pub(super) wire: Wire,
 }
 
@@ -101,6 +103,7 @@ fn scenario(size: &str, what: &str) -> Scenario {
         order: Order::Blocks,
         hairpin: false,
         redirects: false,
+        senders_on_link: false,
         wire: Wire::Inside,
     }
 }
@@ -153,14 +156,20 @@ fn next_hops() -> Vec<Scenario> {
     ]
 }
 
-/// Packets that leave by the untagged interface they came in on, without ICMP redirects and with them.
+/// Packets that leave by the untagged interface they came in on: without ICMP redirects; with them, from senders that get
+/// none; and from senders that do.
 fn hairpins() -> Vec<Scenario> {
-    let of = |what: &str, redirects: bool| Scenario {
+    let of = |what: &str, redirects: bool, senders_on_link: bool| Scenario {
         hairpin: true,
         redirects,
+        senders_on_link,
         ..scenario("64b", &format!("ethip4-{what}"))
     };
-    vec![of("hairpin", false), of("hairpin-redirect", true)]
+    vec![
+        of("hairpin", false, false),
+        of("hairpin-redirect", true, false),
+        of("hairpin-redirect-sent", true, true),
+    ]
 }
 
 /// What flatters: a burst is of one vnet, and all packets go to one next hop.

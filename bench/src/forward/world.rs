@@ -83,7 +83,7 @@ impl World {
         for n in 0..scenario.next_hops {
             stack.add_neighbor(&vnet, out, table::gateway(n), MacAddr(gateway_mac(n)))?;
         }
-        if scenario.redirects {
+        if scenario.senders_on_link {
             let first = u32::from(table::SENDERS);
             for sender in first..first + SENDERS {
                 stack.add_neighbor(&vnet, out, sender.into(), MacAddr(SENDER_MAC))?;
