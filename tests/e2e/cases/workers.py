@@ -89,6 +89,7 @@ def a_port_is_polled_by_the_workers_that_are_named(lab: Lab):
     host.ping("10.1.0.1", "-i", "0.005", count=20)
     ask(lab, "port", "attach", "p7", "net_null7,no-rx=1", "--workers", "1,0", *FEW)
     that(queues(lab)[1][0] == ["p0", "p7"], f"queues: {queues(lab)}")
+    ask(lab, "-v", "red", "ifconfig", "em7", "create", "port", "p7")
     shown = ask(lab, "config", "show")
     that("workers = [1]\n" in shown and "workers = [1, 0]\n" in shown, shown)
     for wish, words in (("2", ["there is no worker 2", "choose from 0, 1"]), ("0,0", ["worker 0 polls the port twice", "once"])):
@@ -97,7 +98,7 @@ def a_port_is_polled_by_the_workers_that_are_named(lab: Lab):
             that(word in message, message)
     file = lab.directory / "other.toml"
     file.write_text(shown.replace("workers = [1]\n", "workers = [0]\n"))
-    equal(ask(lab, "config", "diff", file), "process:\n  ~ port p0 workers: [1] -> [0]\n", "diff")
+    equal(ask(lab, "config", "diff", file), "process:\n  ~ port p0 workers: [1] -> [0]\n1 change\n", "diff")
     message = refused(lab, "config", "apply", file)
     that("~ port p0 workers: [1] -> [0]" in message and "start the instance again" in message, message)
     lab.stop()
