@@ -7,6 +7,7 @@
 
 use std::ffi::{CString, c_void};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use dpdk_sys as ffi;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
@@ -73,6 +74,13 @@ impl ExternalHeap {
     pub(crate) fn socket(&self) -> SocketId {
         self.socket
     }
+}
+
+/// Keeps a heap to the end of the process, because packets in it are still in use. A static has it, so that a leak checker sees what
+/// it is kept for.
+pub(crate) fn keep(heap: ExternalHeap) {
+    static KEPT: Mutex<Vec<ExternalHeap>> = Mutex::new(Vec::new());
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(heap);
 }
 
 impl Drop for ExternalHeap {

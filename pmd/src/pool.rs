@@ -273,7 +273,9 @@ impl Drop for Inner {
             return;
         }
         // Packets that outlive their pool must stay valid: keep its memory, and EAL with it.
-        std::mem::forget(self.heap.take());
+        if let Some(heap) = self.heap.take() {
+            extmem::keep(heap);
+        }
         let in_use = self.capacity.saturating_sub(available);
         tracing::error!(pool = %self.name, in_use, "pool dropped with mbufs in use; it is not freed");
         std::mem::forget(self.eal.take());
