@@ -12,7 +12,7 @@ use crate::inet::control::{ArpLimits, HeldPacket, InetControl, arp_limits};
 use crate::inet::{Adjacency, vnet_inet};
 use crate::net::neighbor::NeighborKey;
 use crate::net::route::{GatewayPath, Hop, RouteChange};
-use crate::net::{IfCounters, Ifnet, Limit, LimitReached, held_limit, mbuf_limit, vnet_net};
+use crate::net::{IfBlock, Ifnet, Limit, LimitReached, held_limit, mbuf_limit, vnet_net};
 
 /// Bytes of one more route: about 40 in the RIB, and what the FIB takes of it, which depends on its neighbours there.
 const ROUTE_BYTES: usize = 64;
@@ -24,7 +24,7 @@ const NEIGHBOR_BYTES: usize =
     160 + size_of::<HeldPacket>() + size_of::<Adjacency>() + 3 * size_of::<NeighborKey<Ipv4Addr>>();
 /// Bytes of an interface, and of each thread's counters of it.
 const INTERFACE_BYTES: usize = size_of::<Ifnet>() + 64;
-const COUNTER_BYTES: usize = size_of::<crossbeam::utils::CachePadded<IfCounters>>();
+const COUNTER_BYTES: usize = size_of::<crossbeam::utils::CachePadded<IfBlock>>();
 
 /// What a vnet does with one of its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

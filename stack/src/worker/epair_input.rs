@@ -29,7 +29,7 @@ pub(super) fn cross_epairs(env: &Env, state: &mut State) {
     }
 }
 
-/// What `ifp` was sent by the other end.
+/// Receives the frames that the other end sent to `ifp`.
 fn cross_epair(
     env: &Env,
     state: &mut State,

@@ -163,7 +163,7 @@ fn probe(reader: &Reader, histograms: &Histograms) {
     histograms.probe.record(end.saturating_sub(middle).saturating_sub(clock));
 }
 
-/// What the fast path left of a run; its bytes.
+/// Takes the packets that the fast path left of a run through the other nodes; their bytes.
 fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
     let (packets, bytes) = (burst.len(), burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
     if ifp.is_captured() {

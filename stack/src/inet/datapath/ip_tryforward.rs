@@ -71,7 +71,7 @@ pub(crate) fn ip_tryforward(
     bytes
 }
 
-/// What holds for all packets of a run that was received on `ifp`, whose vnet is curvnet; none when all need a closer look.
+/// The rules for a run that was received on `ifp`, whose vnet is curvnet; none when all its packets need a closer look.
 #[inline(always)]
 fn rules<'a>(reader: &'a Reader, ifp: &'a Ifnet, now: Nanos, tagged: bool) -> Option<Rules<'a>> {
     // `INIT_VNET_INET` with the interface's vnet, as much of FreeBSD has it, and found when the interface was made: curvnet was
@@ -90,7 +90,7 @@ fn rules<'a>(reader: &'a Reader, ifp: &'a Ifnet, now: Nanos, tagged: bool) -> Op
     Some(Rules { reader, forwarding, ifp, block: ifp.block(reader), tagged, redirects })
 }
 
-/// What holds for all packets of the run.
+/// The facts that hold for all packets of a run.
 struct Rules<'a> {
     reader: &'a Reader,
     forwarding: &'a Forwarding,

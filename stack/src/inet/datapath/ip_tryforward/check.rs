@@ -10,7 +10,7 @@ use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_c
 /// Packets that are checked side by side.
 pub(super) const GROUP: usize = 8;
 
-/// What the first pass read of the packets of a burst, or of a chunk of one, a column each. What belongs to an exception means
+/// The fields that the first pass read of the packets of a burst, or of a chunk of one, a column each. An exception's fields mean
 /// nothing.
 #[derive(Debug)]
 #[repr(C, align(64))]

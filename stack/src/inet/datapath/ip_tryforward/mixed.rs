@@ -59,7 +59,7 @@ impl<'a> Mixed<'a> {
         Self { reader, out, now, frames, tagged, columns, exceptions, mac, is_plain, vector }
     }
 
-    /// What is ready by now.
+    /// The packets that are ready by now.
     pub(crate) fn into_vector(self) -> Vector {
         self.vector
     }
