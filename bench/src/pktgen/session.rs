@@ -23,6 +23,9 @@ const CACHE: u32 = 256;
 /// How often an ARP request is repeated.
 const ARP_INTERVAL: Duration = Duration::from_millis(200);
 
+/// After how long without a link a memif client is started again.
+const MEMIF_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Both directions of a port.
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -72,7 +75,7 @@ impl Session {
                 port.notes().iter().filter(wanted).map(|note| format!("{}: {note}", port.name())),
             );
         }
-        wait_for_links(&ports, plan.ports.link_timeout, &stop)?;
+        wait_for_links(&mut ports, &mut wires, plan.ports.link_timeout, &stop)?;
         let speed = ports[0].link().speed_mbps.map(|mbps| f64::from(mbps) * 1e6);
         let line_bits = plan.ports.line_rate.or(speed).unwrap_or(LINE_BITS_DEFAULT);
         let src_mac = plan.traffic.src_mac.unwrap_or_else(|| ports[0].mac());
@@ -245,17 +248,38 @@ fn open(
     Ok((port, wire))
 }
 
-fn wait_for_links(ports: &[Port], timeout: Duration, stop: &AtomicBool) -> Result<()> {
+fn wait_for_links(
+    ports: &mut [Port],
+    wires: &mut Vec<Wire>,
+    timeout: Duration,
+    stop: &AtomicBool,
+) -> Result<()> {
     let began = Instant::now();
-    loop {
-        let Some(down) = ports.iter().find(|port| !port.link().up) else { return Ok(()) };
+    let mut asked = began;
+    while let Some(down) = ports.iter().position(|port| !port.link().up) {
         if began.elapsed() >= timeout || stop.load(Ordering::Relaxed) {
             bail!(
                 "the {} device has no link after {:.1} s: is the other side running, and the cable in?",
-                down.name(),
+                ports[down].name(),
                 began.elapsed().as_secs_f64()
             );
         }
+        if asked.elapsed() >= MEMIF_PATIENCE && ports[down].driver_name() == "net_memif" {
+            let left = timeout.saturating_sub(began.elapsed());
+            let wire = ask_again(&mut ports[down], wires.remove(down), left, stop)?;
+            wires.insert(down, wire);
+            asked = Instant::now();
+        }
         std::thread::sleep(Duration::from_millis(10));
     }
+    Ok(())
+}
+
+/// Starts a memif client once more. A server that listens before its port is started refuses a client, and the client's
+/// driver asks only when it starts.
+fn ask_again(port: &mut Port, wire: Wire, left: Duration, stop: &AtomicBool) -> Result<Wire> {
+    port.stop(vec![wire.rx], vec![wire.tx])
+        .map_err(Into::into)
+        .and_then(|()| start(port, left, stop))
+        .with_context(|| format!("{} device", port.name()))
 }
