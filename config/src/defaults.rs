@@ -35,13 +35,15 @@ pub const SAMPLE_DEFAULT: u32 = 64;
 pub type VnetLimit = (&'static str, &'static str, std::ops::RangeInclusive<i64>, &'static str);
 
 /// The keys of `[vnet.limits]`. Names and bounds of the sysctls are those of the program, which tests that they are.
-pub const VNET_LIMITS: [VnetLimit; 6] = [
+pub const VNET_LIMITS: [VnetLimit; 8] = [
     ("interfaces", "net.vnet.maxinterfaces", 1..=65_535, "interfaces"),
     ("routes", "net.vnet.maxroutes", 0..=4_194_304, "routes"),
     ("neighbors", "net.link.ether.inet.maxneighbors", 1..=65_536, "neighbours"),
     ("held_packets", "net.vnet.maxheld", 1..=524_288, "packets"),
     ("memory", "net.vnet.maxmemory", 4096..=1_099_511_627_776, "bytes"),
     ("mbufs", "net.vnet.maxmbufs", 2..=1_048_576, "mbufs"),
+    ("pcpu", "net.vnet.maxpcpu", 1..=100, "percent of a worker"),
+    ("cpu_weight", "net.vnet.cpuweight", 1..=10_000, "parts"),
 ];
 
 /// `limits.interfaces` of a vnet, unless it says otherwise.

@@ -110,6 +110,10 @@ crate::tables! {
         memory: Spanned<Bytes>,
         /// Packet buffers that are not at work.
         mbufs: Spanned<i64>,
+        /// Percent of a worker that does not keep up.
+        pcpu: Spanned<i64>,
+        /// Part of such a worker, by the sum of the weights.
+        cpu_weight: Spanned<i64>,
     }
 
     /// An interface of a vnet.

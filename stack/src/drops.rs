@@ -31,6 +31,8 @@ drop_reasons! {
     InterfaceDown = "interface_down",
     /// The interface is on its way to another vnet.
     InterfaceMoving = "interface_moving",
+    /// The worker does not keep up, and the vnet had its share of the cycles (`net.vnet.cpuweight`, `net.vnet.maxpcpu`).
+    CpuShare = "cpu_share",
     /// Shorter than an Ethernet header.
     EtherRunt = "ether_runt",
     /// Unicast to a MAC address that is not the interface's.

@@ -21,13 +21,22 @@ pub(super) fn check(
     sysctls: &mut Vec<Sysctl>,
 ) -> Places {
     let mut places = Places::new();
-    let Some(raw::Limits { interfaces, routes, neighbors, held_packets, memory, mbufs }) = raw
+    let Some(raw::Limits {
+        interfaces,
+        routes,
+        neighbors,
+        held_packets,
+        memory,
+        mbufs,
+        pcpu,
+        cpu_weight,
+    }) = raw
     else {
         return places;
     };
     let memory = memory.map(|given| Spanned::new(given.span(), given.get_ref().0));
     half(check, held_packets.as_ref(), mbufs.as_ref());
-    let given = [interfaces, routes, neighbors, held_packets, memory, mbufs];
+    let given = [interfaces, routes, neighbors, held_packets, memory, mbufs, pcpu, cpu_weight];
     for ((key, sysctl, range, unit), given) in VNET_LIMITS.into_iter().zip(given) {
         let Some(given) = given else { continue };
         let Some(number) = scalars::in_range(check, key, &given, range, unit) else { continue };

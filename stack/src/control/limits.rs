@@ -12,7 +12,7 @@ use crate::inet::control::{ArpLimits, HeldPacket, InetControl, arp_limits};
 use crate::inet::{Adjacency, vnet_inet};
 use crate::net::neighbor::NeighborKey;
 use crate::net::route::{GatewayPath, Hop, RouteChange};
-use crate::net::{IfBlock, Ifnet, Limit, LimitReached, held_limit, mbuf_limit, vnet_net};
+use crate::net::{CpuUse, IfBlock, Ifnet, Limit, LimitReached, held_limit, mbuf_limit, vnet_net};
 
 /// Bytes of one more route: about 40 in the RIB, and what the FIB takes of it, which depends on its neighbours there.
 const ROUTE_BYTES: usize = 64;
@@ -81,7 +81,7 @@ impl Stack {
         let limit = Limit::ALL.iter().find(|limit| limit.sysctl() == sysctl);
         let (Some(limit), Some(most)) = (limit, most.as_number()) else { return Ok(()) };
         let given = match limit {
-            Limit::HeldPackets | Limit::Mbufs => return Ok(()),
+            Limit::HeldPackets | Limit::Mbufs | Limit::Pcpu => return Ok(()),
             Limit::Neighbors => self
                 .with_inet(vnet, |inet| {
                     inet.arp.neighbors.iter().filter(|(_, state)| state.is_static()).count()
@@ -194,6 +194,11 @@ impl Stack {
                     let used = u64::from(net.in_flight().get());
                     (used, u64::from(mbuf_limit(net)), dropped(DropReason::MbufLimit))
                 }
+                Limit::Pcpu => {
+                    let used = net.cpu_use().iter(reader).map(CpuUse::get).max().unwrap_or(0);
+                    let most = net.maxpcpu().get().unsigned_abs();
+                    (u64::from(used), u64::from(most), dropped(DropReason::CpuShare))
+                }
             };
             LimitUse { limit, used, most, refused: refusals.get(limit) + packets }
         };
@@ -211,6 +216,7 @@ impl Stack {
                 Limit::HeldPackets => net.used_held(),
                 Limit::Memory => net.used_memory(),
                 Limit::Mbufs => net.used_mbufs(),
+                Limit::Pcpu => net.used_pcpu(),
             };
             shown.set(i64::try_from(used).unwrap_or(i64::MAX));
         }

@@ -48,6 +48,8 @@ limits! {
     Memory = "memory", "net.vnet.maxmemory", "bytes of memory";
     /// Mbufs for longer than an iteration of a worker.
     Mbufs = "mbufs", "net.vnet.maxmbufs", "mbufs";
+    /// Percent of a worker that does not keep up (FreeBSD: rctl(8) `pcpu`).
+    Pcpu = "pcpu", "net.vnet.maxpcpu", "percent of a worker";
 }
 
 /// A limit of a vnet is reached.

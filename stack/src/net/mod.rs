@@ -66,6 +66,14 @@ mod module {
                 /// Mbufs for longer than an iteration.
                 pub maxmbufs: vnet::SysctlInt = 512,
                     sysctl("net.vnet.maxmbufs", RW, 2..=1_048_576, "Maximum number of mbufs of the vnet between workers and control thread");
+                /// The vnet's part of a worker that does not keep up.
+                pub cpuweight: vnet::SysctlInt = 100,
+                    sysctl("net.vnet.cpuweight", RW, 1..=10_000, "Weight of the vnet when a worker does not keep up: its share of the cycles is its weight by the sum of the weights");
+                /// And the most of it.
+                pub maxpcpu: vnet::SysctlInt = 100,
+                    sysctl("net.vnet.maxpcpu", RW, 1..=100, "Maximum percent of a worker's cycles for the vnet when the worker does not keep up");
+                /// The vnet's part of each worker.
+                pub cpu_use: vnet::PerWorker<crate::net::CpuUse>;
                 /// What the sysctls below show; as of when they are read.
                 pub used_interfaces: vnet::SysctlI64 = 0,
                     sysctl("net.vnet.interfaces", RD, 0..=9_223_372_036_854_775_807, "Number of interfaces of the vnet, lo0 included");
@@ -84,6 +92,9 @@ mod module {
                 /// Mbufs.
                 pub used_mbufs: vnet::SysctlI64 = 0,
                     sysctl("net.vnet.mbufs", RD, 0..=9_223_372_036_854_775_807, "Number of mbufs of the vnet between workers and control thread");
+                /// Percent of a worker.
+                pub used_pcpu: vnet::SysctlI64 = 0,
+                    sysctl("net.vnet.pcpu", RD, 0..=9_223_372_036_854_775_807, "Percent of a worker's cycles that the vnet has while the worker does not keep up, 0 while it does; of several workers the most");
             }
         }
     }
@@ -96,6 +107,22 @@ crate::counters! {
         delivered,
         /// Packets that began here: replies, errors, fragments beyond the first, ARP of our own.
         originated,
+    }
+}
+
+/// Percent of a worker's cycles that a vnet had in the last interval in which the worker did not keep up; 0 when it does.
+#[derive(Debug, Default)]
+pub struct CpuUse(AtomicU32);
+
+impl CpuUse {
+    /// The worker's finding.
+    pub fn set(&self, percent: u32) {
+        self.0.store(percent, Ordering::Relaxed);
+    }
+
+    /// Percent.
+    pub fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -176,6 +203,7 @@ fn attach(vnet: &VnetRef, control: &mut Control) -> Result<(), AttachError> {
     let net = vnet_net::init(vnet);
     net.drops().alloc(slots);
     net.account().alloc(slots);
+    net.cpu_use().alloc(slots);
     net.interfaces().with(control, |list| *list = Some(Box::default()));
     net.refusals().with(control, |refusals| *refusals = Some(Box::default()));
     Ok(())

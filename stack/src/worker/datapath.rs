@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use pmd::{Burst, Mbuf, MbufPool, PortId};
-use vnet::{Reader, curvnet};
+use vnet::{Reader, VnetRef, curvnet};
 
+use super::cpu_share::{CpuShares, Entitlement, Iteration};
 use super::cx::Cx;
 use super::epair_input::cross_epairs;
 use super::inject_input::take_injected;
@@ -14,12 +15,12 @@ use super::nodes::{Node, NodeStats, SAMPLE_EVERY};
 use super::orders::{Direction, PortChange};
 use super::output::Output;
 use super::queues::WorkerQueues;
-use super::receive::{process, process_runs};
+use super::receive::{admit_runs, process, process_runs};
 use super::runs::{Runs, Sorter};
 use crate::drops::{DropReason, PortDrops};
 use crate::inet::datapath::Headers;
 use crate::net::ahead::LINKS;
-use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux};
+use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux, vnet_net};
 use crate::time::Nanos;
 
 /// Packets of the vnets to themselves in one iteration, of which one vnet has half at most.
@@ -60,6 +61,7 @@ pub(super) struct State {
     pub(super) queues: WorkerQueues,
     pub(super) headers: Headers,
     pub(super) sorter: Sorter,
+    pub(super) cpu: CpuShares,
     pub(super) loopback: Vec<(IfSlot, Mbuf)>,
     /// Takes turns with `loopback`: neither ever grows.
     pub(super) looping: Vec<(IfSlot, Mbuf)>,
@@ -100,6 +102,7 @@ impl Datapath {
                 queues,
                 headers: Headers::default(),
                 sorter: Sorter::default(),
+                cpu: CpuShares::default(),
                 loopback,
                 looping,
                 now: Nanos(0),
@@ -162,6 +165,7 @@ impl Datapath {
     pub fn begin(&mut self, now: Nanos) -> bool {
         self.sample.left -= 1;
         self.state.now = now;
+        self.state.cpu.begin();
         self.state.timed = self.sample.left == 0;
         if self.state.timed {
             self.sample.left = self.sample.every;
@@ -202,7 +206,12 @@ impl Datapath {
                 });
                 match runs.alone(burst.len()) {
                     Some((ifp, tagged)) => process(env, state, ifp, tagged, burst, None),
-                    None => process_runs(env, state, &runs, burst),
+                    None => {
+                        if state.cpu.is_charging() {
+                            admit_runs(env, state, &mut runs);
+                        }
+                        process_runs(env, state, &runs, burst);
+                    }
                 }
             }
             None => {
@@ -235,6 +244,22 @@ impl Datapath {
             state.out.flush();
         }
         env.reader.quiescent();
+    }
+
+    /// Ends the accounts of an iteration, after [`finish`](Self::finish).
+    #[inline]
+    pub fn end(&mut self, iteration: Iteration) {
+        let Self { env, state, .. } = self;
+        state.cpu.end(iteration, |slot, percent| {
+            if let Some(ifp) = env.interfaces.get(&env.reader, slot) {
+                vnet_net::init(&ifp.vnet).cpu_use().get(&env.reader).set(percent);
+            }
+        });
+    }
+
+    /// Who has this worker's cycles.
+    pub fn cpu(&mut self) -> &mut CpuShares {
+        &mut self.state.cpu
     }
 
     /// Takes a port's way out, or gives it back. Frames that wait for it leave before.
@@ -284,4 +309,11 @@ pub(super) fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> C
         now: state.now,
         timed: state.timed,
     }
+}
+
+/// The part of a worker's cycles that a vnet has a right to.
+pub(super) fn entitlement(vnet: &VnetRef) -> Entitlement {
+    let net = vnet_net::init(vnet);
+    let bounded = |value: i32| u16::try_from(value).unwrap_or(u16::MAX);
+    Entitlement { weight: bounded(net.cpuweight().get()), percent: bounded(net.maxpcpu().get()) }
 }

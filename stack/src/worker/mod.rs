@@ -1,5 +1,6 @@
 //! One worker's way through the stack: from bursts of its receive queues to frames for its transmit queues.
 
+mod cpu_share;
 mod cx;
 mod datapath;
 mod epair_input;
@@ -17,6 +18,7 @@ mod runs;
 mod tx_port;
 
 pub use crate::drops::PortDrops;
+pub use cpu_share::{CpuShares, Entitlement, Iteration};
 pub use cx::Cx;
 pub use datapath::{Datapath, DatapathParts, LOOPBACK_PACKETS};
 pub use epairs::EPAIR_QUEUES;

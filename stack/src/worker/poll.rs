@@ -6,6 +6,7 @@ use std::time::Duration;
 use pmd::{Burst, PortId, RxQueue, tsc};
 use vnet::Counter;
 
+use super::cpu_share::Iteration;
 use super::datapath::Datapath;
 use super::nodes::Node;
 use super::orders::{Orders, PortChange};
@@ -154,7 +155,7 @@ impl Poll {
     #[inline]
     fn once(&mut self, last: u64) -> u64 {
         let timed = self.datapath.begin(self.clock.at(last));
-        let mut packets = 0;
+        let (mut packets, mut is_full) = (0, false);
         let turns = self.rx.len();
         for turn in 0..turns {
             let Some((port, queue)) = self.rx.get_mut(turn) else { break };
@@ -172,11 +173,12 @@ impl Poll {
                 self.datapath.nodes().sample(Node::Rx, received as u64, cycles);
             }
             packets += received as u64;
+            is_full |= received == usize::from(self.burst_size);
             self.datapath.expect(turn, turns, |turn| self.rx.get(turn).map_or(port, |rx| rx.0));
             self.datapath.receive(port, &mut self.burst);
         }
         self.datapath.finish(packets as usize);
-        let now = self.account(last, packets);
+        let now = self.account(last, packets, is_full);
         if timed
             && packets > 0
             && let Some(histograms) = self.datapath.nodes().histograms()
@@ -186,17 +188,19 @@ impl Poll {
         now
     }
 
-    fn account(&mut self, last: u64, packets: u64) -> u64 {
+    fn account(&mut self, last: u64, packets: u64, is_full: bool) -> u64 {
         let now = tsc::now();
+        let cycles = now.saturating_sub(last);
+        self.datapath.end(Iteration { now, cycles, packets: packets as u32, is_full });
         let counters = &self.counters;
         counters.polls.inc();
         if packets > 0 {
             self.empty_polls = 0;
             counters.packets.add(packets);
-            counters.busy_cycles.add(now.saturating_sub(last));
+            counters.busy_cycles.add(cycles);
             return now;
         }
-        counters.idle_cycles.add(now.saturating_sub(last));
+        counters.idle_cycles.add(cycles);
         if self.datapath.holds_frames() {
             self.empty_polls = 0;
         }

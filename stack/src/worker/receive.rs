@@ -1,10 +1,10 @@
 //! The way of a received burst through the vnets: first the fast path, run by run, then what it left.
 
-use pmd::{Burst, MAX_BURST, Mbuf};
+use pmd::{Burst, MAX_BURST, Mbuf, tsc};
 use vnet::{Reader, curvnet};
 
 use super::cx::Cx;
-use super::datapath::{Env, State, cx_of};
+use super::datapath::{Env, State, cx_of, entitlement};
 use super::epair_input::end_crossing;
 use super::nodes::{Histograms, Node, PROBE_ACCESSES};
 use super::runs::Runs;
@@ -13,7 +13,7 @@ use crate::inet::datapath::{Crossing, Mixed, Vector, ip_tryforward};
 use crate::inet::vnet_inet;
 use crate::net::bpf::tap_received;
 use crate::net::datapath::{ether_input, pop_vlan_tag};
-use crate::net::{IfSlot, Ifnet};
+use crate::net::{IfSlot, Ifnet, vnet_net};
 
 /// Runs between the one that is processed and the one whose vnet is prefetched. The vnets of no more runs than that are in a
 /// core's caches without being asked for.
@@ -29,6 +29,9 @@ pub(super) fn process(
     burst: &mut Burst,
     crossing: Option<Crossing>,
 ) {
+    if state.cpu.is_charging() {
+        admit_burst(env, state, ifp, burst);
+    }
     if burst.is_empty() {
         return;
     }
@@ -38,10 +41,10 @@ pub(super) fn process(
         ifp.prefetch(&env.reader, &state.out);
     }
     state.near[0] = ifp.slot;
-    let packets = burst.len();
+    let (packets, is_charging) = (burst.len(), state.cpu.is_charging());
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
-    let counters = ifp.counters(cx.reader);
+    let counters = ifp.counters(&env.reader);
     counters.ipackets.add(packets as u64);
     if cx.timed
         && let Some(histograms) = cx.nodes.histograms()
@@ -64,7 +67,9 @@ pub(super) fn process(
         if tagged {
             burst.iter_mut().for_each(pop_vlan_tag);
         }
+        let started = Charged::start(is_charging);
         bytes += exceptions(&mut cx, ifp, burst);
+        started.end(state, ifp);
     }
     counters.ibytes.add(bytes);
 }
@@ -112,6 +117,7 @@ fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -
         }
         // Runs of one packet come first, so a core foresees which way it goes.
         match places {
+            [] => {}
             [place] => mixed.forward(ifp, std::slice::from_ref(place)),
             places => mixed.forward(ifp, places),
         }
@@ -142,9 +148,63 @@ fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, bur
             continue;
         }
         let _curvnet = curvnet::set(&env.reader, &run.ifp.vnet);
+        let started = Charged::start(state.cpu.is_charging());
         let mut cx = cx_of(env, state, run.ifp);
         let bytes = exceptions(&mut cx, run.ifp, &mut of_run);
-        run.ifp.counters(cx.reader).ibytes.add(bytes);
+        run.ifp.counters(&env.reader).ibytes.add(bytes);
+        started.end(state, run.ifp);
+    }
+}
+
+/// Takes off each run what is beyond the share of its vnet.
+#[inline(never)]
+pub(super) fn admit_runs(env: &Env, state: &mut State, runs: &mut Runs<'_>) {
+    for number in 0..runs.all().len() {
+        let Some(run) = runs.all().get(number) else { break };
+        let packets = runs.places(run).len();
+        let admitted = admit(env, state, run.ifp, packets);
+        if admitted < packets {
+            runs.cut(number, admitted);
+        }
+    }
+}
+
+/// Ends what is beyond the share of the vnet.
+#[inline(never)]
+fn admit_burst(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
+    let admitted = admit(env, state, ifp, burst.len());
+    while burst.len() > admitted {
+        drop(burst.pop());
+    }
+}
+
+/// How many of `packets` packets the vnet may have processed; the others are received, and dropped.
+fn admit(env: &Env, state: &mut State, ifp: &Ifnet, packets: usize) -> usize {
+    let vnet = &ifp.vnet;
+    let admitted = state.cpu.admit(vnet.id().index(), ifp.slot, packets, || entitlement(vnet));
+    if admitted < packets {
+        let refused = (packets - admitted) as u64;
+        ifp.counters(&env.reader).ipackets.add(refused);
+        let drops = vnet_net::init(vnet).drops().get(&env.reader);
+        drops.add(DropReason::CpuShare, refused);
+    }
+    admitted
+}
+
+/// The time at which something began that its vnet is charged for; none while nothing is charged.
+struct Charged(Option<u64>);
+
+impl Charged {
+    #[inline(always)]
+    fn start(is_charging: bool) -> Self {
+        Self(is_charging.then(tsc::now))
+    }
+
+    #[inline(always)]
+    fn end(self, state: &mut State, ifp: &Ifnet) {
+        if let Some(start) = self.0 {
+            state.cpu.charge(ifp.vnet.id().index(), tsc::now().saturating_sub(start));
+        }
     }
 }
 
@@ -152,12 +212,12 @@ fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, bur
 /// vectors does.
 #[cold]
 fn probe(reader: &Reader, histograms: &Histograms) {
-    let begin = pmd::tsc::serialized();
-    let middle = pmd::tsc::serialized();
+    let begin = tsc::serialized();
+    let middle = tsc::serialized();
     for _ in 0..PROBE_ACCESSES {
         let _value = std::hint::black_box(vnet_inet::cur(reader).ipforwarding().get());
     }
-    let end = pmd::tsc::serialized();
+    let end = tsc::serialized();
     // Less what it costs to read the clock, which was measured just before.
     let clock = middle.saturating_sub(begin);
     histograms.probe.record(end.saturating_sub(middle).saturating_sub(clock));

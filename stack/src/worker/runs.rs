@@ -53,6 +53,14 @@ impl<'a> Runs<'a> {
         (tagged == 0 || tagged as usize == packets).then_some((run.ifp, tagged > 0))
     }
 
+    /// Takes frames off the end of a run, so that `left` remain: they are of no run then, and end with the burst.
+    #[inline]
+    pub(super) fn cut(&mut self, run: usize, left: usize) {
+        if let Some(run) = self.runs.get_mut(run) {
+            run.len = run.len.min(left as u16);
+        }
+    }
+
     /// The places in the burst of a run's frames.
     #[inline(always)]
     pub(super) fn places(&self, run: &Run<'_>) -> &[u8] {

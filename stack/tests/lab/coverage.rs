@@ -20,6 +20,7 @@ const ELSEWHERE: &[(D, &str)] = &[
     (D::NoMbuf, "scarce::no_buffers_are_left"),
     (D::Shutdown, "scarce::what_waits_at_the_end"),
     (D::EpairFull, "epair::more_than_an_end_has_room_for"),
+    (D::CpuShare, "limits::a_vnet_has_no_more_than_its_share_of_a_worker"),
     (D::InterfaceMoving, "moves::what_is_polled_while_an_interface_moves"),
     (D::HandoverFull, "scarce::another_worker_is_sending"),
     // A worker takes at most 64 packets from the control thread in an iteration, and only those come home.

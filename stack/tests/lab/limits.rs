@@ -9,7 +9,8 @@ use stack::inet::control::AddressError;
 use stack::net::Limit;
 use stack::net::route::{RouteError, RouteTarget};
 use stack::wire::MacAddr;
-use vnet::Value;
+use stack::worker::{CpuShares, Iteration};
+use vnet::{Value, Vnets};
 
 use crate::common::crossroads::{EM, OWN, PEER, PEER_MAC, RED, crossroads, host, through, to};
 use crate::common::frame::{Arp, BROADCAST, mac};
@@ -310,5 +311,50 @@ fn only_what_a_limit_refused_is_counted() {
     let overlaps = lab.control(|stack| stack.add_address(slot, "10.0.1.9/24".parse().unwrap()));
     assert!(matches!(overlaps, Err(InterfaceError::Address(AddressError::Overlap { .. }))));
     assert_eq!(usage(&mut lab, Limit::Routes).refused, 0, "another refusal is not counted");
+    lab.end();
+}
+
+/// A worker whose polls come full: of a vnet that needs more than half of the cycles, packets are dropped by name, and none of one
+/// that needs little.
+#[test]
+fn a_vnet_has_no_more_than_its_share_of_a_worker() {
+    if !has_many_vnets("limits::a_vnet_has_no_more_than_its_share_of_a_worker") {
+        return;
+    }
+    const BLUE: &str = "blue";
+    let mut lab = Lab::new();
+    for (vnet, vlan) in [(RED, 100), (BLUE, 200)] {
+        let _slot = lab.interface(vnet, "in", 0, Some(vlan), EM[0], &["10.0.0.1/24"]);
+        let _slot = lab.interface(vnet, "out", 1, Some(vlan), EM[1], &["10.0.1.1/24"]);
+        lab.sysctl(vnet, "net.inet.ip.forwarding", 1);
+        lab.sysctl(vnet, "net.inet.icmp.icmplim", 0);
+        lab.neighbor(vnet, "in", "10.0.0.2", PEER_MAC);
+        lab.neighbor(vnet, "out", "10.0.1.2", host(1, 2));
+        lab.via(vnet, "198.18.0.0/15", &["10.0.1.2"]);
+    }
+    let _announced = lab.pass(std::time::Duration::from_secs(5));
+    let good = Packet { tag: Some(200), ..through(8) }.frame();
+    let expired = Packet { tag: Some(100), ttl: 1, ..through(8) }.frame();
+    // Time is what this test says it is: an iteration takes as many cycles as ten of the good packets may cost on the fast path.
+    const ITERATION: u64 = 1000;
+    *lab.datapath().cpu() = CpuShares::new(8 * ITERATION, Vnets::MAX_VNETS);
+    let mut sent = [0, 0];
+    for iteration in 1..=400_u64 {
+        let flood = std::iter::repeat_n(expired.as_slice(), 60);
+        let frames = flood.chain([good.as_slice(); 4]);
+        let burst: Vec<_> = frames.map(|frame| lab.mbuf(frame)).collect();
+        lab.iterate(0, burst);
+        let now = iteration * ITERATION;
+        lab.datapath().end(Iteration { now, cycles: ITERATION, packets: 64, is_full: true });
+        lab.take().iter().for_each(|frame| sent[usize::from(frame.port)] += 1);
+    }
+    let limit = usage(&mut lab, Limit::Pcpu);
+    assert_eq!(lab.drops(BLUE), [].into());
+    assert_eq!(sent[1], 4 * 400, "each of the good packets is forwarded");
+    let drops = lab.drops(RED);
+    assert_eq!((drops["cpu_share"], limit.most), (limit.refused, 100));
+    assert!(limit.refused > 30 * 400 && limit.used >= 50, "most are refused: {limit:?}");
+    assert_eq!(drops["cpu_share"] + drops["ip_ttl_exceeded"], 60 * 400, "and all have one end");
+    assert!(sent[0] > 0, "something is left for the others");
     lab.end();
 }
