@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `accessor` | one access to a vnet's variable |
 //! | `forward` | the datapath, packet by packet |
+//! | `flood` | a tenant beside one that floods |
 //! | `lookup` | the FIB's bulk lookup beside DPDK's |
 //! | `compare` | builds against each other, by the two above |
 //! | `pktgen` | another process or machine, from outside |
@@ -14,6 +15,7 @@
 
 mod accessor;
 mod compare;
+mod flood;
 mod forward;
 mod host;
 mod life;
@@ -56,6 +58,7 @@ enum Command {
     Accessor(accessor::Args),
     Forward(forward::Args),
     Life(life::Args),
+    Flood(flood::Args),
     Lookup(lookup::Args),
     Compare(compare::Args),
     Pktgen(Box<pktgen::Args>),
@@ -69,6 +72,7 @@ pub fn main(build: Build) -> ExitCode {
         Command::Accessor(args) => accessor::run(&args, build),
         Command::Forward(args) => forward::run(&args, build),
         Command::Life(args) => life::run(&args, build),
+        Command::Flood(args) => flood::run(&args, build),
         Command::Lookup(args) => lookup::run(&args, build),
         Command::Compare(args) => compare::run(&args, build),
         Command::Pktgen(args) => pktgen::run(&args, build),

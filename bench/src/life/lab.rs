@@ -27,10 +27,10 @@ pub(super) const ANNOUNCED: Duration = Duration::from_millis(2500);
 const LONG: Duration = Duration::from_secs(10);
 
 /// What all scenarios share.
-pub(super) struct Lab {
+pub(crate) struct Lab {
     /// Where the worker runs.
     pub(super) cpu: CpuId,
-    pub(super) pool: MbufPool,
+    pub(crate) pool: MbufPool,
     pub(super) eal: Eal,
     /// Where containers come from: hugepages where there are any, as in the program; for as long as the process lives.
     heap: Option<&'static Heap>,
@@ -46,14 +46,14 @@ impl Lab {
     }
 
     /// A lab around what there is.
-    pub(super) fn of(cpu: CpuId, eal: Eal, pool: MbufPool) -> Self {
+    pub(crate) fn of(cpu: CpuId, eal: Eal, pool: MbufPool) -> Self {
         let heap = eal.hugepages_in_use().then(|| Heap::new(&eal, SocketId::ANY));
         let heap = heap.map(|heap| &*Box::leak(Box::new(heap)));
         Self { cpu, pool, eal, heap, quiet: true }
     }
 
     /// The control thread of a scenario, without vnets, whose vnets keep counters for so many workers.
-    pub(super) fn house(&self, workers: usize) -> Result<House> {
+    pub(crate) fn house(&self, workers: usize) -> Result<House> {
         let domain = Domain::new(workers);
         let control = domain.control().context("the control thread's place")?;
         let (queues, control_ends) = control_queues();
@@ -80,11 +80,11 @@ impl Lab {
 }
 
 /// A control thread and its vnets. Time is virtual: it passes when the scenario says so.
-pub(super) struct House {
-    pub(super) stack: Stack,
-    pub(super) domain: Domain,
+pub(crate) struct House {
+    pub(crate) stack: Stack,
+    pub(crate) domain: Domain,
     /// The worker has them while there is one.
-    pub(super) queues: Option<WorkerQueues>,
+    pub(crate) queues: Option<WorkerQueues>,
     now: Nanos,
 }
 

@@ -11,7 +11,7 @@
 //! | all others | one scenario each |
 
 mod epair;
-mod lab;
+pub(crate) mod lab;
 mod many;
 mod memory;
 mod moves;
