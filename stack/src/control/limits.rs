@@ -9,19 +9,21 @@ use vnet::sysctl::{SysctlError, Value};
 use super::Stack;
 use crate::drops::DropReason;
 use crate::inet::control::{ArpLimits, HeldPacket, InetControl, arp_limits};
-use crate::inet::{Adjacency, vnet_inet};
+use crate::inet::{LinkNetwork, vnet_inet};
 use crate::net::neighbor::NeighborKey;
-use crate::net::route::{GatewayPath, Hop, RouteChange};
+use crate::net::route::{Adjacency, GatewayPath, Hop, RouteChange};
 use crate::net::{CpuUse, IfBlock, Ifnet, Limit, LimitReached, held_limit, mbuf_limit, vnet_net};
 
 /// Bytes of one more route: about 40 in the RIB, and what the FIB takes of it, which depends on its neighbours there.
 const ROUTE_BYTES: usize = 64;
 /// Bytes of a hop, in two tables, and of each path of it, with its adjacency.
 const HOP_BYTES: usize = 2 * size_of::<Hop>() + 32;
-const PATH_BYTES: usize = 2 * size_of::<GatewayPath>() + size_of::<Adjacency>();
+const PATH_BYTES: usize = 2 * size_of::<GatewayPath>() + ADJACENCY_BYTES;
+/// Bytes of an adjacency, and of the network that it is on.
+const ADJACENCY_BYTES: usize = size_of::<Adjacency>() + size_of::<LinkNetwork>();
 /// Bytes of a neighbour: its entry, its adjacency, its places in three indices.
 const NEIGHBOR_BYTES: usize =
-    160 + size_of::<HeldPacket>() + size_of::<Adjacency>() + 3 * size_of::<NeighborKey<Ipv4Addr>>();
+    160 + size_of::<HeldPacket>() + ADJACENCY_BYTES + 3 * size_of::<NeighborKey<Ipv4Addr>>();
 /// Bytes of an interface, and of each thread's counters of it.
 const INTERFACE_BYTES: usize = size_of::<Ifnet>() + 64;
 const COUNTER_BYTES: usize = size_of::<crossbeam::utils::CachePadded<IfBlock>>();

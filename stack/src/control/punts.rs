@@ -1,6 +1,7 @@
 //! Packets that workers handed over, ARP and what waits for its next hop, and packets for them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use pmd::Mbuf;
@@ -69,7 +70,7 @@ impl Stack {
             }
             PuntReason::Unresolved { egress, next_hop } => {
                 let packet = HeldPacket { ingress, mbuf };
-                self.unresolved(&vnet, egress, next_hop.into(), packet, &mut actions);
+                self.unresolved(&vnet, egress, next_hop, packet, &mut actions);
             }
         }
         self.act(&vnet, actions);
@@ -106,11 +107,12 @@ impl Stack {
         &self,
         vnet: &VnetRef,
         egress: IfSlot,
-        next_hop: std::net::Ipv4Addr,
+        next_hop: IpAddr,
         packet: HeldPacket,
         actions: &mut Vec<ArpAction<HeldPacket>>,
     ) {
-        let Some(ifp) = self.interface(egress) else {
+        // Neighbours with IPv6 addresses are not ARP's.
+        let (Some(ifp), IpAddr::V4(next_hop)) = (self.interface(egress), next_hop) else {
             return actions.push(ArpAction::Unreachable(packet));
         };
         let _there = self.with_inet(vnet, |state| {

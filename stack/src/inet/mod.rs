@@ -12,12 +12,10 @@ pub mod control;
 pub mod datapath;
 pub mod route;
 
-pub use crate::net::route::NO_HOP;
 pub use address_filter::AddressFilter;
 pub use family::Inet;
 pub use forwarding::{
-    Adjacency, AdjacencyState, FORWARDING_FIRST, FORWARDING_MORE, FastHop, Forwarding,
-    ForwardingParts, LINK_HEADER_MAX, NextHop, NextHopKind, Resolved,
+    FORWARDING_FIRST, FORWARDING_MORE, Forwarding, ForwardingParts, LinkNetwork, Resolved,
 };
 pub use icmp_limit::{IcmpClass, IcmpLimit};
 pub use module::inet as vnet_inet;

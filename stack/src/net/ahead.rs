@@ -58,9 +58,10 @@ impl Ahead {
     /// a run reads none of them.
     pub(crate) fn set_forwarding(&self, forwarding: &Forwarding, counters: usize) -> bool {
         // Packets that leave where they came in need no more than the counters of the interface.
-        let mut ways = forwarding.egresses().iter().filter(|way| way.first_counters() != counters);
+        let mut ways =
+            forwarding.next_hops().egresses().iter().filter(|way| way.first_counters() != counters);
         let [fib, hops, egresses] = forwarding.tables();
-        let egresses = if forwarding.egresses().len() > 1 { egresses } else { (0, 0) };
+        let egresses = if forwarding.next_hops().egresses().len() > 1 { egresses } else { (0, 0) };
         for (region, new) in self.tables.iter().zip([fib, hops, egresses]) {
             region.set(new);
         }
@@ -70,7 +71,7 @@ impl Ahead {
             egress.counters.store(counters, Ordering::Relaxed);
             egress.port.store(port, Ordering::Relaxed);
         }
-        !forwarding.is_small() || forwarding.egresses().len() > 1
+        !forwarding.is_small() || forwarding.next_hops().egresses().len() > 1
     }
 
     /// Asks for it.

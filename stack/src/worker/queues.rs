@@ -1,5 +1,6 @@
 //! The bounded queues between a worker and the control thread.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -17,12 +18,12 @@ pub const QUEUE_PACKETS: usize = 1024;
 pub enum PuntReason {
     /// An ARP packet that concerns our addresses or neighbours.
     Arp,
-    /// An IP packet whose next hop (host byte order) has no MAC address yet.
+    /// An IP packet whose next hop has no MAC address yet.
     Unresolved {
         /// The interface that the next hop is on.
         egress: IfSlot,
-        /// The next hop's address, host byte order.
-        next_hop: u32,
+        /// The next hop's address, which may be of another family than the packet.
+        next_hop: IpAddr,
     },
 }
 

@@ -12,6 +12,7 @@
 //! | `interleaved` | the same for bursts of many interfaces, and that flows keep their order |
 //! | `outcome` | what became of bursts, to be compared |
 //! | `limits` | what one vnet may occupy, and that others do not notice |
+//! | `next_hops` | hops and neighbours become the next hops that workers read |
 //! | `loopback` | packets of a vnet to itself |
 //! | `receivers` | which interface has a port and VLAN |
 //! | `captures` | what is shown to who looks on |
@@ -46,6 +47,7 @@ mod link;
 mod live;
 mod loopback;
 mod moves;
+mod next_hops;
 mod options;
 mod outcome;
 mod peers;

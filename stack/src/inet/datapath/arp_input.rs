@@ -5,8 +5,8 @@ use pmd::Mbuf;
 use zerocopy::FromBytes;
 
 use crate::drops::DropReason;
-use crate::inet::NextHopKind;
 use crate::net::Ifnet;
+use crate::net::route::NextHopKind;
 use crate::wire::{ARP_LEN, ArpPacket, ETHER_HDR_LEN, is_martian_source};
 use crate::worker::{Cx, PuntReason};
 

@@ -5,8 +5,9 @@ use pmd::Mbuf;
 
 use super::ip_input::{header_of, is_link_unicast};
 use super::ip_output::{IpOrigin, ip_output};
-use crate::inet::{IcmpClass, NextHopKind};
+use crate::inet::IcmpClass;
 use crate::net::Ifnet;
+use crate::net::route::NextHopKind;
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IpHeader, checksum, icmp_type, ip_proto,
     is_martian_source, is_multicast, unreach_code,

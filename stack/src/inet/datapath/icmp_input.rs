@@ -9,8 +9,9 @@ use super::ip_options::ReplyOptions;
 use super::ip_output::{IpOrigin, ip_output};
 use super::probe_input::probe_input;
 use crate::drops::DropReason;
-use crate::inet::{IcmpClass, NextHopKind};
+use crate::inet::IcmpClass;
 use crate::net::Ifnet;
+use crate::net::route::NextHopKind;
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IcmpHeader, checksum_add, checksum_finish, icmp_type,
 };

@@ -1,7 +1,7 @@
 //! Node `ip_forward`: forwarding with all its exceptions (RFC 1812 5.2.4 to 5.2.7, 5.3.1; FreeBSD: `ip_forward`,
 //! netinet/ip_input.c).
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use pmd::{Burst, Mbuf};
 
@@ -10,8 +10,8 @@ use super::icmp_error::{IcmpError, icmp_error};
 use super::ip_input::header_of;
 use super::ip_output::{IpOrigin, send};
 use crate::drops::DropReason;
-use crate::inet::{Adjacency, NextHopKind};
 use crate::net::Ifnet;
+use crate::net::route::{Adjacency, NextHopKind};
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, decrement_ttl, icmp_type, unreach_code};
 use crate::worker::Cx;
 
@@ -59,7 +59,10 @@ fn forward(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
             );
         }
     };
-    if cx.inet.ipsendredirects().get() != 0 && adjacency.wants_redirect(ifp.slot, src) {
+    if cx.inet.ipsendredirects().get() != 0
+        && adjacency.slot == ifp.slot
+        && route.network.holds(src)
+    {
         redirect(cx, ifp, &mbuf, route.next_hop);
     }
     if !take_one_hop(&mut mbuf) {
@@ -69,18 +72,16 @@ fn forward(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
     send(cx, IpOrigin::Forwarded(ifp), adjacency, route.next_hop, mbuf);
 }
 
-/// RFC 1812 5.2.7.2: tell the sender of the better first hop. It goes out beside the packet, which is forwarded.
+/// RFC 1812 5.2.7.2: tell the sender of the better first hop. It goes out beside the packet, which is forwarded. ICMP can name
+/// IPv4 routers only.
 #[cold]
-fn redirect(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, better: u32) {
+fn redirect(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, better: IpAddr) {
+    let IpAddr::V4(better) = better else { return };
     let has_options = header_of(mbuf).is_some_and(|header| header.header_len() > IP_HDR_LEN);
     if has_options {
         return;
     }
-    let error = IcmpError {
-        kind: icmp_type::REDIRECT,
-        code: 1,
-        rest: Ipv4Addr::from_bits(better).to_bits(),
-    };
+    let error = IcmpError { kind: icmp_type::REDIRECT, code: 1, rest: better.to_bits() };
     if icmp_error(cx, ifp, mbuf, error) {
         cx.ipstat().ips_redirectsent.inc();
     }

@@ -9,8 +9,8 @@ use super::icmp_input::icmp_input;
 use super::ip_forward::ip_forward;
 use super::ip_options::{OptionsVerdict, ip_options};
 use crate::drops::DropReason;
-use crate::inet::NextHopKind;
 use crate::net::Ifnet;
+use crate::net::route::NextHopKind;
 use crate::wire::{
     ETHER_HDR_LEN, EtherHeader, IP_HDR_LEN, IpHeader, checksum, ip_proto, is_martian_destination,
     is_martian_source, is_multicast, unreach_code,

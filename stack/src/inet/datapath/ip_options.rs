@@ -10,8 +10,8 @@ use super::flow::flow_of;
 use super::icmp_error::IcmpError;
 use super::ip_input::header_of;
 use crate::drops::DropReason;
-use crate::inet::NextHopKind;
 use crate::net::Ifnet;
+use crate::net::route::NextHopKind;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, IpOption, checksum, icmp_type, unreach_code};
 use crate::worker::Cx;
 

@@ -1,5 +1,7 @@
 //! Node `ip_output`: from an IP datagram with a known next hop to frames (FreeBSD: netinet/ip_output.c).
 
+use std::net::IpAddr;
+
 use pmd::Mbuf;
 
 use super::flow::flow_of;
@@ -8,9 +10,10 @@ use super::ip_forward::too_long_for;
 use super::ip_fragment::ip_fragment;
 use super::ip_input::{header_of, trim_padding};
 use crate::drops::DropReason;
-use crate::inet::{Adjacency, AdjacencyState, Forwarding, NextHopKind};
+use crate::inet::Forwarding;
 use crate::net::Ifnet;
 use crate::net::datapath::ether_output;
+use crate::net::route::{Adjacency, AdjacencyState, NextHopKind};
 use crate::wire::{ETHER_HDR_LEN, IpHeader, icmp_type, unreach_code};
 use crate::worker::{Cx, LOOPBACK_PACKETS, PuntReason};
 
@@ -53,13 +56,13 @@ pub fn ip_output(cx: &mut Cx<'_>, origin: IpOrigin<'_>, mbuf: Mbuf) {
     }
 }
 
-/// Sends a datagram along `adjacency` to `next_hop` (host byte order): in fragments if need be, and by way of the
+/// Sends a datagram along `adjacency` to `next_hop`: in fragments if need be, and by way of the
 /// control thread while the neighbour's MAC address is not known.
 pub(super) fn send(
     cx: &mut Cx<'_>,
     origin: IpOrigin<'_>,
     adjacency: &Adjacency,
-    next_hop: u32,
+    next_hop: IpAddr,
     mut mbuf: Mbuf,
 ) {
     if !adjacency.ifp.is_up() {
@@ -100,7 +103,7 @@ fn send_frame(
     cx: &mut Cx<'_>,
     origin: IpOrigin<'_>,
     adjacency: &Adjacency,
-    next_hop: u32,
+    next_hop: IpAddr,
     mbuf: Mbuf,
 ) {
     if adjacency.state == AdjacencyState::Resolved {

@@ -29,7 +29,8 @@ pub(crate) use mixed::Mixed;
 use rewrite::rewrite;
 pub(crate) use vector::Vector;
 
-use crate::inet::{FastHop, Forwarding, IcmpClass, NO_HOP};
+use crate::inet::{Forwarding, IcmpClass};
+use crate::net::route::{FastHop, NO_HOP};
 use crate::net::{IfBlock, Ifnet};
 use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, VLAN_TAG_LEN};
@@ -126,15 +127,13 @@ impl Rules<'_> {
     /// the header) should have sent it to the gateway itself.
     #[inline(always)]
     fn wants_redirect(&mut self, number: u16, src: u32) -> bool {
-        self.wants_redirect_at(self.forwarding.next_hop(number).first, src)
+        self.wants_redirect_at(self.forwarding.next_hops().get(number).first, src)
     }
 
-    /// The same for an adjacency.
+    /// The same for the adjacency at a place.
     #[inline(always)]
     fn wants_redirect_at(&mut self, place: u32, src: u32) -> bool {
-        let (slot, src) = (self.ifp.slot, src.swap_bytes());
-        let adjacency = self.forwarding.adjacency(place);
-        let wants = adjacency.is_some_and(|adjacency| adjacency.wants_redirect(slot, src));
+        let wants = self.forwarding.wants_redirect(place, src.swap_bytes());
         self.redirects -= u32::from(wants);
         wants
     }

@@ -3,8 +3,8 @@
 use pmd::{Mbuf, Offloads};
 
 use crate::drops::DropReason;
-use crate::inet::Adjacency;
 use crate::net::bpf::tap_sent;
+use crate::net::route::Adjacency;
 use crate::wire::ETHER_HDR_LEN;
 use crate::worker::Cx;
 

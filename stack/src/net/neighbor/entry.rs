@@ -1,11 +1,9 @@
 //! One neighbour of the table.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use super::hold::HoldQueue;
 use super::{NeighborAction, NeighborState, Resolution};
 use crate::net::IfSlot;
+use crate::net::route::UseMark;
 use crate::time::Nanos;
 use crate::wire::MacAddr;
 
@@ -26,9 +24,6 @@ pub struct Source<A> {
     /// Our address on the neighbour's network.
     pub addr: A,
 }
-
-/// The worker that first sends to a neighbour sets it, if the neighbour introduced itself and nothing here has asked for it.
-pub type UseMark = Arc<AtomicBool>;
 
 pub(super) struct Entry<A, P> {
     pub(super) state: NeighborState,

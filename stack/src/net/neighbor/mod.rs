@@ -29,7 +29,7 @@ mod table;
 mod update;
 
 pub use action::{NeighborAction, NeighborNews};
-pub use entry::{NeighborKey, Source, UseMark};
+pub use entry::{NeighborKey, Source};
 pub use resolution::{Actions, NeighborLimits, Resolution};
 pub use state::NeighborState;
 pub use table::NeighborTable;

@@ -7,8 +7,9 @@ use super::entry::Entry;
 use super::eviction::{Expendable, Worth};
 use super::hold::HoldQueue;
 use super::{
-    Actions, NeighborAction, NeighborKey, NeighborNews, NeighborState, Resolution, Source, UseMark,
+    Actions, NeighborAction, NeighborKey, NeighborNews, NeighborState, Resolution, Source,
 };
+use crate::net::route::UseMark;
 use crate::time::Nanos;
 use crate::wire::MacAddr;
 

@@ -4,8 +4,9 @@ use super::entry::Entry;
 use super::eviction::Worth;
 use super::hold::HoldQueue;
 use super::{
-    Actions, NeighborAction, NeighborKey, NeighborState, NeighborTable, Resolution, Source, UseMark,
+    Actions, NeighborAction, NeighborKey, NeighborState, NeighborTable, Resolution, Source,
 };
+use crate::net::route::UseMark;
 use crate::time::Nanos;
 use crate::wire::MacAddr;
 

@@ -4,7 +4,7 @@ use super::check::Columns;
 use super::crossing::Crossing;
 use super::{Rules, Vector};
 use crate::drops::DropReason;
-use crate::inet::FastHop;
+use crate::net::route::FastHop;
 use crate::net::vnet_net;
 use crate::worker::Output;
 
@@ -46,7 +46,9 @@ impl<'a, 'r> Booking<'a, 'r> {
         }
         let first = hops.first().copied().unwrap_or_default();
         let forwarding = self.rules.forwarding;
-        let Some(hop) = forwarding.fast_hops().get(usize::from(first)) else { return false };
+        let Some(hop) = forwarding.next_hops().fast_hops().get(usize::from(first)) else {
+            return false;
+        };
         let plain = self.rules.keeps_link_len(hop) && !self.rules.may_redirect(hop);
         if !plain || !self.out.can_cross(hop.port) {
             return false;
@@ -99,7 +101,7 @@ fn book(rules: &Rules<'_>, out: &Output, hop: &FastHop, count: Count) {
     let counters = if hop.slot == rules.ifp.slot {
         &rules.block.counters
     } else {
-        let Some(egress) = rules.forwarding.egress(hop.egress) else { return };
+        let Some(egress) = rules.forwarding.next_hops().egress(hop.egress) else { return };
         egress.counters(rules.reader)
     };
     counters.opackets.add(packets);

@@ -9,7 +9,7 @@ use pmd::{Burst, Mbuf, PortId};
 
 use super::check::Columns;
 use super::{HEADERS, load32};
-use crate::inet::FastHop;
+use crate::net::route::FastHop;
 use crate::wire::{MacAddr, decrement_ttl};
 
 /// What a worker's fast path knows of the packets that it handled last.

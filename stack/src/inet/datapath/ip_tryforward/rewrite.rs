@@ -7,7 +7,7 @@ use super::check::{Columns, GROUP};
 use super::crossing::{Crossing, write_headers};
 use super::{CHUNK, HEADERS, Rules, exception};
 use crate::inet::datapath::flow::flow_behind;
-use crate::inet::{FastHop, NextHopKind};
+use crate::net::route::{FastHop, NextHopKind};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
 /// Rewrites the packets of `chunk` that are no exceptions so far; the bits of the exceptions after it.
@@ -75,8 +75,8 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
         ) else {
             return false;
         };
-        let forwarding = self.booking.rules.forwarding;
-        let Some(hop) = forwarding.fast_hops().get(usize::from(hops[0])) else { return false };
+        let next_hops = self.booking.rules.forwarding.next_hops();
+        let Some(hop) = next_hops.fast_hops().get(usize::from(hops[0])) else { return false };
         let others = hops.iter().fold(0, |others, number| others | (number ^ hops[0]));
         // Negative if one of them is too long: lengths are below 2^31.
         let room = lengths.iter().fold(0, |room, len| room | hop.longest.wrapping_sub(*len));
@@ -96,13 +96,10 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
     /// Whether some packet of a group, all to the gateway at one FIB index, has to be looked at by the other path.
     #[inline(never)]
     fn some_want_redirects(&self, number: u16, start: usize) -> bool {
-        let Rules { forwarding, ifp, .. } = &*self.booking.rules;
-        let adjacency = forwarding.adjacency(forwarding.next_hop(number).first);
+        let forwarding = self.booking.rules.forwarding;
+        let place = forwarding.next_hops().get(number).first;
         let sources = of_group(&self.columns.src, start);
-        sources.into_iter().flatten().any(|src| {
-            let src = src.swap_bytes();
-            adjacency.is_some_and(|adjacency| adjacency.wants_redirect(ifp.slot, src))
-        })
+        sources.into_iter().flatten().any(|src| forwarding.wants_redirect(place, src.swap_bytes()))
     }
 
     /// Rewrites packets to different hops, and those that need a second look.
@@ -116,7 +113,8 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
             if self.exceptions >> at & 1 == 1 {
                 continue;
             }
-            let hop = self.booking.rules.forwarding.fast_hops().get(usize::from(number));
+            let next_hops = self.booking.rules.forwarding.next_hops();
+            let hop = next_hops.fast_hops().get(usize::from(number));
             match rewrite_one(self.booking.rules, mbuf, self.columns, at, number, hop) {
                 Some(hop) => self.booking.add(hop, Count { packets: 1, bytes }),
                 None => self.exceptions = exception(self.exceptions, at),
@@ -162,14 +160,15 @@ fn rewrite_any<'r>(
     at: usize,
     number: u16,
 ) -> Option<&'r FastHop> {
-    let hop = rules.forwarding.next_hop(number);
+    let next_hops = rules.forwarding.next_hops();
+    let hop = next_hops.get(number);
     if !matches!(hop.kind, NextHopKind::Gateway | NextHopKind::Connected) {
         return None;
     }
     let link_len = rules.link_len();
     let flow = || flow_behind(mbuf, link_len);
     let place = rules.forwarding.select(hop, columns.dst[at], flow)?;
-    let fast = rules.forwarding.fast_adjacency(place)?;
+    let fast = next_hops.fast_adjacency(place)?;
     if columns.pkt_len[at] > fast.longest
         || (rules.may_redirect(fast) && rules.wants_redirect_at(place, columns.src[at]))
     {
@@ -179,7 +178,7 @@ fn rewrite_any<'r>(
         return None;
     }
     if fast.unasked {
-        rules.forwarding.adjacency(place)?.mark_used();
+        next_hops.adjacency(place)?.mark_used();
     }
     if usize::from(fast.link_len) > ETHER_HDR_LEN {
         rewrite_plain::<VLAN_TAG_LEN>(fast, mbuf, columns.ttl[at]);
