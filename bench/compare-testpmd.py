@@ -22,7 +22,18 @@ import time
 # A bench leaves nothing in the source tree, least of all files that root owns.
 sys.dont_write_bytecode = True
 import traffic
-from contestants import WORKER_CPU, Curvnet, Failed, Setup, Testpmd
+from contestants import (
+    WORKER_CPU,
+    Curvnet,
+    Failed,
+    Setup,
+    Testpmd,
+    every_mpps,
+    median_mpps,
+    paired_ratios,
+    print_conditions,
+    run_rounds,
+)
 from machine import TARGET, check_machine, describe_machine, hold_lock, use_hugepages
 
 BASELINE = "testpmd io"
@@ -44,6 +55,10 @@ def main():
         setup = Setup(capture, use_hugepages(options.hugepages), options.seconds, options.warm_up)
         available = [Testpmd("io"), Testpmd("macswap"), Curvnet(options.curvnet, case)]
         contestants = [c for c in available if c.name.split()[-1] in options.only]
+        # A round before the measured ones is thrown away.
+        first = dataclasses.replace(setup, seconds=min(setup.seconds, 1.0))
+        for contestant in contestants:
+            contestant.measure(first)
         samples = run_rounds(contestants, setup, options.rounds)
     report = build_report(samples, setup, options)
     print_report(report)
@@ -78,24 +93,9 @@ def parse_options():
     return options
 
 
-def run_rounds(contestants, setup, rounds):
-    """Samples by contestant, from interleaved rounds; one round before them is thrown away."""
-    samples = {contestant.name: [] for contestant in contestants}
-    first = dataclasses.replace(setup, seconds=min(setup.seconds, 1.0))
-    for number in range(rounds + 1):
-        for contestant in contestants:
-            sample = contestant.measure(setup if number else first)
-            if number:
-                samples[contestant.name].append(sample)
-        if number:
-            rates = ", ".join(f"{name} {taken[-1].pps / 1e6:.1f}" for name, taken in samples.items())
-            print(f"round {number} of {rounds}, Mpps: {rates}", file=sys.stderr)
-    return samples
-
-
 def build_report(samples, setup, options):
     """Everything that is printed, and everything it was made of."""
-    base = [sample.pps for sample in samples.get(BASELINE, [])]
+    base = samples.get(BASELINE)
     report = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": describe_machine(setup),
@@ -104,19 +104,17 @@ def build_report(samples, setup, options):
         "contestants": {},
     }
     for name, taken in samples.items():
-        rates = [sample.pps for sample in taken]
-        median = statistics.median(rates)
+        mpps, median = every_mpps(taken), median_mpps(taken)
         entry = {
-            "mpps": [round(rate / 1e6, 3) for rate in rates],
-            "median_mpps": median / 1e6,
-            "spread": (max(rates) - min(rates)) / median,
+            "mpps": mpps,
+            "median_mpps": median,
+            "spread": (max(mpps) - min(mpps)) / median,
             "on_cpu": statistics.median(sample.on_cpu for sample in taken),
-            "cycles_per_packet": statistics.median(sample.tsc_hz for sample in taken) / median,
+            "cycles_per_packet": statistics.median(sample.tsc_hz for sample in taken) / median / 1e6,
         }
         if base:
-            entry["ratio"] = median / statistics.median(base)
-            # Each run against the testpmd run of its own round: slow drifts of the machine cancel out.
-            entry["paired_ratio"] = statistics.median(rate / of for rate, of in zip(rates, base))
+            entry["ratio"] = median / median_mpps(base)
+            entry["paired_ratio"] = statistics.median(paired_ratios(taken, base))
         report["contestants"][name] = entry
     if "curvnet" in samples:
         report["curvnet"] = describe_curvnet([sample.details for sample in samples["curvnet"]])
@@ -143,10 +141,7 @@ def describe_curvnet(summaries):
 
 def print_report(report):
     """The table."""
-    machine = report["machine"]
-    print(f"\n{machine['cpu']}, Linux {machine['kernel']}, DPDK {machine['dpdk']}, ", end="")
-    print("hugepages" if machine["hugepages"] else "no hugepages", end="")
-    print(f"; {report['rounds']} rounds of {report['seconds']:g} s\n")
+    print_conditions(report)
     print(f"{'':<18}{'Mpps':>8}{'spread':>9}{'ratio':>8}{'paired':>8}{'cycles/packet':>15}{'on CPU':>9}")
     for name, entry in report["contestants"].items():
         ratios = "".join(f"{entry[key]:>8.2f}" if key in entry else f"{'-':>8}" for key in ("ratio", "paired_ratio"))

@@ -1,7 +1,7 @@
-"""The programs that compare-testpmd.py measures, each run once at a time and measured for a while.
+"""The programs that compare-testpmd.py and ratios.py measure, each run once at a time and measured for a while.
 
-Both get the same device, the same packets, the same memory, the same burst and the same CPU. A run
-returns a Sample; the caller decides what to do with many of them.
+All get the same device, the same packets, the same memory, the same burst and the same CPU. A run returns a Sample;
+run_rounds takes many of them in turn, and the functions behind it say how two contestants compare.
 """
 
 import dataclasses
@@ -11,7 +11,9 @@ import pathlib
 import pty
 import re
 import select
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -31,7 +33,7 @@ class Failed(Exception):
 
 @dataclasses.dataclass
 class Setup:
-    """What all contestants have in common."""
+    """The conditions that all contestants have in common."""
 
     capture: pathlib.Path
     hugepages: bool
@@ -201,6 +203,40 @@ class Curvnet:
             text += f'[[port]]\nname = "p{number}"\ndevice = "{device}"\nqueues = 1\n'
             text += f"rx_descriptors = {DESCRIPTORS}\ntx_descriptors = {DESCRIPTORS}\n"
         return text + self.case.vnets
+
+
+def run_rounds(contestants, setup, rounds):
+    """Samples by contestant, A B C ... A B C ..., so that whatever the machine does meanwhile happens to all of them."""
+    samples = {contestant.name: [] for contestant in contestants}
+    for number in range(1, rounds + 1):
+        for contestant in contestants:
+            samples[contestant.name].append(contestant.measure(setup))
+        told = ", ".join(f"{name} {taken[-1].pps / 1e6:.1f}" for name, taken in samples.items())
+        print(f"round {number} of {rounds}, Mpps: {told}", file=sys.stderr)
+    return samples
+
+
+def median_mpps(samples):
+    """The median rate of one contestant's samples."""
+    return statistics.median(sample.pps for sample in samples) / 1e6
+
+
+def every_mpps(samples):
+    """All rates of one contestant's samples, for the file."""
+    return [round(sample.pps / 1e6, 3) for sample in samples]
+
+
+def paired_ratios(samples, of):
+    """Each run against the other contestant's of its own round: slow drifts of the machine cancel out."""
+    return [sample.pps / other.pps for sample, other in zip(samples, of)]
+
+
+def print_conditions(report):
+    """The line above a table."""
+    machine = report["machine"]
+    print(f"\n{machine['cpu']}, Linux {machine['kernel']}, DPDK {machine['dpdk']}, ", end="")
+    print("hugepages" if machine["hugepages"] else "no hugepages", end="")
+    print(f"; {report['rounds']} rounds of {report['seconds']:g} s\n")
 
 
 def _remove_runtime_folder(prefix):

@@ -21,7 +21,17 @@ import tempfile
 # A bench leaves nothing in the source tree, least of all files that root owns.
 sys.dont_write_bytecode = True
 import traffic
-from contestants import Curvnet, Failed, Setup, Testpmd
+from contestants import (
+    Curvnet,
+    Failed,
+    Setup,
+    Testpmd,
+    every_mpps,
+    median_mpps,
+    paired_ratios,
+    print_conditions,
+    run_rounds,
+)
 from machine import TARGET, check_machine, describe_machine, hold_lock, use_hugepages
 
 TESTPMD = "testpmd io"
@@ -106,26 +116,15 @@ def parse_options():
     return options
 
 
-def run_rounds(programs, setup, rounds):
-    """Rates by case, from interleaved rounds."""
-    rates = {program.name: [] for program in programs}
-    for number in range(1, rounds + 1):
-        for program in programs:
-            rates[program.name].append(program.measure(setup).pps)
-        told = ", ".join(f"{name} {taken[-1] / 1e6:.1f}" for name, taken in rates.items())
-        print(f"round {number} of {rounds}, Mpps: {told}", file=sys.stderr)
-    return rates
-
-
-def build_report(rates, setup, options):
+def build_report(samples, setup, options):
     """Everything that is printed, and everything it was made of."""
     ratios = {}
     for ratio in options.wanted:
-        pairs = [case / of for case, of in zip(rates[ratio.case], rates[ratio.of])]
+        case, of = samples[ratio.case], samples[ratio.of]
+        pairs = paired_ratios(case, of)
         ratios[ratio.name] = {
-            "mpps": statistics.median(rates[ratio.case]) / 1e6,
-            "of_mpps": statistics.median(rates[ratio.of]) / 1e6,
-            # Each run against the other of its own round: slow drifts of the machine cancel out.
+            "mpps": median_mpps(case),
+            "of_mpps": median_mpps(of),
             "paired": statistics.median(pairs),
             "low": min(pairs),
             "high": max(pairs),
@@ -136,17 +135,14 @@ def build_report(rates, setup, options):
         "machine": describe_machine(setup),
         "rounds": options.rounds,
         "seconds": options.seconds,
-        "mpps": {name: [round(rate / 1e6, 3) for rate in taken] for name, taken in rates.items()},
+        "mpps": {name: every_mpps(taken) for name, taken in samples.items()},
         "ratios": ratios,
     }
 
 
 def print_report(report):
     """The table."""
-    machine = report["machine"]
-    print(f"\n{machine['cpu']}, Linux {machine['kernel']}, DPDK {machine['dpdk']}, ", end="")
-    print("hugepages" if machine["hugepages"] else "no hugepages", end="")
-    print(f"; {report['rounds']} rounds of {report['seconds']:g} s\n")
+    print_conditions(report)
     print(f"{'':<38}{'Mpps':>8}{'of':>8}{'ratio':>8}{'low':>7}{'high':>7}{'at least':>10}{'aim':>7}")
     for name, ratio in report["ratios"].items():
         cells = f"{ratio['mpps']:>8.1f}{ratio['of_mpps']:>8.1f}{ratio['paired']:>8.2f}{ratio['low']:>7.2f}{ratio['high']:>7.2f}"
