@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use pmd::{Mbuf, MbufPool};
 use vnet::Reader;
 
+use super::columns::Columns;
 use super::nodes::{Node, NodeStats};
 use super::output::Output;
 use super::queues::{Punt, PuntReason, WorkerQueues, push_fairly};
 use crate::drops::{DropReason, Drops};
-use crate::inet::datapath::Headers;
 use crate::inet::{Forwarding, IpStat, vnet_inet};
 use crate::net::bpf::tap_dropped;
 use crate::net::{Account, IfSlot, Ifnet, held_limit, mbuf_limit, vnet_net};
@@ -32,7 +32,7 @@ pub struct Cx<'a> {
     /// Frames on their way out.
     pub out: &'a mut Output,
     /// What the fast path read of the packets that it handled last.
-    pub(crate) headers: &'a mut Headers,
+    pub(crate) columns: &'a mut Box<Columns>,
     /// Packets of the vnet to itself, handled at the end of the iteration.
     pub loopback: &'a mut Vec<(IfSlot, Mbuf)>,
     /// To the control thread.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use pmd::{Burst, Mbuf, MbufPool, PortId};
 use vnet::{Reader, VnetRef, curvnet};
 
+use super::columns::Columns;
 use super::cpu_share::{CpuShares, Entitlement, Iteration};
 use super::cx::Cx;
 use super::epair_input::cross_epairs;
+use super::epair_queue::Received;
 use super::inject_input::take_injected;
 use super::loopback_input::take_loopback;
 use super::nodes::{Node, NodeStats, SAMPLE_EVERY};
@@ -18,7 +20,6 @@ use super::queues::WorkerQueues;
 use super::receive::{admit_runs, process, process_runs};
 use super::runs::{Runs, Sorter};
 use crate::drops::{DropReason, PortDrops};
-use crate::inet::datapath::Headers;
 use crate::net::ahead::LINKS;
 use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux, vnet_net};
 use crate::time::Nanos;
@@ -59,7 +60,8 @@ pub(super) struct Env {
 pub(super) struct State {
     pub(super) out: Output,
     pub(super) queues: WorkerQueues,
-    pub(super) headers: Headers,
+    /// What the fast path read of the packets that it handled last.
+    pub(super) columns: Box<Columns>,
     pub(super) sorter: Sorter,
     pub(super) cpu: CpuShares,
     pub(super) loopback: Vec<(IfSlot, Mbuf)>,
@@ -100,7 +102,7 @@ impl Datapath {
             state: State {
                 out,
                 queues,
-                headers: Headers::default(),
+                columns: Box::default(),
                 sorter: Sorter::default(),
                 cpu: CpuShares::default(),
                 loopback,
@@ -197,7 +199,7 @@ impl Datapath {
         let Self { env, state, .. } = self;
         match env.interfaces.port(&env.reader, port) {
             Some(PortDemux { untagged: Some(ifp), vlans: None }) => {
-                process(env, state, ifp, false, burst, None);
+                process(env, state, ifp, false, Received::Written(burst));
             }
             Some(demux) => {
                 let mut runs = Runs::new();
@@ -205,7 +207,9 @@ impl Datapath {
                     state.sorter.sort(&env.reader, demux, &env.drops, burst, &mut runs);
                 });
                 match runs.alone(burst.len()) {
-                    Some((ifp, tagged)) => process(env, state, ifp, tagged, burst, None),
+                    Some((ifp, tagged)) => {
+                        process(env, state, ifp, tagged, Received::Written(burst));
+                    }
                     None => {
                         if state.cpu.is_charging() {
                             admit_runs(env, state, &mut runs);
@@ -301,7 +305,7 @@ pub(super) fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> C
         inet,
         forwarding: inet.forwarding().load(&env.reader),
         out: &mut state.out,
-        headers: &mut state.headers,
+        columns: &mut state.columns,
         loopback: &mut state.loopback,
         queues: &mut state.queues,
         pool: &env.pool,

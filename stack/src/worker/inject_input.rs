@@ -58,7 +58,5 @@ fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
     if ifp.is_captured() {
         tap_sent(cx, ifp, &mbuf);
     }
-    if let Some(tx) = cx.out.port(port) {
-        tx.push(mbuf);
-    }
+    let _there_is_one: Result<(), Mbuf> = cx.out.push(port, mbuf);
 }

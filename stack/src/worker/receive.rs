@@ -5,11 +5,11 @@ use vnet::{Reader, curvnet};
 
 use super::cx::Cx;
 use super::datapath::{Env, State, cx_of, entitlement};
-use super::epair_input::end_crossing;
+use super::epair_queue::Received;
 use super::nodes::{Histograms, Node, PROBE_ACCESSES};
 use super::runs::Runs;
 use crate::drops::DropReason;
-use crate::inet::datapath::{Crossing, Mixed, Vector, ip_tryforward};
+use crate::inet::datapath::{Mixed, Vector, ip_tryforward};
 use crate::inet::vnet_inet;
 use crate::net::bpf::tap_received;
 use crate::net::datapath::{ether_input, pop_vlan_tag};
@@ -19,29 +19,28 @@ use crate::net::{IfSlot, Ifnet, vnet_net};
 /// core's caches without being asked for.
 const AHEAD: usize = 6;
 
-/// Processes a burst of one interface inside its vnet; by a `crossing`, or with headers of their own.
+/// Processes a burst of one interface inside its vnet.
 #[inline]
 pub(super) fn process(
     env: &Env,
     state: &mut State,
     ifp: &Ifnet,
     tagged: bool,
-    burst: &mut Burst,
-    crossing: Option<Crossing>,
+    mut received: Received<'_>,
 ) {
     if state.cpu.is_charging() {
-        admit_burst(env, state, ifp, burst);
+        admit_burst(env, state, ifp, &mut received);
     }
-    if burst.is_empty() {
+    let packets = received.len();
+    if packets == 0 {
         return;
     }
-    end_crossing(state);
     if !state.near.contains(&ifp.slot) {
         ifp.prefetch_first();
         ifp.prefetch(&env.reader, &state.out);
     }
     state.near[0] = ifp.slot;
-    let (packets, is_charging) = (burst.len(), state.cpu.is_charging());
+    let is_charging = state.cpu.is_charging();
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(&env.reader);
@@ -51,18 +50,11 @@ pub(super) fn process(
     {
         probe(cx.reader, histograms);
     }
-    let mut bytes = 0;
-    if env.fast_path && ifp.is_fast() {
-        bytes = cx.node(Node::IpTryForward, packets, |cx| {
-            let mut vector = Vector::new(packets, !tagged);
-            let frames = burst.as_mut_slice();
-            let bytes = ip_tryforward(cx, frames, tagged, &mut vector, crossing);
-            cx.headers.crossing = vector.transmit(burst, cx.out);
-            bytes
-        });
-    } else if let Some(crossing) = crossing {
-        crossing.write_to(burst.as_mut_slice());
-    }
+    let (burst, mut bytes) = if env.fast_path && ifp.is_fast() {
+        cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, received, tagged))
+    } else {
+        (received.written(), 0)
+    };
     if !burst.is_empty() {
         if tagged {
             burst.iter_mut().for_each(pop_vlan_tag);
@@ -77,11 +69,10 @@ pub(super) fn process(
 /// Processes a burst of several interfaces: first the fast path of each run inside its vnet, then all that is ready leaves, then
 /// what is left takes the other nodes, again run by run.
 pub(super) fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) {
-    end_crossing(state);
     state.near = [IfSlot(u32::MAX); 2];
     let vector = env.nodes.run(Node::IpTryForward, burst.len(), state.timed, || {
-        let mut vector = fast_path(env, state, runs, burst);
-        let _none: Option<Crossing> = vector.transmit(burst, &mut state.out);
+        let vector = fast_path(env, state, runs, burst);
+        vector.transmit(burst, &mut state.out);
         vector
     });
     if !burst.is_empty() {
@@ -93,13 +84,13 @@ pub(super) fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst:
 #[inline]
 fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -> Vector {
     let Env { reader, nodes, .. } = env;
-    let State { out, headers, now, timed, .. } = state;
+    let State { out, columns, now, timed, .. } = state;
     let list = runs.all();
-    let Some(first) = list.first() else { return Vector::new(0, false) };
+    let Some(first) = list.first() else { return Vector::default() };
     let ahead = if list.len() > AHEAD { AHEAD } else { list.len() };
     list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
     let frames = burst.as_mut_slice();
-    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, headers, first.ifp);
+    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, columns, first.ifp);
     let mut curvnet = curvnet::set(reader, &first.ifp.vnet);
     for (number, run) in list.iter().enumerate() {
         if let Some(next) = list.get(number + ahead) {
@@ -171,11 +162,9 @@ pub(super) fn admit_runs(env: &Env, state: &mut State, runs: &mut Runs<'_>) {
 
 /// Ends what is beyond the share of the vnet.
 #[inline(never)]
-fn admit_burst(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
-    let admitted = admit(env, state, ifp, burst.len());
-    while burst.len() > admitted {
-        drop(burst.pop());
-    }
+fn admit_burst(env: &Env, state: &mut State, ifp: &Ifnet, received: &mut Received<'_>) {
+    let admitted = admit(env, state, ifp, received.len());
+    received.truncate(admitted);
 }
 
 /// How many of `packets` packets the vnet may have processed; the others are received, and dropped.

@@ -18,4 +18,4 @@ pub use icmp_input::icmp_input;
 pub use ip_forward::ip_forward;
 pub use ip_input::ip_input;
 pub use ip_output::{IpOrigin, ip_output};
-pub(crate) use ip_tryforward::{Crossing, Headers, Mixed, Vector, ip_tryforward};
+pub(crate) use ip_tryforward::{Mixed, Vector, ip_tryforward};

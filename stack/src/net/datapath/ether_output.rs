@@ -25,11 +25,10 @@ pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, own: bool, mut mbuf:
     if adjacency.ifp.is_captured() {
         tap_sent(cx, &adjacency.ifp, &mbuf);
     }
-    let Some(tx) = cx.out.port(adjacency.port) else { return };
     let counters = adjacency.ifp.counters(cx.reader);
     counters.opackets.inc();
     counters.obytes.add(bytes);
-    tx.push(mbuf);
+    let _there_is_one: Result<(), Mbuf> = cx.out.push(adjacency.port, mbuf);
 }
 
 /// Has the port fill in the header checksum. Where it could not reach the header, the sum that is there stays.
