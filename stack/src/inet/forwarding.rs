@@ -13,6 +13,7 @@ use vnet::Reader;
 
 use super::AddressFilter;
 use super::route::{Fib, NearFib, NextHopIndex};
+use crate::net::ahead::FIRST_EGRESSES;
 use crate::net::neighbor::UseMark;
 use crate::net::route::NO_HOP;
 use crate::net::{IfCounterBlocks, IfCounters, IfSlot, Ifnet, block_of};
@@ -434,16 +435,13 @@ impl Forwarding {
         fn of<T: ?Sized>(value: &T, bytes: usize) -> (usize, usize) {
             ((&raw const *value).cast::<u8>().addr(), bytes.min(size_of_val(value)))
         }
-        let egresses = size_of::<Egress>() * Self::FIRST_EGRESSES;
+        let egresses = size_of::<Egress>() * FIRST_EGRESSES;
         if self.is_small() {
             return [(0, 0), (0, 0), of(&*self.egresses, egresses)];
         }
         let hops = size_of::<FastHop>() * FIRST_HOPS;
         [of(&*self.fib, usize::MAX), of(&*self.fast_hops, hops), of(&*self.egresses, egresses)]
     }
-
-    /// Interfaces that packets leave through and that are prefetched as well: most vnets have no more.
-    pub(crate) const FIRST_EGRESSES: usize = 4;
 
     /// The interfaces of the adjacencies, each once.
     pub(crate) fn egresses(&self) -> &[Egress] {

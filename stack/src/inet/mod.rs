@@ -4,6 +4,7 @@ mod address_filter;
 mod family;
 mod forwarding;
 mod icmp_limit;
+mod in_ifinfo;
 mod module;
 mod probes;
 mod stat;
@@ -20,6 +21,7 @@ pub use forwarding::{
     ForwardingParts, LINK_HEADER_MAX, NextHop, NextHopKind, Resolved,
 };
 pub use icmp_limit::{IcmpClass, IcmpLimit};
+pub use in_ifinfo::INET_DOMAIN;
 pub use module::inet as vnet_inet;
 pub use probes::{
     Heard, PROBE_PORT, PROBES, ProbeAnswer, ProbeKind, ProbeName, ProbeNumber, Probes,

@@ -14,7 +14,7 @@ pub mod route;
 
 pub(crate) use epair::MAX_EPAIR_ENDS;
 pub use epair::{EpairEnd, MAX_EPAIRS};
-pub use family::{Family, IpPrefix};
+pub use family::{AF_MAX, AfData, AfDomain, Family, IpPrefix};
 pub(crate) use ifnet::{IfBlock, IfCounterBlocks, block_of};
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
 pub use interfaces::{Interfaces, PortDemux, Vlans};

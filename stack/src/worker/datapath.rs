@@ -296,9 +296,7 @@ impl Datapath {
 /// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.
 #[inline(always)]
 pub(super) fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
-    // `INIT_VNET_*` with the interface's vnet, as much of FreeBSD has it, and found when the interface was made: curvnet was
-    // stored a moment ago, and to load it again the core would wait for the store.
-    let inet = ifp.inet();
+    let inet = crate::inet::vnet_inet::init(&ifp.vnet);
     Cx {
         reader: &env.reader,
         ingress: ifp,

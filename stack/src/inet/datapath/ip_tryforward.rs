@@ -65,7 +65,7 @@ pub(crate) fn ip_tryforward<'q>(
 fn rules<'a>(reader: &'a Reader, ifp: &'a Ifnet, now: Nanos, tagged: bool) -> Option<Rules<'a>> {
     // `INIT_VNET_INET` with the interface's vnet, as much of FreeBSD has it, and found when the interface was made: curvnet was
     // stored a moment ago, and to load it again the core would wait for the store.
-    let inet = ifp.inet();
+    let inet = ifp.inet()?;
     let forwarding = inet.forwarding().load(reader)?;
     // Validation of sources needs a second lookup per packet: the other path has it.
     if inet.ipforwarding().get() == 0 || inet.ip_sav().get() != 0 {
