@@ -1,6 +1,7 @@
 //! Packets that workers handed over, ARP and what waits for its next hop, and packets for them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use pmd::Mbuf;
@@ -61,7 +62,7 @@ impl Stack {
         vnet_net::init(&vnet).punted().leave(1);
         let mut actions = Vec::new();
         match reason {
-            PuntReason::Arp => {
+            PuntReason::Neighbor => {
                 self.arp_packet(&vnet, &ifp, &mbuf, &mut actions);
                 let net = vnet_net::init(&vnet);
                 net.account().get(self.control.reader()).delivered.inc();
@@ -69,7 +70,7 @@ impl Stack {
             }
             PuntReason::Unresolved { egress, next_hop } => {
                 let packet = HeldPacket { ingress, mbuf };
-                self.unresolved(&vnet, egress, next_hop.into(), packet, &mut actions);
+                self.unresolved(&vnet, egress, next_hop, packet, &mut actions);
             }
         }
         self.act(&vnet, actions);
@@ -106,11 +107,11 @@ impl Stack {
         &self,
         vnet: &VnetRef,
         egress: IfSlot,
-        next_hop: std::net::Ipv4Addr,
+        next_hop: IpAddr,
         packet: HeldPacket,
         actions: &mut Vec<ArpAction<HeldPacket>>,
     ) {
-        let Some(ifp) = self.interface(egress) else {
+        let (Some(ifp), IpAddr::V4(next_hop)) = (self.interface(egress), next_hop) else {
             return actions.push(ArpAction::Unreachable(packet));
         };
         let _there = self.with_inet(vnet, |state| {

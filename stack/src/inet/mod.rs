@@ -13,6 +13,7 @@ pub mod control;
 pub mod datapath;
 pub mod route;
 
+pub use crate::net::graph::ProbeNumber;
 pub use crate::net::route::NO_HOP;
 pub use address_filter::AddressFilter;
 pub use family::Inet;
@@ -24,7 +25,6 @@ pub use icmp_limit::{IcmpClass, IcmpLimit};
 pub use in_ifinfo::INET_DOMAIN;
 pub use module::inet as vnet_inet;
 pub use probes::{
-    Heard, PROBE_PORT, PROBES, ProbeAnswer, ProbeKind, ProbeName, ProbeNumber, Probes,
-    answers_probes,
+    Heard, PROBE_PORT, PROBES, ProbeAnswer, ProbeKind, ProbeName, Probes, answers_probes,
 };
 pub use stat::{ArpStat, IcmpStat, IpStat};

@@ -12,7 +12,7 @@ use pmd::{CACHE_LINE, PortId, prefetch_at};
 use vnet::Reader;
 
 use super::{IfCounters, IfSlot, Interfaces};
-use crate::worker::Output;
+use crate::net::graph::Output;
 
 /// Bytes of what a family publishes that every run reads, two cache lines.
 pub(crate) const FIRST_BYTES: usize = 128;

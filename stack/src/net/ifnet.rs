@@ -11,8 +11,8 @@ use vnet::{Bound, Counter, Reader, VnetId, VnetRef};
 use super::ahead::{Ahead, FIRST_BYTES, MORE_BYTES, Published};
 use super::{AF_MAX, AfData, AfDomain, EpairEnd};
 use crate::counters;
+use crate::net::graph::Output;
 use crate::wire::MacAddr;
-use crate::worker::Output;
 
 /// Index of an interface inside its vnet, from 1 (FreeBSD: `if_index`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,6 +9,7 @@ mod limits;
 
 pub mod bpf;
 pub mod datapath;
+pub(crate) mod graph;
 pub mod neighbor;
 pub mod route;
 

@@ -6,26 +6,21 @@ use std::sync::Arc;
 use pmd::{Burst, Mbuf, MbufPool, PortId};
 use vnet::{Reader, VnetRef, curvnet};
 
-use super::columns::Columns;
 use super::cpu_share::{CpuShares, Entitlement, Iteration};
-use super::cx::Cx;
 use super::epair_input::cross_epairs;
-use super::epair_queue::Received;
 use super::inject_input::take_injected;
 use super::loopback_input::take_loopback;
-use super::nodes::{Node, NodeStats, SAMPLE_EVERY};
 use super::orders::{Direction, PortChange};
-use super::output::Output;
-use super::queues::WorkerQueues;
 use super::receive::{admit_runs, process, process_runs};
 use super::runs::{Runs, Sorter};
 use crate::drops::{DropReason, PortDrops};
 use crate::net::ahead::LINKS;
+use crate::net::graph::{
+    Columns, Cx, LOOPBACK_PACKETS, Node, NodeStats, Output, Received, SAMPLE_EVERY, WorkerQueues,
+};
 use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux, vnet_net};
 use crate::time::Nanos;
 
-/// Packets of the vnets to themselves in one iteration, of which one vnet has half at most.
-pub const LOOPBACK_PACKETS: usize = 128;
 /// Ports whose vnets stay in a core's caches while it takes turns.
 const FEW_PORTS: usize = 8;
 
@@ -296,12 +291,9 @@ impl Datapath {
 /// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.
 #[inline(always)]
 pub(super) fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
-    let inet = crate::inet::vnet_inet::init(&ifp.vnet);
     Cx {
         reader: &env.reader,
         ingress: ifp,
-        inet,
-        forwarding: inet.forwarding().load(&env.reader),
         out: &mut state.out,
         columns: &mut state.columns,
         loopback: &mut state.loopback,

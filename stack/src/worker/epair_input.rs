@@ -3,11 +3,10 @@
 use vnet::curvnet;
 
 use super::datapath::{Env, State, cx_of};
-use super::epair_queue::EpairQueue;
-use super::nodes::Node;
 use super::receive::process;
 use crate::drops::DropReason;
 use crate::net::Ifnet;
+use crate::net::graph::{EpairQueue, Node};
 
 /// What ends of epairs were sent, each inside the vnet that has the end by now. What is sent to epairs in consequence
 /// waits for the next round, which comes behind the next burst or with the next iteration: frames that go round in

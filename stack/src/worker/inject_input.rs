@@ -3,13 +3,12 @@
 use pmd::Mbuf;
 use vnet::curvnet;
 
-use super::cx::Cx;
 use super::datapath::{Env, State, cx_of};
-use super::queues::{Inject, InjectWork};
 use crate::drops::DropReason;
 use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_output};
 use crate::net::Ifnet;
 use crate::net::bpf::tap_sent;
+use crate::net::graph::{Cx, Inject, InjectWork};
 use crate::wire::{VLAN_TAG_LEN, unreach_code};
 
 /// Packets taken from the queue in one iteration.
@@ -32,7 +31,7 @@ pub(super) fn take_injected(env: &Env, state: &mut State) {
             InjectWork::Frame => send_frame(&mut cx, ifp, mbuf),
             InjectWork::Route => ip_output(&mut cx, IpOrigin::Own(ifp), mbuf),
             InjectWork::Probe(number) => {
-                if let Some(probes) = cx.inet.probes().load(cx.reader) {
+                if let Some(probes) = cx.inet().probes().load(cx.reader) {
                     probes.sent(number, cx.now);
                 }
                 ip_output(&mut cx, IpOrigin::Own(ifp), mbuf);

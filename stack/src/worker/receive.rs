@@ -3,16 +3,15 @@
 use pmd::{Burst, MAX_BURST, Mbuf, tsc};
 use vnet::{Reader, curvnet};
 
-use super::cx::Cx;
 use super::datapath::{Env, State, cx_of, entitlement};
-use super::epair_queue::Received;
-use super::nodes::{Histograms, Node, PROBE_ACCESSES};
+use super::protocols::demultiplex;
 use super::runs::Runs;
 use crate::drops::DropReason;
 use crate::inet::datapath::{Mixed, Vector, ip_tryforward};
 use crate::inet::vnet_inet;
 use crate::net::bpf::tap_received;
-use crate::net::datapath::{ether_input, pop_vlan_tag};
+use crate::net::datapath::pop_vlan_tag;
+use crate::net::graph::{Cx, Histograms, Node, PROBE_ACCESSES, Received};
 use crate::net::{IfSlot, Ifnet, vnet_net};
 
 /// Runs between the one that is processed and the one whose vnet is prefetched. The vnets of no more runs than that are in a
@@ -219,7 +218,7 @@ fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
         tap_received(cx, ifp, burst.iter());
     }
     if ifp.is_up() {
-        cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
+        cx.node(Node::EtherInput, packets, |cx| demultiplex(cx, burst));
     } else {
         let moving = ifp.is_moving();
         let reason = if moving { DropReason::InterfaceMoving } else { DropReason::InterfaceDown };

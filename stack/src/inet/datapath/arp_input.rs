@@ -7,14 +7,14 @@ use zerocopy::FromBytes;
 use crate::drops::DropReason;
 use crate::inet::NextHopKind;
 use crate::net::Ifnet;
+use crate::net::graph::{Cx, PuntReason};
 use crate::wire::{ARP_LEN, ArpPacket, ETHER_HDR_LEN, is_martian_source};
-use crate::worker::{Cx, PuntReason};
 
 /// Hands an ARP packet to the control thread when it asks for one of our addresses, or comes from a neighbour of ours
 /// or from one of our own addresses; all others end here, so that a chatty network costs the control thread nothing.
 pub fn arp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
     match concerns_us(cx, ifp, &mbuf) {
-        Ok(()) => cx.punt(ifp, PuntReason::Arp, mbuf),
+        Ok(()) => cx.punt(ifp, PuntReason::Neighbor, mbuf),
         Err(reason) => cx.drop(reason, mbuf),
     }
 }
@@ -31,7 +31,7 @@ fn concerns_us(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> Result<(), DropReason> 
     {
         return Err(DropReason::ArpMalformed);
     }
-    let forwarding = cx.forwarding.ok_or(DropReason::ArpNotForUs)?;
+    let forwarding = cx.forwarding().ok_or(DropReason::ArpNotForUs)?;
     let is_ours = |addr| {
         let route = forwarding.resolve(addr, || 0);
         route.kind == NextHopKind::Local

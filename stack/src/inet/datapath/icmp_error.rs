@@ -7,11 +7,11 @@ use super::ip_input::{header_of, is_link_unicast};
 use super::ip_output::{IpOrigin, ip_output};
 use crate::inet::{IcmpClass, NextHopKind};
 use crate::net::Ifnet;
+use crate::net::graph::Cx;
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IpHeader, checksum, icmp_type, ip_proto,
     is_martian_source, is_multicast, unreach_code,
 };
-use crate::worker::Cx;
 
 /// What an error says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +49,14 @@ const MESSAGE_MAX: usize = ETHER_HDR_LEN + 576;
 /// packet itself stays with the caller. True when a message was sent.
 #[cold]
 pub fn icmp_error(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, error: IcmpError) -> bool {
-    let stat = cx.inet.icmpstat().get(cx.reader);
+    let stat = cx.inet().icmpstat().get(cx.reader);
     stat.icps_error.inc();
     if !may_answer(cx, ifp, mbuf) {
         stat.icps_oldicmp.inc();
         return false;
     }
-    let limit = cx.inet.icmplim().get();
-    if !cx.inet.icmp_limit().take(error.class(), limit, cx.now) {
+    let limit = cx.inet().icmplim().get();
+    if !cx.inet().icmp_limit().take(error.class(), limit, cx.now) {
         stat.icps_ratelimit.inc();
         return false;
     }
@@ -96,7 +96,8 @@ fn may_answer(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> bool {
         }
     }
     let broadcast = |addr| {
-        cx.forwarding.is_some_and(|table| table.resolve(addr, || 0).kind == NextHopKind::Broadcast)
+        cx.forwarding()
+            .is_some_and(|table| table.resolve(addr, || 0).kind == NextHopKind::Broadcast)
     };
     !broadcast(src) && !broadcast(dst)
 }
@@ -109,7 +110,7 @@ fn build(cx: &Cx<'_>, ifp: &Ifnet, about: &Mbuf, error: IcmpError) -> Option<Mbu
     let (offending_len, header_len) = (usize::from(header.total_len.get()), header.header_len());
     let (src, tos) = (header.src.get(), header.tos);
     // FreeBSD: the header, and at least eight bytes behind it.
-    let wanted = header_len + usize::try_from(cx.inet.icmp_quotelen().get()).unwrap_or(8).max(8);
+    let wanted = header_len + usize::try_from(cx.inet().icmp_quotelen().get()).unwrap_or(8).max(8);
     let room = MESSAGE_MAX - ETHER_HDR_LEN - IP_HDR_LEN - ICMP_HDR_LEN;
     let quote_len = wanted.min(offending_len).min(room);
 
@@ -138,7 +139,7 @@ fn build(cx: &Cx<'_>, ifp: &Ifnet, about: &Mbuf, error: IcmpError) -> Option<Mbu
 fn source_address(cx: &Cx<'_>, ifp: &Ifnet, about: &Mbuf) -> Option<u32> {
     let dst = header_of(about)?.dst.get();
     let ours =
-        cx.forwarding.is_some_and(|table| table.resolve(dst, || 0).kind == NextHopKind::Local);
+        cx.forwarding().is_some_and(|table| table.resolve(dst, || 0).kind == NextHopKind::Local);
     let own = if ours { dst } else { ifp.primary_address() };
     (own != 0).then_some(own)
 }
@@ -170,7 +171,7 @@ pub(super) fn write_ip_header(
     dst: u32,
 ) {
     let Some(ip) = ip.first_chunk_mut::<IP_HDR_LEN>() else { return };
-    let id = cx.inet.ip_id().get(cx.reader);
+    let id = cx.inet().ip_id().get(cx.reader);
     id.inc();
     // Workers count apart; the slot in the upper bits keeps their numbers apart (RFC 6864 asks no more of packets
     // that may be fragmented but are this short).
@@ -180,7 +181,7 @@ pub(super) fn write_ip_header(
     ip[1] = tos;
     ip[2..4].copy_from_slice(&total_len.to_be_bytes());
     ip[4..6].copy_from_slice(&id.to_be_bytes());
-    ip[8] = cx.inet.ip_defttl().get().clamp(1, 255) as u8;
+    ip[8] = cx.inet().ip_defttl().get().clamp(1, 255) as u8;
     ip[9] = ip_proto::ICMP;
     ip[12..16].copy_from_slice(&src.to_be_bytes());
     ip[16..20].copy_from_slice(&dst.to_be_bytes());

@@ -11,14 +11,14 @@ use super::probe_input::probe_input;
 use crate::drops::DropReason;
 use crate::inet::{IcmpClass, NextHopKind};
 use crate::net::Ifnet;
+use crate::net::graph::Cx;
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IcmpHeader, checksum_add, checksum_finish, icmp_type,
 };
-use crate::worker::Cx;
 
 /// Takes a message for one of our addresses, padding already off. Echo requests are answered in their own mbuf.
 pub fn icmp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
-    let stat = cx.inet.icmpstat().get(cx.reader);
+    let stat = cx.inet().icmpstat().get(cx.reader);
     match check(cx, ifp, &mut mbuf) {
         Ok(Verdict::Echo { own }) => {
             stat.icps_in_echo.inc();
@@ -71,7 +71,7 @@ fn check(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Verdict, DropReaso
         return Ok(if taken { Verdict::Probe } else { Verdict::Ignore });
     }
     let own = echo_source(cx, ifp, mbuf, dst)?;
-    if !cx.inet.icmp_limit().take(IcmpClass::Echo, cx.inet.icmplim().get(), cx.now) {
+    if !cx.inet().icmp_limit().take(IcmpClass::Echo, cx.inet().icmplim().get(), cx.now) {
         return Err(DropReason::IcmpRateLimit);
     }
     Ok(Verdict::Echo { own })
@@ -80,9 +80,9 @@ fn check(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Verdict, DropReaso
 /// The address to answer an echo from: the one that was asked, or, for a broadcast where `bmcastecho` allows it, the
 /// receiving interface's (RFC 1122 3.2.2.6).
 fn echo_source(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, dst: u32) -> Result<u32, DropReason> {
-    let answers_groups = cx.inet.icmpbmcastecho().get() != 0;
+    let answers_groups = cx.inet().icmpbmcastecho().get() != 0;
     let ours =
-        cx.forwarding.is_some_and(|table| table.resolve(dst, || 0).kind == NextHopKind::Local);
+        cx.forwarding().is_some_and(|table| table.resolve(dst, || 0).kind == NextHopKind::Local);
     let own = if ours { dst } else { ifp.primary_address() };
     let wanted = answers_groups || (ours && is_link_unicast(mbuf));
     if wanted && own != 0 { Ok(own) } else { Err(DropReason::IcmpBroadcastEcho) }
@@ -146,7 +146,7 @@ fn reflect(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf, own: u32) {
         }
     }
 
-    let stat = cx.inet.icmpstat().get(cx.reader);
+    let stat = cx.inet().icmpstat().get(cx.reader);
     stat.icps_reflect.inc();
     stat.icps_out_echoreply.inc();
     cx.ipstat().ips_localout.inc();

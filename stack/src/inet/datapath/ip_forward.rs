@@ -12,8 +12,8 @@ use super::ip_output::{IpOrigin, send};
 use crate::drops::DropReason;
 use crate::inet::{Adjacency, NextHopKind};
 use crate::net::Ifnet;
+use crate::net::graph::Cx;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, decrement_ttl, icmp_type, unreach_code};
-use crate::worker::Cx;
 
 /// Forwards datagrams that `ip_input` checked. Leaves `burst` empty.
 pub fn ip_forward(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) {
@@ -25,7 +25,7 @@ pub fn ip_forward(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) {
 fn forward(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
     let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
     let (src, dst, ttl) = (header.src.get(), header.dst.get(), header.ttl);
-    let Some(forwarding) = cx.forwarding else { return cx.drop(DropReason::IpNoRoute, mbuf) };
+    let Some(forwarding) = cx.forwarding() else { return cx.drop(DropReason::IpNoRoute, mbuf) };
     // RFC 1812 5.3.1: the TTL is looked at before the route, and by the time it is sent on it is one less.
     if ttl <= 1 {
         let error = IcmpError { kind: icmp_type::TIME_EXCEEDED, code: 0, rest: 0 };
@@ -59,7 +59,7 @@ fn forward(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
             );
         }
     };
-    if cx.inet.ipsendredirects().get() != 0 && adjacency.wants_redirect(ifp.slot, src) {
+    if cx.inet().ipsendredirects().get() != 0 && adjacency.wants_redirect(ifp.slot, src) {
         redirect(cx, ifp, &mbuf, route.next_hop);
     }
     if !take_one_hop(&mut mbuf) {

@@ -6,8 +6,8 @@ use pmd::Mbuf;
 use super::icmp_error::copy_bytes;
 use super::ip_input::header_of;
 use crate::drops::DropReason;
+use crate::net::graph::Cx;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, IpHeader, IpOption, checksum};
-use crate::worker::Cx;
 
 /// The longest header, bytes.
 const HEADER_MAX: usize = 60;

@@ -11,11 +11,11 @@ use super::ip_options::{OptionsVerdict, ip_options};
 use crate::drops::DropReason;
 use crate::inet::NextHopKind;
 use crate::net::Ifnet;
+use crate::net::graph::{Cx, Node};
 use crate::wire::{
     ETHER_HDR_LEN, EtherHeader, IP_HDR_LEN, IpHeader, checksum, ip_proto, is_martian_destination,
     is_martian_source, is_multicast, unreach_code,
 };
-use crate::worker::{Cx, Node};
 
 /// Where a datagram goes.
 enum Way {
@@ -117,13 +117,13 @@ fn way_of(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Way {
     if is_martian_destination(dst) && !(loopback && dst >> 24 == 127) {
         return Way::Drop(DropReason::IpMartianDestination);
     }
-    let Some(forwarding) = cx.forwarding else { return Way::Drop(DropReason::IpNoRoute) };
+    let Some(forwarding) = cx.forwarding() else { return Way::Drop(DropReason::IpNoRoute) };
     let source = forwarding.resolve(src, || 0);
     // RFC 1812 5.3.7: a broadcast address is no source. Our own address is one only on the loopback.
     if source.kind == NextHopKind::Broadcast || (source.kind == NextHopKind::Local && !loopback) {
         return Way::Drop(DropReason::IpMartianSource);
     }
-    if cx.inet.ip_sav().get() != 0 && !loopback && !forwarding.leads_through(src, ifp.slot) {
+    if cx.inet().ip_sav().get() != 0 && !loopback && !forwarding.leads_through(src, ifp.slot) {
         return Way::Drop(DropReason::IpSourceValidation);
     }
     if is_multicast(dst) {
@@ -135,12 +135,12 @@ fn way_of(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Way {
     let route = forwarding.resolve(dst, || 0);
     let here = route.adjacency.is_some_and(|adjacency| adjacency.slot == ifp.slot);
     match route.kind {
-        NextHopKind::Local if here || loopback || cx.inet.ip_strong_es().get() == 0 => Way::Local,
+        NextHopKind::Local if here || loopback || cx.inet().ip_strong_es().get() == 0 => Way::Local,
         NextHopKind::Local => Way::Drop(DropReason::IpStrongEs),
         NextHopKind::Broadcast if here => Way::Local,
         // RFC 2644: off.
         NextHopKind::Broadcast => Way::Drop(DropReason::IpDirectedBroadcast),
-        _ if cx.inet.ipforwarding().get() == 0 => Way::Drop(DropReason::IpNotForwarding),
+        _ if cx.inet().ipforwarding().get() == 0 => Way::Drop(DropReason::IpNotForwarding),
         _ if !is_link_unicast(mbuf) => Way::Drop(DropReason::IpLinkBroadcast),
         _ => Way::Forward,
     }

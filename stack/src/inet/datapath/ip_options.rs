@@ -12,8 +12,8 @@ use super::ip_input::header_of;
 use crate::drops::DropReason;
 use crate::inet::NextHopKind;
 use crate::net::Ifnet;
+use crate::net::graph::Cx;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, IpOption, checksum, icmp_type, unreach_code};
-use crate::worker::Cx;
 
 /// What the options say of the packet.
 pub(super) enum OptionsVerdict {
@@ -40,12 +40,12 @@ struct Ours<'a> {
 /// they ask for it.
 #[cold]
 pub(super) fn ip_options(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> OptionsVerdict {
-    match cx.inet.ip_doopts().get() {
+    match cx.inet().ip_doopts().get() {
         0 => return OptionsVerdict::Pass,
         1 => {}
         _ => return OptionsVerdict::Drop(DropReason::IpBadOptions),
     }
-    let kind = |addr| cx.forwarding.map(|table| table.resolve(addr, || 0).kind);
+    let kind = |addr| cx.forwarding().map(|table| table.resolve(addr, || 0).kind);
     let holds = |addr| kind(addr) == Some(NextHopKind::Local);
     let (ahead, here) = (address_ahead(cx, ifp, mbuf), ifp.primary_address());
     let ours = Ours { ahead, here, holds: &holds };
@@ -77,7 +77,7 @@ pub(super) fn ip_options(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> OptionsVe
 }
 
 fn address_ahead(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> u32 {
-    let (Some(header), Some(forwarding)) = (header_of(mbuf), cx.forwarding) else { return 0 };
+    let (Some(header), Some(forwarding)) = (header_of(mbuf), cx.forwarding()) else { return 0 };
     let dst = header.dst.get();
     let route = forwarding.resolve(dst, || flow_of(mbuf));
     match route.adjacency.map(|path| path.ifp.primary_address()) {

@@ -1,5 +1,7 @@
 //! Node `ip_output`: from an IP datagram with a known next hop to frames (FreeBSD: netinet/ip_output.c).
 
+use std::net::Ipv4Addr;
+
 use pmd::Mbuf;
 
 use super::flow::flow_of;
@@ -11,8 +13,8 @@ use crate::drops::DropReason;
 use crate::inet::{Adjacency, AdjacencyState, Forwarding, NextHopKind};
 use crate::net::Ifnet;
 use crate::net::datapath::ether_output;
+use crate::net::graph::{Cx, LOOPBACK_PACKETS, PuntReason};
 use crate::wire::{ETHER_HDR_LEN, IpHeader, icmp_type, unreach_code};
-use crate::worker::{Cx, LOOPBACK_PACKETS, PuntReason};
 
 /// Whose datagram is sent.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +38,7 @@ impl<'a> IpOrigin<'a> {
 pub fn ip_output(cx: &mut Cx<'_>, origin: IpOrigin<'_>, mbuf: Mbuf) {
     let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
     let dst = header.dst.get();
-    let Some(forwarding) = cx.forwarding else { return cx.drop(DropReason::IpNoRoute, mbuf) };
+    let Some(forwarding) = cx.forwarding() else { return cx.drop(DropReason::IpNoRoute, mbuf) };
     let route = forwarding.resolve(dst, || flow_of(&mbuf));
     match (route.kind, route.adjacency) {
         (NextHopKind::Gateway | NextHopKind::Connected, Some(adjacency)) => {
@@ -106,13 +108,14 @@ fn send_frame(
     if adjacency.state == AdjacencyState::Resolved {
         return ether_output(cx, adjacency, matches!(origin, IpOrigin::Own(_)), mbuf);
     }
+    let next_hop = Ipv4Addr::from_bits(next_hop).into();
     cx.punt(origin.ingress(), PuntReason::Unresolved { egress: adjacency.slot, next_hop }, mbuf);
 }
 
 /// To an address of our own: comes back in through the loopback at the end of the iteration.
 #[cold]
 fn to_ourselves(cx: &mut Cx<'_>, mbuf: Mbuf) {
-    let Some(loopback) = cx.forwarding.and_then(Forwarding::loopback) else {
+    let Some(loopback) = cx.forwarding().and_then(Forwarding::loopback) else {
         return cx.drop(DropReason::IpNoRoute, mbuf);
     };
     // As in the other queues that vnets share: no more than what is left free.

@@ -28,10 +28,10 @@ use rewrite::rewrite;
 pub(crate) use vector::Vector;
 
 use crate::inet::{FastHop, Forwarding, IcmpClass, NO_HOP};
+use crate::net::graph::{Columns, Cx, HEADERS, Output, Received, Unwritten};
 use crate::net::{IfBlock, Ifnet};
 use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
-use crate::worker::{Columns, Cx, HEADERS, Output, Received, Unwritten};
 
 /// Packets that one round of the passes handles: one bit each in a word.
 const CHUNK: usize = 64;

@@ -1,6 +1,7 @@
 //! IPv4 nodes, called by workers.
 
 mod arp_input;
+mod cx;
 mod flow;
 mod icmp_error;
 mod icmp_input;

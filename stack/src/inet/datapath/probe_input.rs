@@ -8,16 +8,16 @@ use zerocopy::FromBytes;
 
 use super::ip_input::header_of;
 use crate::inet::{Heard, ProbeKind, ProbeName, answers_probes};
+use crate::net::graph::Cx;
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IcmpHeader, IpHeader, icmp_type, ip_proto, unreach_code,
 };
-use crate::worker::Cx;
 
 /// Writes a checked ICMP message down if it answers a probe, and says whether it does. From whom it comes does not
 /// matter: that is what a probe wants to know.
 #[cold]
 pub(super) fn probe_input(cx: &Cx<'_>, mbuf: &Mbuf) -> bool {
-    let Some(probes) = cx.inet.probes().load(cx.reader) else { return false };
+    let Some(probes) = cx.inet().probes().load(cx.reader) else { return false };
     let Some((name, target, heard)) = read(mbuf) else { return false };
     probes.answered(name, target, heard, cx.now)
 }

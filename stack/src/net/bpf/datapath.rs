@@ -5,9 +5,9 @@ use pmd::{Mbuf, Segments};
 use super::filter::Packet;
 use super::tap::{Captures, Direction, Pieces};
 use crate::drops::DropReason;
+use crate::net::graph::Cx;
 use crate::net::{IfKind, Ifnet};
 use crate::wire::VLAN_TAG_LEN;
-use crate::worker::Cx;
 
 /// Bytes of an Ethernet header before a VLAN tag.
 const ADDRESSES: usize = 12;

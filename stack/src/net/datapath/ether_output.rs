@@ -5,8 +5,8 @@ use pmd::{Mbuf, Offloads};
 use crate::drops::DropReason;
 use crate::inet::Adjacency;
 use crate::net::bpf::tap_sent;
+use crate::net::graph::Cx;
 use crate::wire::ETHER_HDR_LEN;
-use crate::worker::Cx;
 
 /// Sends one packet along a resolved adjacency. The packet starts with 14 bytes of some Ethernet header, which are
 /// written over; a VLAN tag is put in front of it. The IPv4 header checksum of one of our `own` is left to the port where

@@ -3,8 +3,8 @@
 use super::{Rules, Vector};
 use crate::drops::DropReason;
 use crate::inet::FastHop;
+use crate::net::graph::Output;
 use crate::net::vnet_net;
-use crate::worker::Output;
 
 /// The packets in a row that leave through one interface, so that it is looked at once.
 pub(super) struct Booking<'a, 'r> {

@@ -5,8 +5,8 @@ use pmd::Mbuf;
 use super::{CHUNK, HEADERS, Rules, exception, load32, load64};
 use crate::inet::AddressFilter;
 use crate::net::Ifnet;
+use crate::net::graph::Columns;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_checksum_right};
-use crate::worker::Columns;
 
 /// Packets that are checked side by side.
 pub(super) const GROUP: usize = 8;

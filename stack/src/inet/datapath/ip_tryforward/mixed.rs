@@ -13,9 +13,9 @@ use super::rewrite::rewrite_one;
 use super::{CHUNK, Rules, Vector, rules};
 use crate::inet::{AddressFilter, FastHop};
 use crate::net::Ifnet;
+use crate::net::graph::{Columns, Output};
 use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, MacAddr, VLAN_TAG_LEN};
-use crate::worker::{Columns, Output};
 
 /// A burst of several interfaces on its way through the fast path.
 pub(crate) struct Mixed<'a> {

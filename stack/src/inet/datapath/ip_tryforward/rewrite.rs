@@ -7,8 +7,8 @@ use super::check::GROUP;
 use super::{CHUNK, HEADERS, Rules, exception};
 use crate::inet::datapath::flow::flow_behind;
 use crate::inet::{FastHop, NextHopKind};
+use crate::net::graph::{Columns, write_headers};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
-use crate::worker::{Columns, write_headers};
 
 /// Rewrites the packets of `chunk` that are no exceptions so far; the bits of the exceptions after it.
 #[inline(always)]

@@ -3,7 +3,7 @@
 use pmd::{Burst, Mask, PortId};
 
 use super::CHUNK;
-use crate::worker::Output;
+use crate::net::graph::Output;
 
 /// Which packets of a burst are ready, and where they go.
 #[derive(Debug, Default)]

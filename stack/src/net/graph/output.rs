@@ -35,7 +35,7 @@ impl Output {
 
     /// Frames for its port leave through `tx` from now on; what they left through before. Takes no memory for ports that
     /// DPDK can have.
-    pub(super) fn insert(&mut self, tx: TxPort) -> Option<TxPort> {
+    pub(crate) fn insert(&mut self, tx: TxPort) -> Option<TxPort> {
         let at = usize::from(tx.port().0);
         if self.ports.len() <= at {
             self.ports.resize_with(at + 1, || None);
@@ -44,7 +44,7 @@ impl Output {
     }
 
     /// Sends what waits; no frame leaves through `port` any more.
-    pub(super) fn remove(&mut self, port: PortId) -> Option<TxPort> {
+    pub(crate) fn remove(&mut self, port: PortId) -> Option<TxPort> {
         self.waiting.retain(|waiting| *waiting != port);
         let mut tx = self.ports.get_mut(usize::from(port.0))?.take()?;
         tx.send_all();
@@ -53,7 +53,7 @@ impl Output {
 
     /// Whether frames wait for a transmit queue that other workers send through as well.
     #[inline]
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
@@ -132,7 +132,7 @@ impl Output {
 
     /// What ends of epairs shall receive.
     #[inline]
-    pub(super) fn epairs(&mut self) -> &mut Epairs {
+    pub(crate) fn epairs(&mut self) -> &mut Epairs {
         &mut self.epairs
     }
 

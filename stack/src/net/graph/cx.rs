@@ -10,10 +10,12 @@ use super::nodes::{Node, NodeStats};
 use super::output::Output;
 use super::queues::{Punt, PuntReason, WorkerQueues, push_fairly};
 use crate::drops::{DropReason, Drops};
-use crate::inet::{Forwarding, IpStat, vnet_inet};
 use crate::net::bpf::tap_dropped;
 use crate::net::{Account, IfSlot, Ifnet, held_limit, mbuf_limit, vnet_net};
 use crate::time::Nanos;
+
+/// Packets of the vnets to themselves in one iteration, of which one vnet has half at most.
+pub const LOOPBACK_PACKETS: usize = 128;
 
 /// The vnet that is being processed, and the worker's own things. Lives for one run of packets of one interface.
 #[expect(
@@ -25,10 +27,6 @@ pub struct Cx<'a> {
     pub reader: &'a Reader,
     /// The interface that the packets came in through, or those that they answer. Its vnet is curvnet.
     pub ingress: &'a Ifnet,
-    /// Module `inet` of this vnet.
-    pub inet: vnet_inet::Base<'a>,
-    /// Routes and adjacencies of this vnet; none before the control side published them.
-    pub forwarding: Option<&'a Forwarding>,
     /// Frames on their way out.
     pub out: &'a mut Output,
     /// What the fast path read of the packets that it handled last.
@@ -66,12 +64,6 @@ impl<'a> Cx<'a> {
         self.net().account().get(self.reader)
     }
 
-    /// The IPv4 counters of this vnet and worker.
-    #[inline]
-    pub fn ipstat(&self) -> &'a IpStat {
-        self.inet.ipstat().get(self.reader)
-    }
-
     /// Ends a packet: frees it and counts why.
     #[inline]
     pub fn drop(&self, reason: DropReason, mbuf: Mbuf) {
@@ -98,14 +90,14 @@ impl<'a> Cx<'a> {
 
     /// Hands a packet to the control thread, or drops it by name. Of the worker's queue a vnet gets no more than what it
     /// leaves free (Choudhury and Hahne, Dynamic Queue Length Thresholds, 1998): however many flood, there is room for one
-    /// more. Of its share of the mbufs that are free, half is for ARP alone: packets that wait for an answer do not keep it
+    /// more. Of its share of the mbufs that are free, half is for neighbours' messages alone: packets that wait for an answer do not keep it
     /// from coming.
     #[cold]
     pub fn punt(&mut self, ingress: &Ifnet, reason: PuntReason, mbuf: Mbuf) {
         let net = self.net();
         let share = self.queues.mbuf_share.load(Ordering::Relaxed);
         let (limit, share, reached) = match reason {
-            PuntReason::Arp => (mbuf_limit(net), share, DropReason::MbufLimit),
+            PuntReason::Neighbor => (mbuf_limit(net), share, DropReason::MbufLimit),
             PuntReason::Unresolved { .. } => (held_limit(net), share / 2, DropReason::PuntLimit),
         };
         if !net.in_flight().enter(limit.min(share)) {

@@ -1,12 +1,12 @@
 //! The bounded queues between a worker and the control thread.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use pmd::Mbuf;
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
-use crate::inet::ProbeNumber;
 use crate::net::{IfSlot, InFlight};
 
 /// Packets that may wait on the way to, or from, the control thread; per worker and each.
@@ -15,14 +15,14 @@ pub const QUEUE_PACKETS: usize = 1024;
 /// Why a packet goes to the control thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PuntReason {
-    /// An ARP packet that concerns our addresses or neighbours.
-    Arp,
-    /// An IP packet whose next hop (host byte order) has no MAC address yet.
+    /// A message between neighbours (ARP) that concerns our addresses or our neighbours.
+    Neighbor,
+    /// A packet whose next hop has no MAC address yet.
     Unresolved {
         /// The interface that the next hop is on.
         egress: IfSlot,
-        /// The next hop's address, host byte order.
-        next_hop: u32,
+        /// The next hop's address.
+        next_hop: IpAddr,
     },
 }
 
@@ -48,6 +48,10 @@ pub struct Inject {
     /// The work to be done with it.
     pub work: InjectWork,
 }
+
+/// A probe's number: never the same twice while anybody may remember it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeNumber(pub u32);
 
 /// The work that the control thread asks a worker to do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
