@@ -36,11 +36,11 @@ pub(super) fn demultiplex(cx: &mut Cx<'_>, burst: &mut Burst) {
                 // Both bursts have the same capacity, so there is room.
                 let _fits: Result<(), Mbuf> = ip.push(mbuf);
             }
-            Ok(Protocol::Arp) => arp_input(cx, cx.ingress, mbuf),
+            Ok(Protocol::Arp) => arp_input(cx, mbuf),
             Err(reason) => cx.drop(reason, mbuf),
         }
     }
     if !ip.is_empty() {
-        cx.node(Node::IpInput, ip.len(), |cx| ip_input(cx, cx.ingress, &mut ip));
+        cx.node(Node::IpInput, ip.len(), |cx| ip_input(cx, &mut ip));
     }
 }

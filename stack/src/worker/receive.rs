@@ -59,7 +59,7 @@ pub(super) fn process(
             burst.iter_mut().for_each(pop_vlan_tag);
         }
         let started = Charged::start(is_charging);
-        bytes += exceptions(&mut cx, ifp, burst);
+        bytes += exceptions(&mut cx, burst);
         started.end(state, ifp);
     }
     counters.ibytes.add(bytes);
@@ -140,7 +140,7 @@ fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, bur
         let _curvnet = curvnet::set(&env.reader, &run.ifp.vnet);
         let started = Charged::start(state.cpu.is_charging());
         let mut cx = cx_of(env, state, run.ifp);
-        let bytes = exceptions(&mut cx, run.ifp, &mut of_run);
+        let bytes = exceptions(&mut cx, &mut of_run);
         run.ifp.counters(&env.reader).ibytes.add(bytes);
         started.end(state, run.ifp);
     }
@@ -212,10 +212,11 @@ fn probe(reader: &Reader, histograms: &Histograms) {
 }
 
 /// Takes the packets that the fast path left of a run through the other nodes; their bytes.
-fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
+fn exceptions(cx: &mut Cx<'_>, burst: &mut Burst) -> u64 {
+    let ifp = cx.ingress;
     let (packets, bytes) = (burst.len(), burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
     if ifp.is_captured() {
-        tap_received(cx, ifp, burst.iter());
+        tap_received(cx, burst.iter());
     }
     if ifp.is_up() {
         cx.node(Node::EtherInput, packets, |cx| demultiplex(cx, burst));

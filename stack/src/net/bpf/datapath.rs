@@ -70,15 +70,11 @@ impl Pieces for Frame<'_> {
     }
 }
 
-/// These were received on `ifp`, whose vnet is curvnet.
+/// These were received on the interface of `cx`, whose vnet is curvnet.
 #[cold]
-pub(crate) fn tap_received<'a>(
-    cx: &Cx<'_>,
-    ifp: &Ifnet,
-    packets: impl IntoIterator<Item = &'a Mbuf>,
-) {
+pub(crate) fn tap_received<'a>(cx: &Cx<'_>, packets: impl IntoIterator<Item = &'a Mbuf>) {
     for mbuf in packets {
-        offer(cx, ifp, Direction::In, &Frame::untagged(mbuf));
+        offer(cx, cx.ingress, Direction::In, &Frame::untagged(mbuf));
     }
 }
 
@@ -92,10 +88,10 @@ pub(crate) fn tap_sent(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) {
     offer(cx, ifp, Direction::Out, &frame);
 }
 
-/// This one ends here. `ifp` is the interface that it, or what it answers, came in through.
+/// This one ends here: it, or what it answers, came in through the interface of `cx`.
 #[cold]
-pub(crate) fn tap_dropped(cx: &Cx<'_>, ifp: &Ifnet, reason: DropReason, mbuf: &Mbuf) {
-    offer(cx, ifp, Direction::Dropped(reason), &Frame::untagged(mbuf));
+pub(crate) fn tap_dropped(cx: &Cx<'_>, reason: DropReason, mbuf: &Mbuf) {
+    offer(cx, cx.ingress, Direction::Dropped(reason), &Frame::untagged(mbuf));
 }
 
 fn offer(cx: &Cx<'_>, ifp: &Ifnet, direction: Direction, frame: &Frame<'_>) {

@@ -69,7 +69,7 @@ impl<'a> Cx<'a> {
     pub fn drop(&self, reason: DropReason, mbuf: Mbuf) {
         self.drops().add(reason, 1);
         if self.ingress.is_captured() {
-            tap_dropped(self, self.ingress, reason, &mbuf);
+            tap_dropped(self, reason, &mbuf);
         }
         drop(mbuf);
     }
@@ -93,7 +93,7 @@ impl<'a> Cx<'a> {
     /// more. Of its share of the mbufs that are free, half is for neighbours' messages alone: packets that wait for an answer do not keep it
     /// from coming.
     #[cold]
-    pub fn punt(&mut self, ingress: &Ifnet, reason: PuntReason, mbuf: Mbuf) {
+    pub fn punt(&mut self, reason: PuntReason, mbuf: Mbuf) {
         let net = self.net();
         let share = self.queues.mbuf_share.load(Ordering::Relaxed);
         let (limit, share, reached) = match reason {
@@ -104,7 +104,7 @@ impl<'a> Cx<'a> {
             let reason = if share < limit { DropReason::MbufLimit } else { reached };
             return self.drop(reason, mbuf);
         }
-        let punt = Punt { ingress: ingress.slot, reason, mbuf };
+        let punt = Punt { ingress: self.ingress.slot, reason, mbuf };
         if let Err(punt) = push_fairly(&mut self.queues.punt, net.punted(), punt) {
             net.in_flight().leave(1);
             self.drop(DropReason::PuntQueueFull, punt.mbuf);
