@@ -28,7 +28,7 @@ impl<const N: usize> Bound<N> {
         self.kept.get(at).map(arm::Kept::first_variable)
     }
 
-    /// What was found of the module at place `at`.
+    /// The place where the module at place `at` was found.
     #[doc(hidden)]
     #[inline(always)]
     #[must_use]

@@ -19,7 +19,7 @@ use crate::wire::MacAddr;
 pub struct IfIndex(pub u16);
 
 /// Names an interface to workers and control: its place in the process-wide table in the lower 20 bits, and above it
-/// how often the place was used before. So a packet that waits in a queue when its vnet dies finds nobody, rather than
+/// how often the place was used before. So a packet that waits in a queue when its vnet dies finds no interface, rather than
 /// the vnet that has the place by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfSlot(pub u32);
@@ -46,7 +46,7 @@ impl IfSlot {
     }
 }
 
-/// What an interface sends to and receives from.
+/// The way that an interface sends and receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfKind {
     /// A port, or one VLAN of it.
@@ -128,7 +128,7 @@ impl IfCounters {
 
 /// The interface is administratively up.
 const UP: u8 = 1;
-/// Somebody looks on in its vnet.
+/// A capture runs in its vnet.
 const CAPTURED: u8 = 2;
 /// It is on its way to another vnet.
 const MOVING: u8 = 4;
@@ -173,7 +173,7 @@ pub struct Ifnet {
 
 const _: () = assert!(std::mem::offset_of!(Ifnet, ahead) == 64);
 
-/// What an interface is made of.
+/// The parts of an interface.
 #[derive(Clone, Debug)]
 pub struct IfnetParts {
     /// Name, unique in the vnet.
@@ -182,7 +182,7 @@ pub struct IfnetParts {
     pub index: IfIndex,
     /// Place in the process-wide table.
     pub slot: IfSlot,
-    /// What it sends to.
+    /// The way that it sends and receives.
     pub kind: IfKind,
     /// Own MAC address.
     pub mac: MacAddr,
@@ -280,18 +280,18 @@ impl Ifnet {
         self.set_state(UP, up);
     }
 
-    /// Whether somebody looks on in its vnet.
+    /// Whether a capture runs in its vnet.
     #[inline]
     pub fn is_captured(&self) -> bool {
         self.state.load(Ordering::Relaxed) & CAPTURED != 0
     }
 
-    /// Somebody looks on in its vnet, or nobody any more.
+    /// A capture runs in its vnet, or none any more.
     pub(crate) fn set_captured(&self, captured: bool) {
         self.set_state(CAPTURED, captured);
     }
 
-    /// Whether packets may take the fast path: it is up, and nobody looks on.
+    /// Whether packets may take the fast path: it is up, and no capture runs.
     #[inline]
     pub fn is_fast(&self) -> bool {
         self.state.load(Ordering::Relaxed) == UP
@@ -326,7 +326,7 @@ impl Ifnet {
         self.tx_checksum.load(Ordering::Relaxed)
     }
 
-    /// What the port does about IPv4 header checksums (FreeBSD: `if_hwassist`): then the fast path asks the packet's
+    /// Takes note of the IPv4 header checksums that the port sees to (FreeBSD: `if_hwassist`): then the fast path asks the packet's
     /// descriptor, and packets of our own leave theirs to the port.
     pub fn set_offloads(&self, offloads: Offloads) {
         self.rx_checksum.store(offloads.rx_ip_checksum, Ordering::Relaxed);

@@ -55,7 +55,7 @@ pub(super) struct Env {
 pub(super) struct State {
     pub(super) out: Output,
     pub(super) queues: WorkerQueues,
-    /// What the fast path read of the packets that it handled last.
+    /// The fields that the fast path read of the packets that it handled last.
     pub(super) columns: Box<Columns>,
     pub(super) sorter: Sorter,
     pub(super) cpu: CpuShares,

@@ -8,9 +8,9 @@ use crate::drops::DropReason;
 use crate::net::Ifnet;
 use crate::net::graph::{EpairQueue, Node};
 
-/// What ends of epairs were sent, each inside the vnet that has the end by now. What is sent to epairs in consequence
-/// waits for the next round, which comes behind the next burst or with the next iteration: frames that go round in
-/// circles do not hold up the others.
+/// Processes the frames that ends of epairs were sent, each inside the vnet that has the end by now. Frames that are sent to
+/// epairs in consequence wait for the next round, which comes behind the next burst or with the next iteration: frames that go
+/// round in circles do not hold up the others.
 pub(super) fn cross_epairs(env: &Env, state: &mut State) {
     for _ in 0..state.out.epairs().len() {
         let Some((end, mut queue)) = state.out.epairs().pop() else { break };

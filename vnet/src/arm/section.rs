@@ -232,7 +232,7 @@ impl Kept {
         self.first_variable
     }
 
-    /// What is added to the address of an entry.
+    /// The number that is added to the address of an entry.
     #[inline(always)]
     #[must_use]
     pub fn base(&self) -> *const u8 {

@@ -1,4 +1,4 @@
-//! What a node of IPv4 may touch besides what every node may.
+//! The things that a node of IPv4 may touch besides those that every node may.
 
 use crate::inet::{Forwarding, IpStat, vnet_inet};
 use crate::net::graph::Cx;

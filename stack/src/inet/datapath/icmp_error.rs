@@ -12,7 +12,7 @@ use crate::wire::{
     is_martian_source, unreach_code,
 };
 
-/// What an error says.
+/// The contents of an error message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcmpError {
     /// Message type.

@@ -46,7 +46,7 @@ enum Verdict {
     Echo { own: u32 },
     /// A probe's answer, which was written down.
     Probe,
-    /// Nobody waits for it.
+    /// No probe waits for it.
     Ignore,
 }
 

@@ -11,7 +11,7 @@ use crate::inet::NextHopKind;
 use crate::net::graph::Cx;
 use crate::wire::{IP_HDR_LEN, IpOption, checksum, icmp_type, unreach_code};
 
-/// What the options say of the packet.
+/// The fate of a packet by its options.
 pub(super) enum OptionsVerdict {
     /// Go on; recorded options and the header checksum were written.
     Pass,
@@ -173,9 +173,9 @@ pub(super) struct ReplyOptions {
 }
 
 impl ReplyOptions {
-    /// What the reply to an echo request with this header carries: its record routes and time stamps, as they were filled
+    /// The options that the reply to an echo request with this header carries: its record routes and time stamps, as they were filled
     /// in here, and nothing else, padded with ends of list (RFC 1122 3.2.2.6; FreeBSD: `icmp_reflect`,
-    /// netinet/ip_icmp.c). Where `net.inet.ip.process_options` ignores options, nobody has looked at them yet: at the
+    /// netinet/ip_icmp.c). Where `net.inet.ip.process_options` ignores options, no node has looked at them yet: at the
     /// first one that is malformed this ends.
     #[cold]
     pub(super) fn of(request: &[u8]) -> Self {

@@ -1,4 +1,4 @@
-//! Where workers call while somebody looks on: nodes `received`, `sent` and `dropped`.
+//! The functions that workers call while a capture runs, for packets received, sent and dropped.
 
 use pmd::{Mbuf, Segments};
 
@@ -12,7 +12,7 @@ use crate::wire::VLAN_TAG_LEN;
 /// Bytes of an Ethernet header before a VLAN tag.
 const ADDRESSES: usize = 12;
 
-/// A frame as everybody may see it: without a VLAN tag, which is the interface's and no packet's.
+/// A frame as captures see it: without a VLAN tag, which is the interface's and no packet's.
 struct Frame<'a> {
     front: &'a [u8],
     rest: &'a [u8],
@@ -95,7 +95,7 @@ pub(crate) fn tap_dropped(cx: &Cx<'_>, reason: DropReason, mbuf: &Mbuf) {
 }
 
 fn offer(cx: &Cx<'_>, ifp: &Ifnet, direction: Direction, frame: &Frame<'_>) {
-    // Of curvnet, whatever the packet: nobody sees another vnet's.
+    // Of curvnet, whatever the packet: no vnet sees another one's.
     if let Some(captures) = cx.net().captures().load(cx.reader) {
         captures.offer(cx.reader, cx.now, ifp, direction, frame);
     }

@@ -43,7 +43,7 @@ pub(crate) fn ether_input(cx: &Cx<'_>, mbuf: &mut Mbuf) -> Result<EtherType, Dro
     Ok(header.ether_type())
 }
 
-/// Takes the tag off a frame of a port without VLANs, where nobody looked for tags yet. Id 0 is a priority and no VLAN
+/// Takes the tag off a frame of a port without VLANs, where no node looked for tags yet. Id 0 is a priority and no VLAN
 /// (IEEE 802.1Q 6.9.1).
 fn untag(mbuf: &mut Mbuf) -> Result<(), DropReason> {
     match vlan_id(mbuf) {

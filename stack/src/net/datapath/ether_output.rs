@@ -10,7 +10,7 @@ use crate::wire::ETHER_HDR_LEN;
 
 /// Sends one packet along a resolved adjacency. The packet starts with 14 bytes of some Ethernet header, which are
 /// written over; a VLAN tag is put in front of it. The IPv4 header checksum of one of our `own` is left to the port where
-/// it offers that; that of another was right when it came, and is kept so by who changes the header.
+/// it offers that; that of another was right when it came, and every node that changes the header keeps it so.
 pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, own: bool, mut mbuf: Mbuf) {
     let bytes = u64::from(mbuf.pkt_len());
     if !write_link_header(adjacency, &mut mbuf) {

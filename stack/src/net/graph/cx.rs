@@ -1,4 +1,4 @@
-//! What a node may touch while it handles a vector.
+//! The things that a node may touch while it handles a vector.
 
 use std::sync::atomic::Ordering;
 
@@ -29,7 +29,7 @@ pub struct Cx<'a> {
     pub ingress: &'a Ifnet,
     /// Frames on their way out.
     pub out: &'a mut Output,
-    /// What the fast path read of the packets that it handled last.
+    /// The fields that the fast path read of the packets that it handled last.
     pub(crate) columns: &'a mut Box<Columns>,
     /// Packets of the vnet to itself, handled at the end of the iteration.
     pub loopback: &'a mut Vec<(IfSlot, Mbuf)>,
@@ -37,7 +37,7 @@ pub struct Cx<'a> {
     pub queues: &'a mut WorkerQueues,
     /// For packets of our own.
     pub pool: &'a MbufPool,
-    /// What each node did.
+    /// The nodes' counters.
     pub nodes: &'a NodeStats,
     /// The time of this iteration.
     pub now: Nanos,
@@ -74,7 +74,7 @@ impl<'a> Cx<'a> {
         drop(mbuf);
     }
 
-    /// Ends a packet that somebody here took.
+    /// Ends a packet that was for this vnet itself.
     #[inline]
     pub fn deliver(&self, mbuf: Mbuf) {
         self.account().delivered.inc();

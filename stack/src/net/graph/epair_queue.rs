@@ -34,7 +34,7 @@ pub(crate) struct EpairQueue {
 /// A burst that was sent without being touched.
 #[derive(Debug)]
 struct Crossed {
-    /// What the sender's fast path read of its frames.
+    /// The fields that the sender's fast path read of its frames.
     columns: Box<Columns>,
     /// The link header that they were sent with.
     link: Link,
@@ -186,7 +186,7 @@ impl<'q> Unwritten<'q> {
         self.frames.len()
     }
 
-    /// What was read of them.
+    /// The fields that were read of them.
     #[inline(always)]
     pub(crate) fn columns(&self) -> &Columns {
         &self.crossed.columns

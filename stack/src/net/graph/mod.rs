@@ -1,5 +1,5 @@
-//! What every node uses: the context of a run, the ways out, the queues to the control thread, the counters of the nodes. It
-//! knows interfaces, and no family.
+//! The graph: what every node uses, from the context of a run and the ways out to the queues to the control thread and the
+//! nodes' counters. It knows interfaces, and no family.
 
 mod columns;
 mod cx;

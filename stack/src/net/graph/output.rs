@@ -14,7 +14,7 @@ use crate::net::EpairEnd;
 #[derive(Debug, Default)]
 pub struct Output {
     ports: Vec<Option<TxPort>>,
-    /// What ends of epairs shall receive.
+    /// The queues of the ends of epairs.
     epairs: Epairs,
     /// Ports with frames that wait, so that the end of an iteration costs nothing for the others. One place for each port:
     /// it never grows.
@@ -130,7 +130,7 @@ impl Output {
         EpairEnd::of_port(port).filter(|end| self.epairs.can_cross(*end))
     }
 
-    /// What ends of epairs shall receive.
+    /// The queues of the ends of epairs.
     #[inline]
     pub(crate) fn epairs(&mut self) -> &mut Epairs {
         &mut self.epairs
@@ -142,7 +142,7 @@ impl Output {
         frames.into_iter().flat_map(Burst::drain)
     }
 
-    /// What became of the frames, by port.
+    /// The counters of what became of the frames, by port.
     #[must_use]
     pub fn counters(&self) -> Vec<(PortId, Arc<TxCounters>)> {
         self.ports.iter().flatten().map(|tx| (tx.port(), tx.counters())).collect()

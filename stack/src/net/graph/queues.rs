@@ -49,7 +49,7 @@ pub struct Inject {
     pub work: InjectWork,
 }
 
-/// A probe's number: never the same twice while anybody may remember it.
+/// A probe's number: never the same twice while an answer may still come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeNumber(pub u32);
 
@@ -66,7 +66,7 @@ pub enum InjectWork {
     HostUnreachable,
 }
 
-/// Puts an item into a queue that many share, unless its owner, who has `own` of them there, would then have more than what is
+/// Puts an item into a queue that many share, unless its owner, which has `own` of them there, would then have more than what is
 /// free.
 pub(crate) fn push_fairly<T>(queue: &mut Producer<T>, own: &InFlight, item: T) -> Result<(), T> {
     if !own.enter(u32::try_from(queue.slots()).unwrap_or(u32::MAX)) {

@@ -19,7 +19,7 @@ enum Via {
     Collect,
 }
 
-/// What became of the frames for one port of one worker.
+/// Counts what became of the frames for one port of one worker.
 #[derive(Debug, Default)]
 pub struct TxCounters {
     /// Taken by the port.
@@ -42,7 +42,7 @@ impl TxCounters {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct TxPort {
-    // What is read before a frame is added is in the first cache lines.
+    // The fields that are read before a frame is added are in the first cache lines.
     port: PortId,
     /// Whether the port is among those that wait.
     waiting: bool,
@@ -88,7 +88,7 @@ impl TxPort {
         Self { port, waiting: false, via, counters, frames }
     }
 
-    /// What became of its frames; for a reader on another thread.
+    /// The counters of its frames; for a reader on another thread.
     #[must_use]
     pub fn counters(&self) -> Arc<TxCounters> {
         Arc::clone(&self.counters)
