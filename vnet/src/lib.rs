@@ -22,7 +22,7 @@
 //! |---|---|
 //! | declaring modules | [`module!`], [`ModuleId`], [`ModuleDef`], [`VarDef`], [`Field`], [`AttachError`] |
 //! | which modules there are | [`Registry`], [`RegisterError`], [`Symbol`] |
-//! | vnets, their birth and death | [`Vnets`], [`Vnet`], [`VnetRef`], [`VnetId`], [`CreateError`], [`DestroyError`] |
+//! | vnets, their birth and death | [`Vnets`], [`Vnet`], [`VnetRef`], [`Bound`], [`VnetId`], [`CreateError`], [`DestroyError`] |
 //! | the vnet at work | [`curvnet::set`], [`curvnet::get`], [`CurvnetGuard`] |
 //! | reading without locks | [`Domain`], [`Reader`], [`Control`], [`GraceToken`] |
 //! | kinds of variables | [`Published`], [`PublishedTable`], [`PerWorker`], [`Counter`], [`ControlCell`], [`SysctlInt`] and its like |
@@ -110,6 +110,7 @@ mod sync;
 #[cfg(not(loom))]
 mod framework {
     pub use crate::arm::{AllocError, NAME as ARM};
+    pub use crate::bound::Bound;
     pub use crate::control_cell::ControlCell;
     pub use crate::counter::Counter;
     pub use crate::curvnet::CurvnetGuard;
@@ -128,6 +129,8 @@ mod framework {
 mod arm;
 #[cfg(not(loom))]
 mod attic;
+#[cfg(not(loom))]
+mod bound;
 #[cfg(not(loom))]
 mod control_cell;
 #[cfg(not(loom))]

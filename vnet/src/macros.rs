@@ -38,8 +38,8 @@
 /// the configuration of a new vnet may set though it is read-only afterwards. The range holds `i128`s.
 ///
 /// The macro makes a Rust module with `MODULE` (a [`ModuleDef`](crate::ModuleDef)), `Base` with a method for each
-/// variable, `init(vnet)` and `cur(reader)` which return a base (`INIT_VNET_*`), and `Bound`, a handle to a vnet that has
-/// the base at hand. Paths in the declaration are those of the place where it stands, from one module further in.
+/// variable, `init(vnet)` and `cur(reader)` which return a base (`INIT_VNET_*`), and `of(bound, at)` which takes it from a
+/// [`Bound`](crate::Bound). Paths in the declaration are those of the place where it stands, from one module further in.
 #[macro_export]
 macro_rules! module {
     ($(#[doc = $doc:literal])* $module_vis:vis mod $module:ident {
@@ -110,34 +110,6 @@ macro_rules! module {
                     &GLOBAL
                 }
             )*)?
-
-            /// The module's variables in a vnet, found once for whoever needs them often. A handle to the vnet, too.
-            pub struct Bound {
-                base: Base<'static>,
-                vnet: $crate::VnetRef,
-            }
-
-            impl Bound {
-                /// Finds the variables in `vnet`.
-                pub fn new(vnet: $crate::VnetRef) -> Self {
-                    // SAFETY: variables live as long as their vnet, which the handle keeps; of the base no more is
-                    // given away than a borrow of the handle.
-                    let kept: &'static $crate::Vnet = unsafe { &*::core::ptr::from_ref(&*vnet) };
-                    Self { base: init(kept), vnet }
-                }
-
-                /// The module's variables in it.
-                #[inline(always)]
-                pub fn base(&self) -> Base<'_> {
-                    self.base
-                }
-            }
-
-            impl ::core::fmt::Debug for Bound {
-                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                    f.debug_tuple(concat!(stringify!($module), "::Bound")).field(&self.vnet).finish()
-                }
-            }
 
             impl ::core::fmt::Debug for Base<'_> {
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Lab, MANY, inet, modules, net, refuse, take_log};
 use proptest::prelude::*;
-use vnet::{CreateError, DestroyError, VNET0_NAME, VnetId, VnetState, Vnets, curvnet};
+use vnet::{Bound, CreateError, DestroyError, VNET0_NAME, VnetId, VnetState, Vnets, curvnet};
 
 /// The hooks of `vnet` in `log`, without its name.
 fn hooks_of(vnet: &str, log: Vec<String>) -> Vec<String> {
@@ -64,8 +64,11 @@ fn attach_in_order_and_die_in_order() {
 fn a_bound_handle_is_a_handle_and_has_the_variables_at_hand() {
     let mut lab = Lab::new(1);
     let red = lab.create("red");
-    let bound = net::net::Bound::new(red.clone());
-    assert!(std::ptr::eq(bound.base().number(), net::net::init(&red).number()));
+    let bound = Bound::new(red.clone(), [&net::net::MODULE]);
+    let number = |bound: &Bound<1>| net::net::of(bound, 0).unwrap().number().get();
+    let base = net::net::of(&bound, 0).unwrap();
+    assert!(std::ptr::eq(base.number(), net::net::init(&red).number()));
+    assert!(net::net::of(&bound, 1).is_none(), "it was made for one module");
     assert!(format!("{bound:?}").contains("red"), "{bound:?}");
     if !MANY {
         return;
@@ -74,7 +77,7 @@ fn a_bound_handle_is_a_handle_and_has_the_variables_at_hand() {
     drop(red);
     lab.reclaim();
     lab.reclaim();
-    assert_eq!((lab.vnets.dying(), bound.base().number().get()), (1, 7), "it holds the vnet");
+    assert_eq!((lab.vnets.dying(), number(&bound)), (1, 7), "it holds the vnet");
     drop(bound);
     lab.reclaim();
     lab.reclaim();

@@ -7,9 +7,13 @@ use vnet::{VnetId, VnetRef};
 
 use super::vnet_state::{self, publish_forwarding};
 use super::{EventKind, Stack};
+use crate::inet::INET_DOMAIN;
 use crate::inet::control::AddressError;
-use crate::net::{IfKind, IfSlot, Ifnet, IfnetParts, LimitReached, vnet_net};
+use crate::net::{AF_MAX, AfDomain, IfKind, IfSlot, Ifnet, IfnetParts, LimitReached, vnet_net};
 use crate::wire::MacAddr;
+
+/// The families that every interface has, each at its place.
+const FAMILIES: [AfDomain; AF_MAX] = [INET_DOMAIN];
 
 /// What an interface shall be.
 #[derive(Clone, Debug)]
@@ -130,7 +134,7 @@ impl Stack {
             let index = list.free_index().ok_or(InterfaceError::TooMany)?;
             let parts =
                 IfnetParts { name, index, slot, kind, mac, mtu, vnet: vnet.clone(), home_vnet };
-            let ifp = Arc::new(Ifnet::new(parts, slots));
+            let ifp = Arc::new(Ifnet::new(parts, FAMILIES, slots));
             ifp.set_captured(captured);
             list.list.insert(usize::from(index.0) - 1, Arc::clone(&ifp));
             Ok::<_, InterfaceError>(ifp)

@@ -62,7 +62,7 @@ impl Stack {
         vnet_net::init(&vnet).punted().leave(1);
         let mut actions = Vec::new();
         match reason {
-            PuntReason::Arp => {
+            PuntReason::Neighbor => {
                 self.arp_packet(&vnet, &ifp, &mbuf, &mut actions);
                 let net = vnet_net::init(&vnet);
                 net.account().get(self.control.reader()).delivered.inc();

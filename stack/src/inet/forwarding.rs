@@ -12,6 +12,7 @@ use ipnet::Ipv4Net;
 use super::AddressFilter;
 use super::route::{Fib, NearFib, NextHopIndex};
 use crate::net::IfSlot;
+use crate::net::ahead::FIRST_EGRESSES;
 use crate::net::route::{Adjacency, Egress, FastHop, NO_HOP, NextHop, NextHopKind, NextHops};
 
 /// The network that a neighbour is on, host byte order (for redirects).
@@ -50,6 +51,15 @@ pub struct Resolved<'a> {
     pub network: LinkNetwork,
     /// The address to resolve on the adjacency's link: the gateway, or the destination itself.
     pub next_hop: IpAddr,
+}
+
+impl Resolved<'_> {
+    /// No route to `dst`, host byte order.
+    #[must_use]
+    pub fn none(dst: u32) -> Self {
+        let next_hop = IpAddr::V4(Ipv4Addr::from_bits(dst));
+        Self { kind: NextHopKind::None, adjacency: None, network: LinkNetwork::NONE, next_hop }
+    }
 }
 
 /// Bytes of a [`Forwarding`] that every run reads, two cache lines: all that a vnet with few routes and one gateway needs.
@@ -208,16 +218,13 @@ impl Forwarding {
         fn of<T: ?Sized>(value: &T, bytes: usize) -> (usize, usize) {
             ((&raw const *value).cast::<u8>().addr(), bytes.min(size_of_val(value)))
         }
-        let egresses = of(self.next_hops.egresses(), size_of::<Egress>() * Self::FIRST_EGRESSES);
+        let egresses = of(self.next_hops.egresses(), size_of::<Egress>() * FIRST_EGRESSES);
         if self.is_small() {
             return [(0, 0), (0, 0), egresses];
         }
         let hops = of(self.next_hops.fast_hops(), size_of::<FastHop>() * FIRST_HOPS);
         [of(&*self.fib, usize::MAX), hops, egresses]
     }
-
-    /// Interfaces that packets leave through and that are prefetched as well: most vnets have no more.
-    pub(crate) const FIRST_EGRESSES: usize = 4;
 
     /// Whether `addr` on `slot` is in the neighbour table, resolved or not.
     #[must_use]

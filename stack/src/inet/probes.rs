@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::net::graph::ProbeNumber;
 use crate::time::Nanos;
 use crate::wire::icmp_type;
 
@@ -24,10 +25,6 @@ pub enum ProbeKind {
     /// A UDP datagram to a port that nobody should listen on.
     Udp = 2,
 }
-
-/// A probe's number: never the same twice while anybody may remember it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProbeNumber(pub u32);
 
 impl ProbeNumber {
     /// The number of the `generation`-th probe of a vnet, at this place.

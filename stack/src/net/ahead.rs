@@ -3,8 +3,8 @@
 //! With many vnets in turn, nothing of the next one is in the caches. The way from an interface to what its packets need is a
 //! chain: the vnet, its variables, what is published there, the tables, and the counters of where packets leave. Each
 //! link would be a miss that waits for the one before. So an interface knows where all of that is, the
-//! beginning in its own first cache line and the rest in the second, and a worker asks for it together: some runs ahead of the one that it processes, or, with many ports in turn, before the
-//! packets come.
+//! beginning in its own first cache line and the rest in the second, and a worker asks for it together: some runs ahead of the
+//! one that it processes, or, with many ports in turn, before the packets come.
 
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
@@ -12,8 +12,29 @@ use pmd::{CACHE_LINE, PortId, prefetch_at};
 use vnet::Reader;
 
 use super::{IfCounters, IfSlot, Interfaces};
-use crate::inet::Forwarding;
-use crate::worker::Output;
+use crate::net::graph::Output;
+
+/// Bytes of what a family publishes that every run reads, two cache lines.
+pub(crate) const FIRST_BYTES: usize = 128;
+/// Bytes of it that runs of other vnets read.
+pub(crate) const MORE_BYTES: usize = 256;
+/// Interfaces that packets leave through and that are prefetched as well: most vnets have no more.
+pub(crate) const FIRST_EGRESSES: usize = 4;
+
+/// Where what a family has published for a vnet lies, as far as a run of packets may read it.
+#[derive(Debug)]
+pub(crate) struct Published<'a> {
+    /// The address of its first [`MORE_BYTES`].
+    pub(crate) address: usize,
+    /// Whether a run reads no more than the first [`FIRST_BYTES`], as a rule.
+    pub(crate) is_small: bool,
+    /// The beginnings of tables beside it, as address and bytes.
+    pub(crate) tables: [(usize, usize); 2],
+    /// The table of the interfaces that packets leave through.
+    pub(crate) egress_table: (usize, usize),
+    /// Those interfaces: where the counters of the first worker are, and the port.
+    pub(crate) egresses: &'a [(usize, PortId)],
+}
 
 /// Addresses of what the interface's vnet has. They are asked for and never followed: one that is out of date costs a
 /// few cycles.
@@ -22,7 +43,7 @@ use crate::worker::Output;
 pub(crate) struct Ahead {
     /// Tables beside what is published for the vnet.
     tables: [Region; 3],
-    egresses: [Egress; Forwarding::FIRST_EGRESSES],
+    egresses: [Egress; FIRST_EGRESSES],
 }
 
 /// Cache lines side by side: where they begin, and in the lower bits, which are zero in there, how many there are.
@@ -56,22 +77,21 @@ struct Egress {
 impl Ahead {
     /// Takes note of the tables that were published for the vnet of the interface whose own counters are at `counters`. False if
     /// a run reads none of them.
-    pub(crate) fn set_forwarding(&self, forwarding: &Forwarding, counters: usize) -> bool {
+    pub(crate) fn set(&self, published: &Published<'_>, counters: usize) -> bool {
         // Packets that leave where they came in need no more than the counters of the interface.
-        let mut ways =
-            forwarding.next_hops().egresses().iter().filter(|way| way.first_counters() != counters);
-        let [fib, hops, egresses] = forwarding.tables();
-        let egresses = if forwarding.next_hops().egresses().len() > 1 { egresses } else { (0, 0) };
-        for (region, new) in self.tables.iter().zip([fib, hops, egresses]) {
+        let mut ways = published.egresses.iter().filter(|(first, _)| *first != counters);
+        let has_several = published.egresses.len() > 1;
+        let egress_table = if has_several { published.egress_table } else { (0, 0) };
+        let [first, second] = published.tables;
+        for (region, new) in self.tables.iter().zip([first, second, egress_table]) {
             region.set(new);
         }
         for egress in &self.egresses {
-            let (counters, port) =
-                ways.next().map_or((0, 0), |way| (way.first_counters(), way.port.0));
+            let (counters, port) = ways.next().copied().unwrap_or((0, PortId(0)));
             egress.counters.store(counters, Ordering::Relaxed);
-            egress.port.store(port, Ordering::Relaxed);
+            egress.port.store(port.0, Ordering::Relaxed);
         }
-        !forwarding.is_small() || forwarding.next_hops().egresses().len() > 1
+        !published.is_small || has_several
     }
 
     /// Asks for it.

@@ -1,7 +1,7 @@
 //! Epairs: two Ethernet interfaces, what is sent to one is received by the other (FreeBSD: sys/net/if_epair.c).
 //!
 //! To whoever sends, an end is a port: frames for it carry its [`EpairEnd::port`], a number above those of DPDK. Every
-//! worker carries the whole stack, so a frame stays with its worker: it waits in `worker::Output` and goes on in the
+//! worker carries the whole stack, so a frame stays with its worker: it waits in `Output` and goes on in the
 //! vnet of the other end, without a ring, a copy or another core.
 
 use pmd::PortId;

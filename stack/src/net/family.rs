@@ -1,11 +1,13 @@
 //! Protocol families, as tables that know no family see them.
 
+use std::any::Any;
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::Prefix;
+use vnet::ModuleDef;
 
 use super::route::FibAlgo;
 use crate::wire::EtherType;
@@ -20,6 +22,21 @@ pub trait Family: Debug + 'static {
     type Fib: FibAlgo<Self::Prefix>;
     /// The EtherType of frames that carry its packets.
     const ETHER_TYPE: EtherType;
+}
+
+/// How many families have data of their own with each interface (FreeBSD: `AF_MAX`). Each names its place among them.
+pub const AF_MAX: usize = 1;
+
+/// What a family keeps with an interface; the family alone knows its type.
+pub type AfData = Box<dyn Any + Send + Sync>;
+
+/// What a family has with every interface (FreeBSD: `struct domain`, `dom_ifattach`).
+#[derive(Clone, Copy, Debug)]
+pub struct AfDomain {
+    /// The module that its variables are in: an interface has them at hand.
+    pub module: &'static ModuleDef,
+    /// Makes its own data of a new interface.
+    pub ifattach: fn() -> AfData,
 }
 
 /// A prefix of any family. [`Prefix`] (crate `prefix-trie`) gives its address as a number, the first bit highest.

@@ -6,21 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
 use pmd::{CACHE_LINE, Offloads, PortId, prefetch_at};
-use vnet::{Counter, Reader, VnetId, VnetRef};
+use vnet::{Bound, Counter, Reader, VnetId, VnetRef};
 
-use super::EpairEnd;
-use super::ahead::Ahead;
+use super::ahead::{Ahead, FIRST_BYTES, MORE_BYTES, Published};
+use super::{AF_MAX, AfData, AfDomain, EpairEnd};
 use crate::counters;
-use crate::inet::{FORWARDING_FIRST, FORWARDING_MORE, Forwarding, vnet_inet};
+use crate::net::graph::Output;
 use crate::wire::MacAddr;
-use crate::worker::Output;
 
 /// Index of an interface inside its vnet, from 1 (FreeBSD: `if_index`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfIndex(pub u16);
 
 /// Names an interface to workers and control: its place in the process-wide table in the lower 20 bits, and above it
-/// how often the place was used before. So a packet that waits in a queue when its vnet dies finds nobody, rather than
+/// how often the place was used before. So a packet that waits in a queue when its vnet dies finds no interface, rather than
 /// the vnet that has the place by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfSlot(pub u32);
@@ -47,7 +46,7 @@ impl IfSlot {
     }
 }
 
-/// What an interface sends to and receives from.
+/// The way that an interface sends and receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfKind {
     /// A port, or one VLAN of it.
@@ -129,19 +128,18 @@ impl IfCounters {
 
 /// The interface is administratively up.
 const UP: u8 = 1;
-/// Somebody looks on in its vnet.
+/// A capture runs in its vnet.
 const CAPTURED: u8 = 2;
 /// It is on its way to another vnet.
 const MOVING: u8 = 4;
 
 /// An interface inside a vnet.
-// The fast path reads the first cache line, and the second one if the vnet has more than few routes and one gateway.
+// The fast path reads the first cache line, and the second one if the vnet has more than few routes and one gateway. What it
+// reads of a family stands there itself, by family, and its other data behind a pointer.
 #[repr(C, align(64))]
 pub struct Ifnet {
-    /// The vnet that owns it now.
-    pub vnet: VnetRef,
-    /// The vnet's IPv4.
-    inet: vnet_inet::Bound,
+    /// The vnet that owns it now, with the variables of each family at hand.
+    pub vnet: Bound<AF_MAX>,
     /// By reader; shared with the books, which outlive the interface.
     counters: IfCounterBlocks,
     /// Own MAC address.
@@ -154,14 +152,15 @@ pub struct Ifnet {
     mtu: AtomicU32,
     /// Place in the process-wide table.
     pub slot: IfSlot,
-    /// Address of what is published for the vnet, for prefetching alone; the lowest bit is set if `ahead` names more.
-    forwarding: AtomicUsize,
-    /// A run of packets from here may read these of the vnet.
-    ahead: Ahead,
+    /// By family: address of what it has published for the vnet, for prefetching alone; the lowest bit is set if `ahead` names
+    /// more.
+    published: [AtomicUsize; AF_MAX],
+    /// By family: a run of packets from here may read these of the vnet.
+    ahead: [Ahead; AF_MAX],
     /// Whether the port fills in the IPv4 header checksum of what it is asked to.
     tx_checksum: AtomicBool,
-    /// The interface's first address, as a source for ICMP errors; 0 while it has none.
-    primary: AtomicU32,
+    /// Each family's own data (FreeBSD: `if_afdata`).
+    af_data: [AfData; AF_MAX],
     /// Name, unique in the vnet.
     pub name: String,
     /// Index in the vnet.
@@ -174,7 +173,7 @@ pub struct Ifnet {
 
 const _: () = assert!(std::mem::offset_of!(Ifnet, ahead) == 64);
 
-/// What an interface is made of.
+/// The parts of an interface.
 #[derive(Clone, Debug)]
 pub struct IfnetParts {
     /// Name, unique in the vnet.
@@ -183,7 +182,7 @@ pub struct IfnetParts {
     pub index: IfIndex,
     /// Place in the process-wide table.
     pub slot: IfSlot,
-    /// What it sends to.
+    /// The way that it sends and receives.
     pub kind: IfKind,
     /// Own MAC address.
     pub mac: MacAddr,
@@ -196,9 +195,10 @@ pub struct IfnetParts {
 }
 
 impl Ifnet {
-    /// An interface that is up and has no address, with a block of counters for each of `slots` readers.
+    /// An interface that is up and has no address, with data of all `families` and a block of counters for each of `slots`
+    /// readers.
     #[must_use]
-    pub fn new(parts: IfnetParts, slots: usize) -> Self {
+    pub fn new(parts: IfnetParts, families: [AfDomain; AF_MAX], slots: usize) -> Self {
         let IfnetParts { name, index, slot, kind, mac, mtu, vnet, home_vnet } = parts;
         Self {
             name,
@@ -206,31 +206,31 @@ impl Ifnet {
             slot,
             kind,
             mac,
-            inet: vnet_inet::Bound::new(vnet.clone()),
-            vnet,
+            vnet: Bound::new(vnet, families.map(|family| family.module)),
             home_vnet,
             mtu: AtomicU32::new(u32::from(mtu)),
             state: AtomicU8::new(UP),
             rx_checksum: AtomicBool::new(false),
             tx_checksum: AtomicBool::new(false),
-            primary: AtomicU32::new(0),
-            forwarding: AtomicUsize::new(0),
-            ahead: Ahead::default(),
+            af_data: families.map(|family| (family.ifattach)()),
+            published: Default::default(),
+            ahead: Default::default(),
             counters: (0..slots).map(|_| CachePadded::default()).collect(),
         }
     }
 
-    /// The variables of the vnet's IPv4.
-    #[inline(always)]
-    pub(crate) fn inet(&self) -> vnet_inet::Base<'_> {
-        self.inet.base()
+    /// The own data of the family at place `af`, if they are of this type.
+    pub(crate) fn af_data<T: 'static>(&self, af: usize) -> Option<&T> {
+        self.af_data.get(af)?.downcast_ref()
     }
 
-    /// Takes note of what was published for its vnet.
-    pub(crate) fn set_forwarding(&self, forwarding: &Forwarding) {
-        let more = self.ahead.set_forwarding(forwarding, Arc::as_ptr(&self.counters).addr());
-        let address = (&raw const *forwarding).addr();
-        self.forwarding.store(address | usize::from(more), Ordering::Relaxed);
+    /// Takes note of what the family at place `af` has published for the vnet.
+    pub(crate) fn set_published(&self, af: usize, published: &Published<'_>) {
+        let (Some(address), Some(ahead)) = (self.published.get(af), self.ahead.get(af)) else {
+            return;
+        };
+        let more = ahead.set(published, Arc::as_ptr(&self.counters).addr());
+        address.store(published.address | usize::from(more), Ordering::Relaxed);
     }
 
     /// Asks for the interface itself: the cache line that the fast path reads.
@@ -245,12 +245,16 @@ impl Ifnet {
         // Of the vnet itself no more than whether it may be set as curvnet, which its first line tells.
         prefetch_at(Arc::as_ptr(&self.vnet).addr(), CACHE_LINE);
         prefetch_at(Arc::as_ptr(&self.counters).addr() + counters_offset(reader), CACHE_LINE);
-        prefetch_at((&raw const *self.inet.base().forwarding()).addr(), CACHE_LINE);
-        let forwarding = self.forwarding.load(Ordering::Relaxed);
-        prefetch_at(forwarding & !1, FORWARDING_FIRST);
-        if forwarding & 1 == 1 {
-            prefetch_at((forwarding & !1) + FORWARDING_FIRST, FORWARDING_MORE - FORWARDING_FIRST);
-            self.ahead.prefetch(reader, out);
+        for ((af, published), ahead) in self.published.iter().enumerate().zip(&self.ahead) {
+            if let Some(variables) = self.vnet.first_variable(af) {
+                prefetch_at(variables, CACHE_LINE);
+            }
+            let published = published.load(Ordering::Relaxed);
+            prefetch_at(published & !1, FIRST_BYTES);
+            if published & 1 == 1 {
+                prefetch_at((published & !1) + FIRST_BYTES, MORE_BYTES - FIRST_BYTES);
+                ahead.prefetch(reader, out);
+            }
         }
     }
 
@@ -276,18 +280,18 @@ impl Ifnet {
         self.set_state(UP, up);
     }
 
-    /// Whether somebody looks on in its vnet.
+    /// Whether a capture runs in its vnet.
     #[inline]
     pub fn is_captured(&self) -> bool {
         self.state.load(Ordering::Relaxed) & CAPTURED != 0
     }
 
-    /// Somebody looks on in its vnet, or nobody any more.
+    /// A capture runs in its vnet, or none any more.
     pub(crate) fn set_captured(&self, captured: bool) {
         self.set_state(CAPTURED, captured);
     }
 
-    /// Whether packets may take the fast path: it is up, and nobody looks on.
+    /// Whether packets may take the fast path: it is up, and no capture runs.
     #[inline]
     pub fn is_fast(&self) -> bool {
         self.state.load(Ordering::Relaxed) == UP
@@ -322,22 +326,11 @@ impl Ifnet {
         self.tx_checksum.load(Ordering::Relaxed)
     }
 
-    /// What the port does about IPv4 header checksums (FreeBSD: `if_hwassist`): then the fast path asks the packet's
+    /// Takes note of the IPv4 header checksums that the port sees to (FreeBSD: `if_hwassist`): then the fast path asks the packet's
     /// descriptor, and packets of our own leave theirs to the port.
     pub fn set_offloads(&self, offloads: Offloads) {
         self.rx_checksum.store(offloads.rx_ip_checksum, Ordering::Relaxed);
         self.tx_checksum.store(offloads.tx_ip_checksum, Ordering::Relaxed);
-    }
-
-    /// The first address, 0 when there is none.
-    #[inline]
-    pub fn primary_address(&self) -> u32 {
-        self.primary.load(Ordering::Relaxed)
-    }
-
-    /// Sets the address that ICMP errors are sent from.
-    pub fn set_primary_address(&self, addr: u32) {
-        self.primary.store(addr, Ordering::Relaxed);
     }
 
     /// The calling worker's counters.

@@ -9,12 +9,13 @@ mod limits;
 
 pub mod bpf;
 pub mod datapath;
+pub(crate) mod graph;
 pub mod neighbor;
 pub mod route;
 
 pub(crate) use epair::MAX_EPAIR_ENDS;
 pub use epair::{EpairEnd, MAX_EPAIRS};
-pub use family::{Family, IpPrefix};
+pub use family::{AF_MAX, AfData, AfDomain, Family, IpPrefix};
 pub(crate) use ifnet::{IfBlock, IfCounterBlocks, block_of};
 pub use ifnet::{IfCounters, IfIndex, IfKind, IfSlot, Ifnet, IfnetParts};
 pub use interfaces::{Interfaces, PortDemux, Vlans};

@@ -7,24 +7,20 @@ use pmd::{Burst, Mbuf, MbufPool, PortId};
 use vnet::{Reader, VnetRef, curvnet};
 
 use super::cpu_share::{CpuShares, Entitlement, Iteration};
-use super::cx::Cx;
 use super::epair_input::cross_epairs;
 use super::inject_input::take_injected;
 use super::loopback_input::take_loopback;
-use super::nodes::{Node, NodeStats, SAMPLE_EVERY};
 use super::orders::{Direction, PortChange};
-use super::output::Output;
-use super::queues::WorkerQueues;
 use super::receive::{admit_runs, process, process_runs};
 use super::runs::{Runs, Sorter};
 use crate::drops::{DropReason, PortDrops};
-use crate::inet::datapath::Headers;
 use crate::net::ahead::LINKS;
+use crate::net::graph::{
+    Columns, Cx, LOOPBACK_PACKETS, Node, NodeStats, Output, Received, SAMPLE_EVERY, WorkerQueues,
+};
 use crate::net::{IfSlot, Ifnet, Interfaces, PortDemux, vnet_net};
 use crate::time::Nanos;
 
-/// Packets of the vnets to themselves in one iteration, of which one vnet has half at most.
-pub const LOOPBACK_PACKETS: usize = 128;
 /// Ports whose vnets stay in a core's caches while it takes turns.
 const FEW_PORTS: usize = 8;
 
@@ -59,7 +55,8 @@ pub(super) struct Env {
 pub(super) struct State {
     pub(super) out: Output,
     pub(super) queues: WorkerQueues,
-    pub(super) headers: Headers,
+    /// The fields that the fast path read of the packets that it handled last.
+    pub(super) columns: Box<Columns>,
     pub(super) sorter: Sorter,
     pub(super) cpu: CpuShares,
     pub(super) loopback: Vec<(IfSlot, Mbuf)>,
@@ -100,7 +97,7 @@ impl Datapath {
             state: State {
                 out,
                 queues,
-                headers: Headers::default(),
+                columns: Box::default(),
                 sorter: Sorter::default(),
                 cpu: CpuShares::default(),
                 loopback,
@@ -197,7 +194,7 @@ impl Datapath {
         let Self { env, state, .. } = self;
         match env.interfaces.port(&env.reader, port) {
             Some(PortDemux { untagged: Some(ifp), vlans: None }) => {
-                process(env, state, ifp, false, burst, None);
+                process(env, state, ifp, false, Received::Written(burst));
             }
             Some(demux) => {
                 let mut runs = Runs::new();
@@ -205,7 +202,9 @@ impl Datapath {
                     state.sorter.sort(&env.reader, demux, &env.drops, burst, &mut runs);
                 });
                 match runs.alone(burst.len()) {
-                    Some((ifp, tagged)) => process(env, state, ifp, tagged, burst, None),
+                    Some((ifp, tagged)) => {
+                        process(env, state, ifp, tagged, Received::Written(burst));
+                    }
                     None => {
                         if state.cpu.is_charging() {
                             admit_runs(env, state, &mut runs);
@@ -292,16 +291,11 @@ impl Datapath {
 /// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.
 #[inline(always)]
 pub(super) fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
-    // `INIT_VNET_*` with the interface's vnet, as much of FreeBSD has it, and found when the interface was made: curvnet was
-    // stored a moment ago, and to load it again the core would wait for the store.
-    let inet = ifp.inet();
     Cx {
         reader: &env.reader,
         ingress: ifp,
-        inet,
-        forwarding: inet.forwarding().load(&env.reader),
         out: &mut state.out,
-        headers: &mut state.headers,
+        columns: &mut state.columns,
         loopback: &mut state.loopback,
         queues: &mut state.queues,
         pool: &env.pool,

@@ -3,13 +3,11 @@
 use pmd::Mbuf;
 use vnet::curvnet;
 
-use super::cx::Cx;
 use super::datapath::{Env, State, cx_of};
-use super::queues::{Inject, InjectWork};
 use crate::drops::DropReason;
-use crate::inet::datapath::{IcmpError, IpOrigin, icmp_error, ip_output};
-use crate::net::Ifnet;
+use crate::inet::datapath::{Datagram, IcmpError, icmp_error, ip_output};
 use crate::net::bpf::tap_sent;
+use crate::net::graph::{Cx, Inject, InjectWork};
 use crate::wire::{VLAN_TAG_LEN, unreach_code};
 
 /// Packets taken from the queue in one iteration.
@@ -29,25 +27,34 @@ pub(super) fn take_injected(env: &Env, state: &mut State) {
         cx.net().in_flight().leave(1);
         cx.net().injected().leave(1);
         match work {
-            InjectWork::Frame => send_frame(&mut cx, ifp, mbuf),
-            InjectWork::Route => ip_output(&mut cx, IpOrigin::Own(ifp), mbuf),
+            InjectWork::Frame => send_frame(&mut cx, mbuf),
+            InjectWork::Route => ip_output(&mut cx, mbuf),
             InjectWork::Probe(number) => {
-                if let Some(probes) = cx.inet.probes().load(cx.reader) {
+                if let Some(probes) = cx.inet().probes().load(cx.reader) {
                     probes.sent(number, cx.now);
                 }
-                ip_output(&mut cx, IpOrigin::Own(ifp), mbuf);
+                ip_output(&mut cx, mbuf);
             }
-            InjectWork::HostUnreachable => {
-                let _sent: bool =
-                    icmp_error(&mut cx, ifp, &mbuf, IcmpError::unreach(unreach_code::HOST));
-                cx.drop(DropReason::ArpUnresolved, mbuf);
-            }
+            InjectWork::HostUnreachable => host_unreachable(&mut cx, mbuf),
         }
     }
 }
 
+/// A packet whose next hop does not answer.
+fn host_unreachable(cx: &mut Cx<'_>, mbuf: Mbuf) {
+    match Datagram::check(cx, mbuf) {
+        Ok(datagram) => {
+            let error = IcmpError::unreach(unreach_code::HOST);
+            let _sent: bool = icmp_error(cx, &datagram, error);
+            cx.drop(DropReason::ArpUnresolved, datagram.into_mbuf());
+        }
+        Err((reason, mbuf)) => cx.drop(reason, mbuf),
+    }
+}
+
 /// A finished frame, such as ARP, on its interface.
-fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
+fn send_frame(cx: &mut Cx<'_>, mbuf: Mbuf) {
+    let ifp = cx.ingress;
     let Some(port) = ifp.port().filter(|port| cx.out.has(*port)) else {
         return cx.drop(DropReason::InterfaceGone, mbuf);
     };
@@ -58,7 +65,5 @@ fn send_frame(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
     if ifp.is_captured() {
         tap_sent(cx, ifp, &mbuf);
     }
-    if let Some(tx) = cx.out.port(port) {
-        tx.push(mbuf);
-    }
+    let _there_is_one: Result<(), Mbuf> = cx.out.push(port, mbuf);
 }

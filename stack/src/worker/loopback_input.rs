@@ -32,11 +32,11 @@ pub(super) fn take_loopback(env: &Env, state: &mut State) {
         counters.ibytes.add(bytes);
         if ifp.is_captured() {
             // Once, as on FreeBSD's lo0.
-            tap_received(&cx, ifp, [&mbuf]);
+            tap_received(&cx, [&mbuf]);
         }
         let mut one = Burst::new();
         let _fits: Result<(), Mbuf> = one.push(mbuf);
-        ip_input(&mut cx, ifp, &mut one);
+        ip_input(&mut cx, &mut one);
     }
     state.looping = packets;
 }

@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam::queue::ArrayQueue;
 use pmd::{PortId, RxQueue, TxQueue};
 
-use super::tx_port::TxPort;
-
 /// Changes on their way to a worker, and as many on their way back. The control thread waits for each.
 const CHANGES: usize = 4;
 
@@ -131,3 +129,4 @@ impl PortChange {
         }
     }
 }
+use crate::net::graph::TxPort;

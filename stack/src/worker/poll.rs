@@ -8,10 +8,8 @@ use vnet::Counter;
 
 use super::cpu_share::Iteration;
 use super::datapath::Datapath;
-use super::nodes::Node;
 use super::orders::{Orders, PortChange};
-use super::queues::WorkerQueues;
-use super::tx_port::TxPort;
+use crate::net::graph::{Node, TxPort, WorkerQueues};
 use crate::time::Nanos;
 
 /// What a worker did.

@@ -3,45 +3,43 @@
 use pmd::{Burst, MAX_BURST, Mbuf, tsc};
 use vnet::{Reader, curvnet};
 
-use super::cx::Cx;
 use super::datapath::{Env, State, cx_of, entitlement};
-use super::epair_input::end_crossing;
-use super::nodes::{Histograms, Node, PROBE_ACCESSES};
+use super::protocols::demultiplex;
 use super::runs::Runs;
 use crate::drops::DropReason;
-use crate::inet::datapath::{Crossing, Mixed, Vector, ip_tryforward};
+use crate::inet::datapath::{Mixed, Vector, ip_tryforward};
 use crate::inet::vnet_inet;
 use crate::net::bpf::tap_received;
-use crate::net::datapath::{ether_input, pop_vlan_tag};
+use crate::net::datapath::pop_vlan_tag;
+use crate::net::graph::{Cx, Histograms, Node, PROBE_ACCESSES, Received};
 use crate::net::{IfSlot, Ifnet, vnet_net};
 
 /// Runs between the one that is processed and the one whose vnet is prefetched. The vnets of no more runs than that are in a
 /// core's caches without being asked for.
 const AHEAD: usize = 6;
 
-/// Processes a burst of one interface inside its vnet; by a `crossing`, or with headers of their own.
+/// Processes a burst of one interface inside its vnet.
 #[inline]
 pub(super) fn process(
     env: &Env,
     state: &mut State,
     ifp: &Ifnet,
     tagged: bool,
-    burst: &mut Burst,
-    crossing: Option<Crossing>,
+    mut received: Received<'_>,
 ) {
     if state.cpu.is_charging() {
-        admit_burst(env, state, ifp, burst);
+        admit_burst(env, state, ifp, &mut received);
     }
-    if burst.is_empty() {
+    let packets = received.len();
+    if packets == 0 {
         return;
     }
-    end_crossing(state);
     if !state.near.contains(&ifp.slot) {
         ifp.prefetch_first();
         ifp.prefetch(&env.reader, &state.out);
     }
     state.near[0] = ifp.slot;
-    let (packets, is_charging) = (burst.len(), state.cpu.is_charging());
+    let is_charging = state.cpu.is_charging();
     let _curvnet = curvnet::set(&env.reader, &ifp.vnet);
     let mut cx = cx_of(env, state, ifp);
     let counters = ifp.counters(&env.reader);
@@ -51,24 +49,17 @@ pub(super) fn process(
     {
         probe(cx.reader, histograms);
     }
-    let mut bytes = 0;
-    if env.fast_path && ifp.is_fast() {
-        bytes = cx.node(Node::IpTryForward, packets, |cx| {
-            let mut vector = Vector::new(packets, !tagged);
-            let frames = burst.as_mut_slice();
-            let bytes = ip_tryforward(cx, frames, tagged, &mut vector, crossing);
-            cx.headers.crossing = vector.transmit(burst, cx.out);
-            bytes
-        });
-    } else if let Some(crossing) = crossing {
-        crossing.write_to(burst.as_mut_slice());
-    }
+    let (burst, mut bytes) = if env.fast_path && ifp.is_fast() {
+        cx.node(Node::IpTryForward, packets, |cx| ip_tryforward(cx, received, tagged))
+    } else {
+        (received.written(), 0)
+    };
     if !burst.is_empty() {
         if tagged {
             burst.iter_mut().for_each(pop_vlan_tag);
         }
         let started = Charged::start(is_charging);
-        bytes += exceptions(&mut cx, ifp, burst);
+        bytes += exceptions(&mut cx, burst);
         started.end(state, ifp);
     }
     counters.ibytes.add(bytes);
@@ -77,11 +68,10 @@ pub(super) fn process(
 /// Processes a burst of several interfaces: first the fast path of each run inside its vnet, then all that is ready leaves, then
 /// what is left takes the other nodes, again run by run.
 pub(super) fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) {
-    end_crossing(state);
     state.near = [IfSlot(u32::MAX); 2];
     let vector = env.nodes.run(Node::IpTryForward, burst.len(), state.timed, || {
-        let mut vector = fast_path(env, state, runs, burst);
-        let _none: Option<Crossing> = vector.transmit(burst, &mut state.out);
+        let vector = fast_path(env, state, runs, burst);
+        vector.transmit(burst, &mut state.out);
         vector
     });
     if !burst.is_empty() {
@@ -93,13 +83,15 @@ pub(super) fn process_runs(env: &Env, state: &mut State, runs: &Runs<'_>, burst:
 #[inline]
 fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -> Vector {
     let Env { reader, nodes, .. } = env;
-    let State { out, headers, now, timed, .. } = state;
+    let State { out, columns, now, timed, .. } = state;
     let list = runs.all();
-    let Some(first) = list.first() else { return Vector::new(0, false) };
+    let Some(first) = list.first() else { return Vector::default() };
     let ahead = if list.len() > AHEAD { AHEAD } else { list.len() };
     list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
     let frames = burst.as_mut_slice();
-    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, headers, first.ifp);
+    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, columns, first.ifp);
+    // Not forwarded, and of no run that the slow path takes: they end with the burst.
+    mixed.leave(runs.cut_off());
     let mut curvnet = curvnet::set(reader, &first.ifp.vnet);
     for (number, run) in list.iter().enumerate() {
         if let Some(next) = list.get(number + ahead) {
@@ -117,7 +109,6 @@ fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -
         }
         // Runs of one packet come first, so a core foresees which way it goes.
         match places {
-            [] => {}
             [place] => mixed.forward(ifp, std::slice::from_ref(place)),
             places => mixed.forward(ifp, places),
         }
@@ -150,7 +141,7 @@ fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, bur
         let _curvnet = curvnet::set(&env.reader, &run.ifp.vnet);
         let started = Charged::start(state.cpu.is_charging());
         let mut cx = cx_of(env, state, run.ifp);
-        let bytes = exceptions(&mut cx, run.ifp, &mut of_run);
+        let bytes = exceptions(&mut cx, &mut of_run);
         run.ifp.counters(&env.reader).ibytes.add(bytes);
         started.end(state, run.ifp);
     }
@@ -171,11 +162,9 @@ pub(super) fn admit_runs(env: &Env, state: &mut State, runs: &mut Runs<'_>) {
 
 /// Ends what is beyond the share of the vnet.
 #[inline(never)]
-fn admit_burst(env: &Env, state: &mut State, ifp: &Ifnet, burst: &mut Burst) {
-    let admitted = admit(env, state, ifp, burst.len());
-    while burst.len() > admitted {
-        drop(burst.pop());
-    }
+fn admit_burst(env: &Env, state: &mut State, ifp: &Ifnet, received: &mut Received<'_>) {
+    let admitted = admit(env, state, ifp, received.len());
+    received.truncate(admitted);
 }
 
 /// How many of `packets` packets the vnet may have processed; the others are received, and dropped.
@@ -224,13 +213,14 @@ fn probe(reader: &Reader, histograms: &Histograms) {
 }
 
 /// Takes the packets that the fast path left of a run through the other nodes; their bytes.
-fn exceptions(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) -> u64 {
+fn exceptions(cx: &mut Cx<'_>, burst: &mut Burst) -> u64 {
+    let ifp = cx.ingress;
     let (packets, bytes) = (burst.len(), burst.iter().map(|mbuf| u64::from(mbuf.pkt_len())).sum());
     if ifp.is_captured() {
-        tap_received(cx, ifp, burst.iter());
+        tap_received(cx, burst.iter());
     }
     if ifp.is_up() {
-        cx.node(Node::EtherInput, packets, |cx| ether_input(cx, ifp, burst));
+        cx.node(Node::EtherInput, packets, |cx| demultiplex(cx, burst));
     } else {
         let moving = ifp.is_moving();
         let reason = if moving { DropReason::InterfaceMoving } else { DropReason::InterfaceDown };

@@ -121,7 +121,7 @@ fn another_worker_is_sending() {
     let read = || (counters.sent.get(), counters.dropped.get(), counters.handover_full.get());
     let send = |out: &mut Output, numbers: Range<u32>| {
         for number in numbers {
-            out.port(id).unwrap().push(lab.mbuf(&number.to_be_bytes()));
+            out.push(id, lab.mbuf(&number.to_be_bytes())).unwrap();
         }
         out.flush();
     };

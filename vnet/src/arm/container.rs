@@ -162,6 +162,7 @@ impl Data {
 }
 
 /// Whether `container`, an entry of a `Data`, is one of `module`.
+#[inline(always)]
 fn is_of(container: *const Header, module: &'static ModuleDef) -> bool {
     // SAFETY: an entry is `ABSENT` or a container that lives as long as its `Data`; both begin with a header.
     ptr::eq(unsafe { (*container).module }, module)
@@ -241,6 +242,40 @@ pub unsafe fn cur<'a, C>(reader: &'a Reader, id: ModuleId, module: &'static Modu
     }
 }
 
+/// Where the variables of a module are in a vnet, or that they are not there.
+#[derive(Debug)]
+pub struct Kept(*const Header);
+
+// SAFETY: the pointer is compared, or followed to a container, whose variables are `Field`s and so `Send + Sync`.
+unsafe impl Send for Kept {}
+// SAFETY: as above.
+unsafe impl Sync for Kept {}
+
+impl Kept {
+    pub(crate) fn new(vnet: &Vnet, module: &'static ModuleDef) -> Self {
+        Self(container(vnet, module.id(), module).unwrap_or(absent()))
+    }
+
+    /// Where the container begins, with the header and the first variable.
+    #[inline(always)]
+    pub(crate) fn first_variable(&self) -> usize {
+        self.0.addr()
+    }
+}
+
+/// The container that was kept, if it is one of `module`.
+///
+/// # Safety
+///
+/// `C` is the container type of `module`, and the vnet in which it was found lives as long as the borrow.
+#[inline(always)]
+#[must_use]
+pub unsafe fn kept<'a, C>(kept: &'a Kept, module: &'static ModuleDef) -> Option<&'a C> {
+    // SAFETY: the header says that it is a container of `module`, and the caller says that those are `C`, and that the vnet,
+    // and so the container, lives as long as the borrow.
+    is_of(kept.0, module).then(|| unsafe { &*kept.0.cast::<C>() })
+}
+
 #[inline(always)]
 fn container(vnet: &Vnet, id: ModuleId, module: &'static ModuleDef) -> Option<*const Header> {
     let container = vnet.data.mod_data[id.index()].load(Ordering::Acquire);
@@ -306,6 +341,14 @@ macro_rules! __storage {
         pub fn cur(reader: &$crate::Reader) -> Base<'_> {
             // SAFETY: the container type and the module are those of one declaration.
             Base(unsafe { $crate::__private::cur::<Container>(reader, ID, &MODULE) })
+        }
+
+        /// The module's variables in the vnet of `bound`, if they are those at place `at`.
+        #[inline(always)]
+        pub fn of<const N: usize>(bound: &$crate::Bound<N>, at: usize) -> Option<Base<'_>> {
+            let kept = bound.kept(at)?;
+            // SAFETY: the container type and the module are those of one declaration; `bound` holds the vnet.
+            unsafe { $crate::__private::kept::<Container>(kept, &MODULE) }.map(Base)
         }
 
         $crate::__locations!($($var => ::core::ptr::without_provenance(::core::mem::offset_of!(Container, $var));)*);

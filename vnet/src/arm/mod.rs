@@ -7,7 +7,7 @@
 //! | `vimage-globals` | a static | `options VIMAGE_GLOBALS` |
 //! | `vimage-section` | at an offset in each vnet's copy of a linker section | since 8.0 |
 //!
-//! Every arm exports the same names: here `Data`, `Claim`, `NAME` and `MAX_VNETS` for the rest of the crate, and the
+//! Every arm exports the same names: here `Data`, `Claim`, `Kept`, `NAME` and `MAX_VNETS` for the rest of the crate, and the
 //! macro `__storage!`, which [`module!`](crate::module!) calls for a module's container, base and accessors.
 
 #[cfg(any(

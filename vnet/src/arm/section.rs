@@ -207,6 +207,39 @@ pub fn cur(reader: &Reader) -> *const u8 {
     if base.is_null() { slow(reader) } else { base }
 }
 
+/// Where the variables of a module are in a vnet.
+#[derive(Debug)]
+pub struct Kept {
+    base: Biased,
+    first_variable: usize,
+}
+
+// SAFETY: a reference to a vnet, in effect, and vnets are `Sync`.
+unsafe impl Send for Kept {}
+// SAFETY: as above.
+unsafe impl Sync for Kept {}
+
+impl Kept {
+    pub(crate) fn new(vnet: &Vnet, module: &'static ModuleDef) -> Self {
+        let base = init(vnet);
+        let first = module.vars().first().map_or(0, |var| (var.location)().addr());
+        Self { base, first_variable: base.wrapping_add(first).addr() }
+    }
+
+    /// Where the first variable is.
+    #[inline(always)]
+    pub(crate) fn first_variable(&self) -> usize {
+        self.first_variable
+    }
+
+    /// The number that is added to the address of an entry.
+    #[inline(always)]
+    #[must_use]
+    pub fn base(&self) -> *const u8 {
+        self.base
+    }
+}
+
 /// The variable of `entry` in the vnet that `base` belongs to.
 ///
 /// # Safety
@@ -279,6 +312,12 @@ macro_rules! __storage {
         #[inline(always)]
         pub fn cur(reader: &$crate::Reader) -> Base<'_> {
             Base($crate::__private::cur(reader), ::core::marker::PhantomData)
+        }
+
+        /// The module's variables in the vnet of `bound`, if it has a place `at`.
+        #[inline(always)]
+        pub fn of<const N: usize>(bound: &$crate::Bound<N>, at: usize) -> Option<Base<'_>> {
+            bound.kept(at).map(|kept| Base(kept.base(), ::core::marker::PhantomData))
         }
 
         $crate::__locations!($($var => (&raw const entries::$var).cast();)*);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::AllocError;
 use crate::vnet::Allocator;
-use crate::{ModuleDef, VarDef};
+use crate::{ModuleDef, VarDef, Vnet};
 
 /// The arm's name: as the feature spells it, or `none`.
 pub const NAME: &str = if cfg!(feature = "vimage-globals") { "vimage-globals" } else { "none" };
@@ -78,6 +78,24 @@ impl Data {
     }
 }
 
+/// Where the variables of a module are.
+#[derive(Debug)]
+pub struct Kept {
+    first_variable: usize,
+}
+
+impl Kept {
+    pub(crate) fn new(_vnet: &Vnet, module: &'static ModuleDef) -> Self {
+        Self { first_variable: module.vars().first().map_or(0, |var| (var.location)().addr()) }
+    }
+
+    /// Where the first variable is.
+    #[inline(always)]
+    pub(crate) fn first_variable(&self) -> usize {
+        self.first_variable
+    }
+}
+
 /// A variable's address: what the offset is in the other arms.
 pub(crate) fn offset(var: &VarDef) -> usize {
     (var.location)().addr()
@@ -98,6 +116,12 @@ macro_rules! __static_base {
         #[inline(always)]
         pub fn init(_vnet: &$crate::Vnet) -> Base<'_> {
             Base(::core::marker::PhantomData)
+        }
+
+        /// The module's variables in the vnet of `bound`, if it has a place `at`.
+        #[inline(always)]
+        pub fn of<const N: usize>(bound: &$crate::Bound<N>, at: usize) -> Option<Base<'_>> {
+            bound.kept(at).map(|_| Base(::core::marker::PhantomData))
         }
 
         /// The module's variables in the only vnet.

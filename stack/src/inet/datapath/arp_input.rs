@@ -5,21 +5,20 @@ use pmd::Mbuf;
 use zerocopy::FromBytes;
 
 use crate::drops::DropReason;
-use crate::net::Ifnet;
+use crate::net::graph::{Cx, PuntReason};
 use crate::net::route::NextHopKind;
 use crate::wire::{ARP_LEN, ArpPacket, ETHER_HDR_LEN, is_martian_source};
-use crate::worker::{Cx, PuntReason};
 
 /// Hands an ARP packet to the control thread when it asks for one of our addresses, or comes from a neighbour of ours
 /// or from one of our own addresses; all others end here, so that a chatty network costs the control thread nothing.
-pub fn arp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf) {
-    match concerns_us(cx, ifp, &mbuf) {
-        Ok(()) => cx.punt(ifp, PuntReason::Arp, mbuf),
+pub fn arp_input(cx: &mut Cx<'_>, mbuf: Mbuf) {
+    match concerns_us(cx, &mbuf) {
+        Ok(()) => cx.punt(PuntReason::Neighbor, mbuf),
         Err(reason) => cx.drop(reason, mbuf),
     }
 }
 
-fn concerns_us(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> Result<(), DropReason> {
+fn concerns_us(cx: &Cx<'_>, mbuf: &Mbuf) -> Result<(), DropReason> {
     let packet =
         mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + ARP_LEN).ok_or(DropReason::ArpMalformed)?;
     let packet = ArpPacket::read_from_bytes(packet).map_err(|_| DropReason::ArpMalformed)?;
@@ -31,13 +30,13 @@ fn concerns_us(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> Result<(), DropReason> 
     {
         return Err(DropReason::ArpMalformed);
     }
-    let forwarding = cx.forwarding.ok_or(DropReason::ArpNotForUs)?;
+    let forwarding = cx.forwarding().ok_or(DropReason::ArpNotForUs)?;
     let is_ours = |addr| {
         let route = forwarding.resolve(addr, || 0);
         route.kind == NextHopKind::Local
-            && route.adjacency.is_some_and(|path| path.slot == ifp.slot)
+            && route.adjacency.is_some_and(|path| path.slot == cx.ingress.slot)
     };
-    let knows_sender = || forwarding.knows(ifp.slot, sender);
+    let knows_sender = || forwarding.knows(cx.ingress.slot, sender);
     if is_ours(target) || is_ours(sender) || knows_sender() {
         Ok(())
     } else {

@@ -3,18 +3,17 @@
 
 use pmd::Mbuf;
 
-use super::ip_input::{header_of, is_link_unicast};
-use super::ip_output::{IpOrigin, ip_output};
+use super::datagram::Datagram;
+use super::ip_output::ip_output;
 use crate::inet::IcmpClass;
-use crate::net::Ifnet;
+use crate::net::graph::Cx;
 use crate::net::route::NextHopKind;
 use crate::wire::{
     ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IpHeader, checksum, icmp_type, ip_proto,
-    is_martian_source, is_multicast, unreach_code,
+    is_martian_source, unreach_code,
 };
-use crate::worker::Cx;
 
-/// What an error says.
+/// The contents of an error message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcmpError {
     /// Message type.
@@ -46,22 +45,22 @@ impl IcmpError {
 /// RFC 1812 4.3.2.3: the whole error fits in 576 bytes.
 const MESSAGE_MAX: usize = ETHER_HDR_LEN + 576;
 
-/// Sends `error` about `mbuf`, received on `ifp`, to its source, if RFC 1122 3.2.2 and the rate limit allow it. The
-/// packet itself stays with the caller. True when a message was sent.
+/// Sends `error` about a datagram, received on the interface of `cx`, to its source, if RFC 1122 3.2.2 and the rate limit allow
+/// it. The datagram itself stays with the caller. True when a message was sent.
 #[cold]
-pub fn icmp_error(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, error: IcmpError) -> bool {
-    let stat = cx.inet.icmpstat().get(cx.reader);
+pub fn icmp_error(cx: &mut Cx<'_>, about: &Datagram<'_>, error: IcmpError) -> bool {
+    let stat = cx.inet().icmpstat().get(cx.reader);
     stat.icps_error.inc();
-    if !may_answer(cx, ifp, mbuf) {
+    if !may_answer(cx, about) {
         stat.icps_oldicmp.inc();
         return false;
     }
-    let limit = cx.inet.icmplim().get();
-    if !cx.inet.icmp_limit().take(error.class(), limit, cx.now) {
+    let limit = cx.inet().icmplim().get();
+    if !cx.inet().icmp_limit().take(error.class(), limit, cx.now) {
         stat.icps_ratelimit.inc();
         return false;
     }
-    let Some(message) = build(cx, ifp, mbuf, error) else { return false };
+    let Some(message) = build(cx, about, error) else { return false };
     match error.kind {
         icmp_type::TIME_EXCEEDED => stat.icps_out_timxceed.inc(),
         icmp_type::REDIRECT => stat.icps_out_redirect.inc(),
@@ -70,53 +69,47 @@ pub fn icmp_error(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, error: IcmpError) -
     }
     cx.ipstat().ips_localout.inc();
     cx.account().originated.inc();
-    ip_output(cx, IpOrigin::Own(ifp), message);
+    ip_output(cx, message);
     true
 }
 
 /// RFC 1122 3.2.2: no error about an ICMP error, a packet to a group (of the network or of the link), a fragment other
 /// than the first, or a source that does not name one host. On the loopback, 127/8 does.
-fn may_answer(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> bool {
-    let Some(header) = header_of(mbuf) else { return false };
-    let (src, dst) = (header.src.get(), header.dst.get());
-    let looped = ifp.port().is_none() && src >> 24 == 127;
-    if header.fragment_offset() != 0
-        || is_multicast(dst)
-        || dst == u32::MAX
+fn may_answer(cx: &Cx<'_>, about: &Datagram<'_>) -> bool {
+    let src = about.src();
+    let looped = cx.ingress.port().is_none() && src >> 24 == 127;
+    if about.header().fragment_offset() != 0
+        || about.is_for_group()
+        || !about.is_link_unicast()
         || (is_martian_source(src) && !looped)
     {
         return false;
     }
-    if !is_link_unicast(mbuf) {
-        return false;
-    }
-    if header.protocol == ip_proto::ICMP {
-        let kind = mbuf.data().get(ETHER_HDR_LEN + header.header_len());
+    if about.header().protocol == ip_proto::ICMP {
+        let kind = about.payload().first();
         if kind.is_none_or(|kind| icmp_type::is_error(*kind)) {
             return false;
         }
     }
-    let broadcast = |addr| {
-        cx.forwarding.is_some_and(|table| table.resolve(addr, || 0).kind == NextHopKind::Broadcast)
-    };
-    !broadcast(src) && !broadcast(dst)
+    let kind = cx.forwarding().map(|table| table.resolve(src, || 0).kind);
+    kind != Some(NextHopKind::Broadcast)
 }
 
 /// The message in an mbuf of its own: from the receiving interface's address (RFC 1812 4.3.2.4 allows it, FreeBSD and
 /// traceroute's users expect it), quoting as much as `net.inet.icmp.quotelen` and 576 bytes allow.
-fn build(cx: &Cx<'_>, ifp: &Ifnet, about: &Mbuf, error: IcmpError) -> Option<Mbuf> {
-    let own = source_address(cx, ifp, about)?;
-    let header = header_of(about)?;
-    let (offending_len, header_len) = (usize::from(header.total_len.get()), header.header_len());
-    let (src, tos) = (header.src.get(), header.tos);
+fn build(cx: &Cx<'_>, about: &Datagram<'_>, error: IcmpError) -> Option<Mbuf> {
+    let own = source_address(cx, about)?;
+    let (offending_len, header_len) =
+        (usize::from(about.header().total_len.get()), about.header_len());
+    let (src, tos) = (about.src(), about.header().tos);
     // FreeBSD: the header, and at least eight bytes behind it.
-    let wanted = header_len + usize::try_from(cx.inet.icmp_quotelen().get()).unwrap_or(8).max(8);
+    let wanted = header_len + usize::try_from(cx.inet().icmp_quotelen().get()).unwrap_or(8).max(8);
     let room = MESSAGE_MAX - ETHER_HDR_LEN - IP_HDR_LEN - ICMP_HDR_LEN;
     let quote_len = wanted.min(offending_len).min(room);
 
     let mut buffer = [0u8; MESSAGE_MAX];
     let (front, quote) = buffer.split_at_mut(ETHER_HDR_LEN + IP_HDR_LEN + ICMP_HDR_LEN);
-    let quoted = copy_bytes(about, ETHER_HDR_LEN, quote.get_mut(..quote_len)?);
+    let quoted = copy_bytes(about.mbuf(), ETHER_HDR_LEN, quote.get_mut(..quote_len)?);
     let total_len = IP_HDR_LEN + ICMP_HDR_LEN + quoted;
     let (_, front) = front.split_at_mut(ETHER_HDR_LEN);
     let (ip, icmp) = front.split_at_mut(IP_HDR_LEN);
@@ -136,11 +129,9 @@ fn build(cx: &Cx<'_>, ifp: &Ifnet, about: &Mbuf, error: IcmpError) -> Option<Mbu
 }
 
 /// The address to answer from: the destination when it is ours, else the receiving interface's.
-fn source_address(cx: &Cx<'_>, ifp: &Ifnet, about: &Mbuf) -> Option<u32> {
-    let dst = header_of(about)?.dst.get();
-    let ours =
-        cx.forwarding.is_some_and(|table| table.resolve(dst, || 0).kind == NextHopKind::Local);
-    let own = if ours { dst } else { ifp.primary_address() };
+fn source_address(cx: &Cx<'_>, about: &Datagram<'_>) -> Option<u32> {
+    let ours = about.route().kind == NextHopKind::Local;
+    let own = if ours { about.dst() } else { cx.ingress.primary_address() };
     (own != 0).then_some(own)
 }
 
@@ -171,7 +162,7 @@ pub(super) fn write_ip_header(
     dst: u32,
 ) {
     let Some(ip) = ip.first_chunk_mut::<IP_HDR_LEN>() else { return };
-    let id = cx.inet.ip_id().get(cx.reader);
+    let id = cx.inet().ip_id().get(cx.reader);
     id.inc();
     // Workers count apart; the slot in the upper bits keeps their numbers apart (RFC 6864 asks no more of packets
     // that may be fragmented but are this short).
@@ -181,7 +172,7 @@ pub(super) fn write_ip_header(
     ip[1] = tos;
     ip[2..4].copy_from_slice(&total_len.to_be_bytes());
     ip[4..6].copy_from_slice(&id.to_be_bytes());
-    ip[8] = cx.inet.ip_defttl().get().clamp(1, 255) as u8;
+    ip[8] = cx.inet().ip_defttl().get().clamp(1, 255) as u8;
     ip[9] = ip_proto::ICMP;
     ip[12..16].copy_from_slice(&src.to_be_bytes());
     ip[16..20].copy_from_slice(&dst.to_be_bytes());

@@ -3,32 +3,31 @@
 use pmd::Mbuf;
 use zerocopy::FromBytes;
 
+use super::datagram::Datagram;
 use super::icmp_error::write_ip_header;
-use super::ip_input::{header_of, is_link_unicast};
 use super::ip_options::ReplyOptions;
-use super::ip_output::{IpOrigin, ip_output};
+use super::ip_output::ip_output;
 use super::probe_input::probe_input;
 use crate::drops::DropReason;
 use crate::inet::IcmpClass;
-use crate::net::Ifnet;
+use crate::net::graph::Cx;
 use crate::net::route::NextHopKind;
 use crate::wire::{
-    ETHER_HDR_LEN, ICMP_HDR_LEN, IP_HDR_LEN, IcmpHeader, checksum_add, checksum_finish, icmp_type,
+    ETHER_HDR_LEN, IP_HDR_LEN, IcmpHeader, IpHeader, checksum_add, checksum_finish, icmp_type,
 };
-use crate::worker::Cx;
 
 /// Takes a message for one of our addresses, padding already off. Echo requests are answered in their own mbuf.
-pub fn icmp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
-    let stat = cx.inet.icmpstat().get(cx.reader);
-    match check(cx, ifp, &mut mbuf) {
+pub(super) fn icmp_input(cx: &mut Cx<'_>, datagram: Datagram<'_>) {
+    let stat = cx.inet().icmpstat().get(cx.reader);
+    match check(cx, &datagram) {
         Ok(Verdict::Echo { own }) => {
             stat.icps_in_echo.inc();
-            reflect(cx, ifp, mbuf, own);
+            reflect(cx, datagram, own);
         }
-        Ok(Verdict::Probe) => cx.deliver(mbuf),
+        Ok(Verdict::Probe) => cx.deliver(datagram.into_mbuf()),
         Ok(Verdict::Ignore) => {
             stat.icps_in_other.inc();
-            cx.drop(DropReason::IcmpNoListener, mbuf);
+            cx.drop(DropReason::IcmpNoListener, datagram.into_mbuf());
         }
         Err(reason) => {
             match reason {
@@ -38,7 +37,7 @@ pub fn icmp_input(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
                 DropReason::IcmpRateLimit => stat.icps_ratelimit.inc(),
                 _ => {}
             }
-            cx.drop(reason, mbuf);
+            cx.drop(reason, datagram.into_mbuf());
         }
     }
 }
@@ -48,31 +47,23 @@ enum Verdict {
     Echo { own: u32 },
     /// A probe's answer, which was written down.
     Probe,
-    /// Nobody waits for it.
+    /// No probe waits for it.
     Ignore,
 }
 
-fn check(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Verdict, DropReason> {
-    let header = header_of(mbuf).ok_or(DropReason::MbufLayout)?;
-    let (header_len, dst) = (header.header_len(), header.dst.get());
-    let at = ETHER_HDR_LEN + header_len;
-    if (mbuf.pkt_len() as usize) < at + ICMP_HDR_LEN {
-        return Err(DropReason::IcmpTooShort);
-    }
-    if sum_from(mbuf, at) != 0 {
+fn check(cx: &Cx<'_>, datagram: &Datagram<'_>) -> Result<Verdict, DropReason> {
+    let (icmp, _) =
+        IcmpHeader::ref_from_prefix(datagram.payload()).map_err(|_| DropReason::IcmpTooShort)?;
+    if sum_from(datagram.mbuf(), ETHER_HDR_LEN + datagram.header_len()) != 0 {
         return Err(DropReason::IcmpBadChecksum);
     }
-    let (icmp, _) = mbuf
-        .data()
-        .get(at..)
-        .and_then(|message| IcmpHeader::ref_from_prefix(message).ok())
-        .ok_or(DropReason::MbufLayout)?;
     if icmp.kind != icmp_type::ECHO {
-        let taken = probe_input(cx, mbuf);
+        let taken = probe_input(cx, datagram);
         return Ok(if taken { Verdict::Probe } else { Verdict::Ignore });
     }
-    let own = echo_source(cx, ifp, mbuf, dst)?;
-    if !cx.inet.icmp_limit().take(IcmpClass::Echo, cx.inet.icmplim().get(), cx.now) {
+    let own = echo_source(cx, datagram)?;
+    let limit = cx.inet().icmplim().get();
+    if !cx.inet().icmp_limit().take(IcmpClass::Echo, limit, cx.now) {
         return Err(DropReason::IcmpRateLimit);
     }
     Ok(Verdict::Echo { own })
@@ -80,12 +71,11 @@ fn check(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Verdict, DropReaso
 
 /// The address to answer an echo from: the one that was asked, or, for a broadcast where `bmcastecho` allows it, the
 /// receiving interface's (RFC 1122 3.2.2.6).
-fn echo_source(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, dst: u32) -> Result<u32, DropReason> {
-    let answers_groups = cx.inet.icmpbmcastecho().get() != 0;
-    let ours =
-        cx.forwarding.is_some_and(|table| table.resolve(dst, || 0).kind == NextHopKind::Local);
-    let own = if ours { dst } else { ifp.primary_address() };
-    let wanted = answers_groups || (ours && is_link_unicast(mbuf));
+fn echo_source(cx: &Cx<'_>, datagram: &Datagram<'_>) -> Result<u32, DropReason> {
+    let answers_groups = cx.inet().icmpbmcastecho().get() != 0;
+    let ours = datagram.route().kind == NextHopKind::Local;
+    let own = if ours { datagram.dst() } else { cx.ingress.primary_address() };
+    let wanted = answers_groups || (ours && datagram.is_link_unicast());
     if wanted && own != 0 { Ok(own) } else { Err(DropReason::IcmpBroadcastEcho) }
 }
 
@@ -106,32 +96,45 @@ fn sum_from(mbuf: &Mbuf, at: usize) -> u16 {
 }
 
 /// Turns an echo request into its reply and sends it, with the options that go back.
-fn reflect(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf, own: u32) {
-    let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
-    let (peer, tos, header_len) = (header.src.get(), header.tos, header.header_len());
-    let message_len = mbuf.pkt_len() as usize - ETHER_HDR_LEN - header_len;
-    let options = (header_len > IP_HDR_LEN).then(|| {
-        let request = mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + header_len);
-        ReplyOptions::of(request.unwrap_or_default())
-    });
-    let reply_header_len = IP_HDR_LEN + options.as_ref().map_or(0, ReplyOptions::len);
-    let removed = header_len.saturating_sub(reply_header_len);
-    if removed > 0 && !mbuf.adj(removed as u16) {
+fn reflect(cx: &mut Cx<'_>, datagram: Datagram<'_>, own: u32) {
+    let request = *datagram.header();
+    let options = datagram.has_options().then(|| ReplyOptions::of(datagram.header_bytes()));
+    let mut mbuf = datagram.into_mbuf();
+    if !write_reply(cx, &request, options.as_ref(), own, &mut mbuf) {
         return cx.drop(DropReason::MbufLayout, mbuf);
     }
-    let Some(frame) = mbuf.data_mut().get_mut(ETHER_HDR_LEN..) else {
-        return cx.drop(DropReason::MbufLayout, mbuf);
-    };
-    let Some((ip, message)) = frame.split_at_mut_checked(reply_header_len) else {
-        return cx.drop(DropReason::MbufLayout, mbuf);
-    };
-    write_ip_header(cx, ip, tos, (reply_header_len + message_len) as u16, own, peer);
-    if let Some(options) = &options {
+    let stat = cx.inet().icmpstat().get(cx.reader);
+    stat.icps_reflect.inc();
+    stat.icps_out_echoreply.inc();
+    cx.ipstat().ips_localout.inc();
+    // The request ends here and the reply begins, in one mbuf.
+    cx.account().delivered.inc();
+    cx.account().originated.inc();
+    ip_output(cx, mbuf);
+}
+
+/// Writes the reply over the request: a header without options but those of the reply, and the message with another type. False
+/// when the headers do not stand in one piece.
+fn write_reply(
+    cx: &Cx<'_>,
+    request: &IpHeader,
+    options: Option<&ReplyOptions>,
+    own: u32,
+    mbuf: &mut Mbuf,
+) -> bool {
+    let reply_header_len = IP_HDR_LEN + options.map_or(0, ReplyOptions::len);
+    let removed = request.header_len().saturating_sub(reply_header_len);
+    if removed > 0 && !mbuf.adj(removed as u16) {
+        return false;
+    }
+    let total_len = mbuf.pkt_len() as usize - ETHER_HDR_LEN;
+    let frame = mbuf.data_mut().get_mut(ETHER_HDR_LEN..).unwrap_or_default();
+    let Some((ip, message)) = frame.split_at_mut_checked(reply_header_len) else { return false };
+    write_ip_header(cx, ip, request.tos, total_len as u16, own, request.src.get());
+    if let Some(options) = options {
         options.write(ip);
     }
-    let Some(icmp) = message.first_chunk_mut::<4>() else {
-        return cx.drop(DropReason::MbufLayout, mbuf);
-    };
+    let Some(icmp) = message.first_chunk_mut::<4>() else { return false };
     // Type 8 becomes 0: the checksum grows by 0x0800 (RFC 1624 equation 3).
     let sum = u32::from(!u16::from_be_bytes([icmp[2], icmp[3]])) + u32::from(!0x0800u16);
     let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
@@ -140,19 +143,11 @@ fn reflect(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf, own: u32) {
     if sum == 0 {
         // Of a reply that is all zeros the checksum is 0xffff, which the equation cannot tell from 0.
         let at = ETHER_HDR_LEN + reply_header_len;
-        let whole = sum_from(&mbuf, at).to_ne_bytes();
+        let whole = sum_from(mbuf, at).to_ne_bytes();
         let checksum = mbuf.data_mut().get_mut(at + 2..);
         if let Some(checksum) = checksum.and_then(|rest| rest.first_chunk_mut::<2>()) {
             *checksum = whole;
         }
     }
-
-    let stat = cx.inet.icmpstat().get(cx.reader);
-    stat.icps_reflect.inc();
-    stat.icps_out_echoreply.inc();
-    cx.ipstat().ips_localout.inc();
-    // The request ends here and the reply begins, in one mbuf.
-    cx.account().delivered.inc();
-    cx.account().originated.inc();
-    ip_output(cx, IpOrigin::Own(ifp), mbuf);
+    true
 }

@@ -3,105 +3,73 @@
 
 use std::net::IpAddr;
 
-use pmd::{Burst, Mbuf};
-
-use super::flow::flow_of;
+use super::datagram::Datagram;
 use super::icmp_error::{IcmpError, icmp_error};
-use super::ip_input::header_of;
+use super::ip_input::Vector;
 use super::ip_output::{IpOrigin, send};
 use crate::drops::DropReason;
-use crate::net::Ifnet;
+use crate::net::graph::Cx;
 use crate::net::route::{Adjacency, NextHopKind};
-use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, decrement_ttl, icmp_type, unreach_code};
-use crate::worker::Cx;
+use crate::wire::{icmp_type, unreach_code};
 
-/// Forwards datagrams that `ip_input` checked. Leaves `burst` empty.
-pub fn ip_forward(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) {
-    for mbuf in burst.drain() {
-        forward(cx, ifp, mbuf);
+/// Forwards datagrams that `ip_input` lets pass.
+pub(super) fn ip_forward(cx: &mut Cx<'_>, vector: Vector<'_>) {
+    for datagram in vector {
+        forward(cx, datagram);
     }
 }
 
-fn forward(cx: &mut Cx<'_>, ifp: &Ifnet, mut mbuf: Mbuf) {
-    let Some(header) = header_of(&mbuf) else { return cx.drop(DropReason::MbufLayout, mbuf) };
-    let (src, dst, ttl) = (header.src.get(), header.dst.get(), header.ttl);
-    let Some(forwarding) = cx.forwarding else { return cx.drop(DropReason::IpNoRoute, mbuf) };
+fn forward(cx: &mut Cx<'_>, mut datagram: Datagram<'_>) {
     // RFC 1812 5.3.1: the TTL is looked at before the route, and by the time it is sent on it is one less.
-    if ttl <= 1 {
+    if datagram.header().ttl <= 1 {
         let error = IcmpError { kind: icmp_type::TIME_EXCEEDED, code: 0, rest: 0 };
-        return refuse(cx, ifp, mbuf, DropReason::IpTtlExceeded, error);
+        return refuse(cx, datagram, DropReason::IpTtlExceeded, error);
     }
-    let route = forwarding.resolve(dst, || flow_of(&mbuf));
+    let route = datagram.route();
     let adjacency = match (route.kind, route.adjacency) {
         (NextHopKind::Gateway | NextHopKind::Connected, Some(adjacency)) => adjacency,
         (NextHopKind::Blackhole, _) => {
             cx.ipstat().ips_cantforward.inc();
-            return cx.drop(DropReason::IpBlackhole, mbuf);
+            return cx.drop(DropReason::IpBlackhole, datagram.into_mbuf());
         }
         (NextHopKind::Reject, _) => {
             cx.ipstat().ips_cantforward.inc();
-            return refuse(
-                cx,
-                ifp,
-                mbuf,
-                DropReason::IpReject,
-                IcmpError::unreach(unreach_code::HOST),
-            );
+            let error = IcmpError::unreach(unreach_code::HOST);
+            return refuse(cx, datagram, DropReason::IpReject, error);
         }
         _ => {
             cx.ipstat().ips_noroute.inc();
-            return refuse(
-                cx,
-                ifp,
-                mbuf,
-                DropReason::IpNoRoute,
-                IcmpError::unreach(unreach_code::NET),
-            );
+            let error = IcmpError::unreach(unreach_code::NET);
+            return refuse(cx, datagram, DropReason::IpNoRoute, error);
         }
     };
-    if cx.inet.ipsendredirects().get() != 0
-        && adjacency.slot == ifp.slot
-        && route.network.holds(src)
-    {
-        redirect(cx, ifp, &mbuf, route.next_hop);
+    let redirects = cx.inet().ipsendredirects().get() != 0;
+    if redirects && adjacency.slot == cx.ingress.slot && route.network.holds(datagram.src()) {
+        redirect(cx, &datagram, route.next_hop);
     }
-    if !take_one_hop(&mut mbuf) {
-        return cx.drop(DropReason::MbufLayout, mbuf);
-    }
+    datagram.take_hop();
     cx.ipstat().ips_forward.inc();
-    send(cx, IpOrigin::Forwarded(ifp), adjacency, route.next_hop, mbuf);
+    send(cx, IpOrigin::Forwarded, adjacency, datagram);
 }
 
 /// RFC 1812 5.2.7.2: tell the sender of the better first hop. It goes out beside the packet, which is forwarded. ICMP can name
 /// IPv4 routers only.
 #[cold]
-fn redirect(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf, better: IpAddr) {
+fn redirect(cx: &mut Cx<'_>, datagram: &Datagram<'_>, better: IpAddr) {
     let IpAddr::V4(better) = better else { return };
-    let has_options = header_of(mbuf).is_some_and(|header| header.header_len() > IP_HDR_LEN);
-    if has_options {
+    if datagram.has_options() {
         return;
     }
     let error = IcmpError { kind: icmp_type::REDIRECT, code: 1, rest: better.to_bits() };
-    if icmp_error(cx, ifp, mbuf, error) {
+    if icmp_error(cx, datagram, error) {
         cx.ipstat().ips_redirectsent.inc();
     }
 }
 
-/// Takes one from the TTL and mends the checksum. False when the header is not where it was.
-fn take_one_hop(mbuf: &mut Mbuf) -> bool {
-    const TTL: usize = ETHER_HDR_LEN + 8;
-    let Some(word) = mbuf.data_mut().get_mut(TTL..).and_then(|rest| rest.first_chunk_mut::<4>())
-    else {
-        return false;
-    };
-    *word = decrement_ttl(u32::from_le_bytes(*word)).to_le_bytes();
-    true
-}
-
 /// Drops with an ICMP error.
-fn refuse(cx: &mut Cx<'_>, ifp: &Ifnet, mbuf: Mbuf, reason: DropReason, error: IcmpError) {
-    let _sent: bool = icmp_error(cx, ifp, &mbuf, error);
-    cx.drop(reason, mbuf);
+fn refuse(cx: &mut Cx<'_>, datagram: Datagram<'_>, reason: DropReason, error: IcmpError) {
+    let _sent: bool = icmp_error(cx, &datagram, error);
+    cx.drop(reason, datagram.into_mbuf());
 }
 
 /// The MTU that a "fragmentation needed" reports, or `None` when the packet fits.

@@ -3,11 +3,11 @@
 
 use pmd::Mbuf;
 
+use super::datagram::Datagram;
 use super::icmp_error::copy_bytes;
-use super::ip_input::header_of;
 use crate::drops::DropReason;
+use crate::net::graph::Cx;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, IpHeader, IpOption, checksum};
-use crate::worker::Cx;
 
 /// The longest header, bytes.
 const HEADER_MAX: usize = 60;
@@ -17,24 +17,24 @@ const HEADER_MAX: usize = 60;
 #[cold]
 pub(super) fn ip_fragment(
     cx: &mut Cx<'_>,
-    mbuf: Mbuf,
+    datagram: Datagram<'_>,
     mtu: u16,
     mut send: impl FnMut(&mut Cx<'_>, Mbuf),
 ) {
     let mtu = mtu.min(cx.pool.data_room().saturating_sub(ETHER_HDR_LEN as u16));
-    let cut = match Cut::new(&mbuf, mtu) {
+    let cut = match Cut::new(&datagram, mtu) {
         Ok(cut) => cut,
-        Err(reason) => return cx.drop(reason, mbuf),
+        Err(reason) => return cx.drop(reason, datagram.into_mbuf()),
     };
     let mut made = pmd::Burst::new();
     while let Some(piece) = cut.piece(made.len()) {
-        let fragment = build(cx, &mbuf, &cut, piece);
+        let fragment = build(cx, datagram.mbuf(), &cut, piece);
         if let Err(refused) =
             fragment.map_or(Err(None), |fragment| made.push(fragment).map_err(Some))
         {
             drop(refused);
             drop(made);
-            return cx.drop(DropReason::NoMbuf, mbuf);
+            return cx.drop(DropReason::NoMbuf, datagram.into_mbuf());
         }
     }
     let stat = cx.ipstat();
@@ -42,7 +42,7 @@ pub(super) fn ip_fragment(
     stat.ips_ofragments.add(made.len() as u64);
     // The datagram ends here and the fragments begin; one of them stands for it in the books.
     cx.account().originated.add((made.len() as u64).saturating_sub(1));
-    drop(mbuf);
+    drop(datagram);
     for fragment in made.drain() {
         send(cx, fragment);
     }
@@ -70,27 +70,25 @@ struct Piece {
 }
 
 impl Cut {
-    fn new(mbuf: &Mbuf, mtu: u16) -> Result<Self, DropReason> {
-        let ip = header_of(mbuf).ok_or(DropReason::MbufLayout)?;
-        let (header_len, total_len) = (ip.header_len(), usize::from(ip.total_len.get()));
+    fn new(datagram: &Datagram<'_>, mtu: u16) -> Result<Self, DropReason> {
+        let (ip, header_len) = (datagram.header(), datagram.header_len());
+        let total_len = usize::from(ip.total_len.get());
         let (offset, more) = (ip.fragment_offset(), ip.fragment.get() & IpHeader::MF != 0);
         // A fragment may claim to end behind the longest datagram: its later pieces' offsets would begin again at 0.
         if usize::from(offset) * 8 + total_len > usize::from(u16::MAX) {
             return Err(DropReason::IpBadLength);
         }
-        Self::lay_out(mbuf, mtu, header_len, total_len)
-            .map(|cut| Self { offset, more, ..cut })
-            .ok_or(DropReason::MbufLayout)
-    }
-
-    /// `None` when the headers leave no room for eight bytes of data, or are spread over segments.
-    fn lay_out(mbuf: &Mbuf, mtu: u16, header_len: usize, total_len: usize) -> Option<Self> {
         let mut header = [0; HEADER_MAX];
-        let from = mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + header_len)?;
-        header.get_mut(..header_len)?.copy_from_slice(from);
-        let step = usize::from(mtu).checked_sub(header_len)? & !7;
-        let data_len = total_len.checked_sub(header_len)?;
-        (step > 0).then_some(Self { header, header_len, data_len, step, offset: 0, more: false })
+        for (to, from) in header.iter_mut().zip(datagram.header_bytes()) {
+            *to = *from;
+        }
+        let step = usize::from(mtu).saturating_sub(header_len) & !7;
+        let data_len = total_len.saturating_sub(header_len);
+        // The MTU leaves no room for eight bytes behind the header.
+        if step == 0 {
+            return Err(DropReason::MbufLayout);
+        }
+        Ok(Self { header, header_len, data_len, step, offset, more })
     }
 
     fn piece(&self, index: usize) -> Option<Piece> {

@@ -4,18 +4,14 @@
 //! routes are refused, as FreeBSD does by default (`net.inet.ip.sourceroute`) and every operator asks for today, so that
 //! there is none to be reversed in a reply.
 
-use pmd::Mbuf;
-
-use super::flow::flow_of;
+use super::datagram::Datagram;
 use super::icmp_error::IcmpError;
-use super::ip_input::header_of;
 use crate::drops::DropReason;
-use crate::net::Ifnet;
+use crate::net::graph::Cx;
 use crate::net::route::NextHopKind;
-use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, IpOption, checksum, icmp_type, unreach_code};
-use crate::worker::Cx;
+use crate::wire::{IP_HDR_LEN, IpOption, checksum, icmp_type, unreach_code};
 
-/// What the options say of the packet.
+/// The fate of a packet by its options.
 pub(super) enum OptionsVerdict {
     /// Go on; recorded options and the header checksum were written.
     Pass,
@@ -36,26 +32,19 @@ struct Ours<'a> {
     holds: &'a dyn Fn(u32) -> bool,
 }
 
-/// Looks at the options of a packet whose header was checked, received on `ifp`, and records addresses and time where
-/// they ask for it.
+/// Looks at the options of a datagram, and records addresses and time where they ask for it.
 #[cold]
-pub(super) fn ip_options(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> OptionsVerdict {
-    match cx.inet.ip_doopts().get() {
+pub(super) fn ip_options(cx: &Cx<'_>, datagram: &mut Datagram<'_>) -> OptionsVerdict {
+    match cx.inet().ip_doopts().get() {
         0 => return OptionsVerdict::Pass,
         1 => {}
         _ => return OptionsVerdict::Drop(DropReason::IpBadOptions),
     }
-    let kind = |addr| cx.forwarding.map(|table| table.resolve(addr, || 0).kind);
+    let kind = |addr| cx.forwarding().map(|table| table.resolve(addr, || 0).kind);
     let holds = |addr| kind(addr) == Some(NextHopKind::Local);
-    let (ahead, here) = (address_ahead(cx, ifp, mbuf), ifp.primary_address());
+    let (ahead, here) = (address_ahead(cx, datagram), cx.ingress.primary_address());
     let ours = Ours { ahead, here, holds: &holds };
-    let Some(header) = mbuf.data_mut().get_mut(ETHER_HDR_LEN..) else {
-        return OptionsVerdict::Drop(DropReason::MbufLayout);
-    };
-    let header_len = header.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
-    let Some(header) = header.get_mut(..header_len) else {
-        return OptionsVerdict::Drop(DropReason::MbufLayout);
-    };
+    let header = datagram.header_bytes_mut();
     // RFC 791: milliseconds since midnight UT, or any time with the high bit set when it is not that.
     let stamp = 0x8000_0000 | (cx.now.0 / 1_000_000) as u32 & 0x7fff_ffff;
     match process(header, &ours, stamp) {
@@ -76,14 +65,12 @@ pub(super) fn ip_options(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> OptionsVe
     }
 }
 
-fn address_ahead(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) -> u32 {
-    let (Some(header), Some(forwarding)) = (header_of(mbuf), cx.forwarding) else { return 0 };
-    let dst = header.dst.get();
-    let route = forwarding.resolve(dst, || flow_of(mbuf));
+fn address_ahead(cx: &Cx<'_>, datagram: &Datagram<'_>) -> u32 {
+    let route = datagram.route();
     match route.adjacency.map(|path| path.ifp.primary_address()) {
-        _ if route.kind == NextHopKind::Local => dst,
+        _ if route.kind == NextHopKind::Local => datagram.dst(),
         Some(addr) if addr != 0 => addr,
-        _ => ifp.primary_address(),
+        _ => cx.ingress.primary_address(),
     }
 }
 
@@ -186,9 +173,9 @@ pub(super) struct ReplyOptions {
 }
 
 impl ReplyOptions {
-    /// What the reply to an echo request with this header carries: its record routes and time stamps, as they were filled
+    /// The options that the reply to an echo request with this header carries: its record routes and time stamps, as they were filled
     /// in here, and nothing else, padded with ends of list (RFC 1122 3.2.2.6; FreeBSD: `icmp_reflect`,
-    /// netinet/ip_icmp.c). Where `net.inet.ip.process_options` ignores options, nobody has looked at them yet: at the
+    /// netinet/ip_icmp.c). Where `net.inet.ip.process_options` ignores options, no node has looked at them yet: at the
     /// first one that is malformed this ends.
     #[cold]
     pub(super) fn of(request: &[u8]) -> Self {

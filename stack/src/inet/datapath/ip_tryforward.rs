@@ -8,68 +8,57 @@
 //!
 //! A burst of many interfaces is handled run by run ([`mixed`]). The packets that are ready stay where they are until all runs
 //! have had their turn, and leave together ([`Vector`]).
-//! A burst that goes on to another vnet is spared what that one would do again ([`Crossing`]).
+//! A burst that goes on to another vnet is spared what that one would do again ([`Unwritten`]).
 
 mod booking;
 mod check;
 #[cfg(target_feature = "avx2")]
 mod check_avx2;
-mod crossing;
 mod mixed;
 mod rewrite;
 mod vector;
 
-use pmd::Mbuf;
+use pmd::{Burst, Mbuf};
 use vnet::Reader;
 
 use booking::Booking;
-use check::{Columns, Ordinary, check, check_again};
-pub(crate) use crossing::{Crossing, Headers};
+use check::{Ordinary, check, check_again};
 pub(crate) use mixed::Mixed;
 use rewrite::rewrite;
 pub(crate) use vector::Vector;
 
 use crate::inet::{Forwarding, IcmpClass};
+use crate::net::graph::{Columns, Cx, HEADERS, Output, Received, Unwritten};
 use crate::net::route::{FastHop, NO_HOP};
 use crate::net::{IfBlock, Ifnet};
 use crate::time::Nanos;
-use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, VLAN_TAG_LEN};
-use crate::worker::{Cx, Output};
+use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
 /// Packets that one round of the passes handles: one bit each in a word.
 const CHUNK: usize = 64;
-/// What the passes read of a frame.
-const HEADERS: usize = ETHER_HDR_LEN + IP_HDR_LEN;
 
-/// Makes ready what it can of `frames`, a burst that was received on the interface of `cx`. If they are `tagged`, each has the
-/// 802.1Q tag of the interface. Returns the bytes of the packets that are ready, as they were received. A burst that came by a
-/// `crossing` gets its headers here, unless it goes on by another.
-pub(crate) fn ip_tryforward(
+/// Forwards what it can of a burst that was received on the interface of `cx`. If the frames are `tagged`, each has the 802.1Q
+/// tag of the interface. Returns the burst with those that are left, all of them with their headers, and the bytes of the
+/// others, as they were received.
+pub(crate) fn ip_tryforward<'q>(
     cx: &mut Cx<'_>,
-    frames: &mut [Mbuf],
+    received: Received<'q>,
     tagged: bool,
-    vector: &mut Vector,
-    crossing: Option<Crossing>,
-) -> u64 {
-    let rules = rules(cx.reader, cx.ingress, cx.now, tagged);
-    let usable = rules.is_some();
-    let crossing = crossing.and_then(|crossing| {
-        if usable && crossing.leads_to(cx.ingress.mac) {
-            return Some(crossing);
+) -> (&'q mut Burst, u64) {
+    let Some(mut rules) = rules(cx.reader, cx.ingress, cx.now, tagged) else {
+        return (received.written(), 0);
+    };
+    let received = match received {
+        Received::Unwritten(frames) if !frames.are_for(rules.ifp.mac) => {
+            Received::Written(frames.written().0)
         }
-        crossing.write_to(frames);
-        None
-    });
-    let Some(mut rules) = rules else { return 0 };
-    let before = vector.counts();
-    for (number, chunk) in frames.chunks_mut(CHUNK).enumerate() {
-        let columns = &mut cx.headers.columns;
-        let ready = forward_chunk(&mut rules, cx.out, columns, crossing.as_ref(), chunk, vector);
-        vector.mark(number, ready);
-    }
-    let (packets, bytes) = vector.since(before);
+        received => received,
+    };
+    let mut vector = Vector::default();
+    let burst = forward(&mut rules, cx.out, cx.columns, received, &mut vector);
+    let (packets, bytes) = vector.counts();
     rules.block.fastforward.add(packets);
-    bytes
+    (burst, bytes)
 }
 
 /// The rules for a run that was received on `ifp`, whose vnet is curvnet; none when all its packets need a closer look.
@@ -77,7 +66,7 @@ pub(crate) fn ip_tryforward(
 fn rules<'a>(reader: &'a Reader, ifp: &'a Ifnet, now: Nanos, tagged: bool) -> Option<Rules<'a>> {
     // `INIT_VNET_INET` with the interface's vnet, as much of FreeBSD has it, and found when the interface was made: curvnet was
     // stored a moment ago, and to load it again the core would wait for the store.
-    let inet = ifp.inet();
+    let inet = ifp.inet()?;
     let forwarding = inet.forwarding().load(reader)?;
     // Validation of sources needs a second lookup per packet: the other path has it.
     if inet.ipforwarding().get() == 0 || inet.ip_sav().get() != 0 {
@@ -139,39 +128,150 @@ impl Rules<'_> {
     }
 }
 
-/// Runs the three passes over one chunk; the bits of the packets that are ready to leave.
+/// Runs the three passes over each chunk; the burst with the packets that are left.
 #[inline(always)]
-fn forward_chunk(
+fn forward<'q>(
     rules: &mut Rules<'_>,
-    out: &Output,
-    columns: &mut Columns,
-    before: Option<&Crossing>,
-    chunk: &mut [Mbuf],
+    out: &mut Output,
+    columns: &mut Box<Columns>,
+    mut received: Received<'q>,
     vector: &mut Vector,
-) -> u64 {
-    const TAG: usize = VLAN_TAG_LEN;
-    let mut hops = [0u16; CHUNK];
-    let count = chunk.len().min(CHUNK);
-    let ordinary = Ordinary::on(rules.ifp, rules);
-    let exceptions = match (before, rules.ifp.has_rx_checksum(), rules.tagged) {
-        (Some(_), ..) => check_again(&ordinary, columns, count),
-        (None, false, false) => check::<false, 0>(&ordinary, chunk, columns, 0),
-        (None, false, true) => check::<false, TAG>(&ordinary, chunk, columns, 0),
-        (None, true, false) => check::<true, 0>(&ordinary, chunk, columns, 0),
-        (None, true, true) => check::<true, TAG>(&ordinary, chunk, columns, 0),
+) -> &'q mut Burst {
+    let packets = received.len();
+    // All columns of the burst are kept.
+    let may_cross = !rules.tagged && packets <= CHUNK;
+    for (number, start) in (0..packets).step_by(CHUNK).enumerate() {
+        let count = (packets - start).min(CHUNK);
+        let mut hops = [0; CHUNK];
+        // The lookup is inlined where it is called once.
+        let (read, exceptions) = match &mut received {
+            Received::Written(burst) => {
+                let exceptions = check_chunk(rules, chunk_of(burst, start), columns);
+                (&**columns, exceptions)
+            }
+            Received::Unwritten(frames) => {
+                let ordinary = Ordinary::on(rules.ifp, rules);
+                (frames.columns(), check_again(&ordinary, frames.columns(), count))
+            }
+        };
+        look_up(rules, read, exceptions, &mut hops[..count]);
+        let burst = match received {
+            Received::Written(burst) => burst,
+            Received::Unwritten(frames) => {
+                return forward_unwritten(rules, out, frames, &hops, exceptions, vector);
+            }
+        };
+        if may_cross
+            && let Some(hop) =
+                only_hop(rules, columns, &hops[..count], |hop| out.can_cross(hop.port).is_some())
+            && let Some(end) = out.can_cross(hop.port)
+        {
+            Booking::new(rules, out, vector).add_all(hop, &columns.pkt_len[..count]);
+            out.cross(end, burst, columns, hop.link);
+            return burst;
+        }
+        let booking = Booking::new(rules, out, vector);
+        let exceptions = rewrite(chunk_of(burst, start), columns, &hops, exceptions, booking);
+        vector.mark(number, ready_of(exceptions, count));
+        received = Received::Written(burst);
+    }
+    let burst = received.written();
+    vector.transmit(burst, out);
+    burst
+}
+
+/// The chunk that begins at place `start`.
+#[inline(always)]
+fn chunk_of(burst: &mut Burst, start: usize) -> &mut [Mbuf] {
+    burst
+        .as_mut_slice()
+        .get_mut(start..)
+        .unwrap_or_default()
+        .chunks_mut(CHUNK)
+        .next()
+        .unwrap_or_default()
+}
+
+/// The third pass over a burst that crosses an epair, of which all packets leave by one way as a rule.
+#[inline(never)]
+fn forward_unwritten<'q>(
+    rules: &mut Rules<'_>,
+    out: &mut Output,
+    mut frames: Unwritten<'q>,
+    hops: &[u16; CHUNK],
+    exceptions: u64,
+    vector: &mut Vector,
+) -> &'q mut Burst {
+    let count = frames.len().min(CHUNK);
+    let burst = if let Some(hop) = only_hop(rules, frames.columns(), &hops[..count], |_| true) {
+        let lengths = &frames.columns().pkt_len[..count];
+        Booking::new(rules, out, vector).add_all(hop, lengths);
+        frames.take_hop();
+        if let Some(end) = out.can_cross(hop.port) {
+            return frames.cross(out, end, hop.link);
+        }
+        vector.mark(0, ready_of(0, count));
+        frames.write(&hop.link).0
+    } else {
+        let (burst, columns) = frames.written();
+        columns.take_hop(count);
+        let booking = Booking::new(rules, out, vector);
+        let exceptions = rewrite(burst.as_mut_slice(), columns, hops, exceptions, booking);
+        vector.mark(0, ready_of(exceptions, count));
+        burst
     };
-    rules.forwarding.fib().lookup_bulk(&columns.dst[..count], &mut hops[..count]);
+    vector.transmit(burst, out);
+    burst
+}
+
+/// The first pass over one chunk; the bits of the packets that are not ordinary.
+#[inline(always)]
+fn check_chunk(rules: &Rules<'_>, chunk: &[Mbuf], columns: &mut Columns) -> u64 {
+    const TAG: usize = VLAN_TAG_LEN;
+    let ordinary = Ordinary::on(rules.ifp, rules);
+    match (rules.ifp.has_rx_checksum(), rules.tagged) {
+        (false, false) => check::<false, 0>(&ordinary, chunk, columns, 0),
+        (false, true) => check::<false, TAG>(&ordinary, chunk, columns, 0),
+        (true, false) => check::<true, 0>(&ordinary, chunk, columns, 0),
+        (true, true) => check::<true, TAG>(&ordinary, chunk, columns, 0),
+    }
+}
+
+/// The second pass: the FIB indices of the packets' next hops; [`NO_HOP`] for the exceptions.
+#[inline(always)]
+fn look_up(rules: &Rules<'_>, columns: &Columns, exceptions: u64, hops: &mut [u16]) {
+    rules.forwarding.fib().lookup_bulk(&columns.dst[..hops.len()], hops);
     let mut left = exceptions;
     while left != 0 {
-        hops[left.trailing_zeros() as usize] = NO_HOP;
+        if let Some(hop) = hops.get_mut(left.trailing_zeros() as usize) {
+            *hop = NO_HOP;
+        }
         left &= left - 1;
     }
-    let mut booking = Booking::new(rules, out, vector);
-    let exceptions = if booking.cross(columns, &hops[..count], before) {
-        0
-    } else {
-        rewrite(chunk, columns, &hops, before, exceptions, booking)
-    };
+}
+
+/// The next hop that packets all take, if it is a `wanted` one and nothing else speaks against it.
+#[inline(always)]
+fn only_hop<'r>(
+    rules: &Rules<'r>,
+    columns: &Columns,
+    hops: &[u16],
+    wanted: impl FnOnce(&FastHop) -> bool,
+) -> Option<&'r FastHop> {
+    let first = *hops.first()?;
+    let hop = rules.forwarding.next_hops().fast_hops().get(usize::from(first))?;
+    if !rules.keeps_link_len(hop) || rules.may_redirect(hop) || !wanted(hop) {
+        return None;
+    }
+    let lengths = &columns.pkt_len[..hops.len()];
+    let longest = lengths.iter().fold(0, |longest, len| longest.max(*len));
+    let all = longest <= hop.longest && hops.iter().all(|other| *other == first);
+    all.then_some(hop)
+}
+
+/// The bits of the packets of a chunk of `count` that are no exceptions.
+#[inline(always)]
+fn ready_of(exceptions: u64, count: usize) -> u64 {
     !exceptions & (u64::MAX >> (CHUNK - count))
 }
 

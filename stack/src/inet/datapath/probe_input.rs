@@ -3,31 +3,27 @@
 
 use std::net::Ipv4Addr;
 
-use pmd::Mbuf;
 use zerocopy::FromBytes;
 
-use super::ip_input::header_of;
+use super::datagram::Datagram;
 use crate::inet::{Heard, ProbeKind, ProbeName, answers_probes};
-use crate::wire::{
-    ETHER_HDR_LEN, ICMP_HDR_LEN, IcmpHeader, IpHeader, icmp_type, ip_proto, unreach_code,
-};
-use crate::worker::Cx;
+use crate::net::graph::Cx;
+use crate::wire::{ICMP_HDR_LEN, IcmpHeader, IpHeader, icmp_type, ip_proto, unreach_code};
 
 /// Writes a checked ICMP message down if it answers a probe, and says whether it does. From whom it comes does not
 /// matter: that is what a probe wants to know.
 #[cold]
-pub(super) fn probe_input(cx: &Cx<'_>, mbuf: &Mbuf) -> bool {
-    let Some(probes) = cx.inet.probes().load(cx.reader) else { return false };
-    let Some((name, target, heard)) = read(mbuf) else { return false };
+pub(super) fn probe_input(cx: &Cx<'_>, datagram: &Datagram<'_>) -> bool {
+    let Some(probes) = cx.inet().probes().load(cx.reader) else { return false };
+    let Some((name, target, heard)) = read(datagram) else { return false };
     probes.answered(name, target, heard, cx.now)
 }
 
 /// The probe that the message names, where that went if the message says so, and what the message says. None if it
 /// names none.
-fn read(mbuf: &Mbuf) -> Option<(ProbeName, Option<Ipv4Addr>, Heard)> {
-    let header = header_of(mbuf)?;
-    let message = mbuf.data().get(ETHER_HDR_LEN + header.header_len()..)?;
-    let (icmp, quote) = IcmpHeader::ref_from_prefix(message).ok()?;
+fn read(datagram: &Datagram<'_>) -> Option<(ProbeName, Option<Ipv4Addr>, Heard)> {
+    let header = datagram.header();
+    let (icmp, quote) = IcmpHeader::ref_from_prefix(datagram.payload()).ok()?;
     if !answers_probes(icmp.kind) {
         return None;
     }

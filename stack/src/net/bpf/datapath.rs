@@ -1,18 +1,18 @@
-//! Where workers call while somebody looks on: nodes `received`, `sent` and `dropped`.
+//! The functions that workers call while a capture runs, for packets received, sent and dropped.
 
 use pmd::{Mbuf, Segments};
 
 use super::filter::Packet;
 use super::tap::{Captures, Direction, Pieces};
 use crate::drops::DropReason;
+use crate::net::graph::Cx;
 use crate::net::{IfKind, Ifnet};
 use crate::wire::VLAN_TAG_LEN;
-use crate::worker::Cx;
 
 /// Bytes of an Ethernet header before a VLAN tag.
 const ADDRESSES: usize = 12;
 
-/// A frame as everybody may see it: without a VLAN tag, which is the interface's and no packet's.
+/// A frame as captures see it: without a VLAN tag, which is the interface's and no packet's.
 struct Frame<'a> {
     front: &'a [u8],
     rest: &'a [u8],
@@ -70,15 +70,11 @@ impl Pieces for Frame<'_> {
     }
 }
 
-/// These were received on `ifp`, whose vnet is curvnet.
+/// These were received on the interface of `cx`, whose vnet is curvnet.
 #[cold]
-pub(crate) fn tap_received<'a>(
-    cx: &Cx<'_>,
-    ifp: &Ifnet,
-    packets: impl IntoIterator<Item = &'a Mbuf>,
-) {
+pub(crate) fn tap_received<'a>(cx: &Cx<'_>, packets: impl IntoIterator<Item = &'a Mbuf>) {
     for mbuf in packets {
-        offer(cx, ifp, Direction::In, &Frame::untagged(mbuf));
+        offer(cx, cx.ingress, Direction::In, &Frame::untagged(mbuf));
     }
 }
 
@@ -92,14 +88,14 @@ pub(crate) fn tap_sent(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &Mbuf) {
     offer(cx, ifp, Direction::Out, &frame);
 }
 
-/// This one ends here. `ifp` is the interface that it, or what it answers, came in through.
+/// This one ends here: it, or what it answers, came in through the interface of `cx`.
 #[cold]
-pub(crate) fn tap_dropped(cx: &Cx<'_>, ifp: &Ifnet, reason: DropReason, mbuf: &Mbuf) {
-    offer(cx, ifp, Direction::Dropped(reason), &Frame::untagged(mbuf));
+pub(crate) fn tap_dropped(cx: &Cx<'_>, reason: DropReason, mbuf: &Mbuf) {
+    offer(cx, cx.ingress, Direction::Dropped(reason), &Frame::untagged(mbuf));
 }
 
 fn offer(cx: &Cx<'_>, ifp: &Ifnet, direction: Direction, frame: &Frame<'_>) {
-    // Of curvnet, whatever the packet: nobody sees another vnet's.
+    // Of curvnet, whatever the packet: no vnet sees another one's.
     if let Some(captures) = cx.net().captures().load(cx.reader) {
         captures.offer(cx.reader, cx.now, ifp, direction, frame);
     }

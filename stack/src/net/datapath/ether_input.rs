@@ -1,46 +1,21 @@
-//! Node `ether_input`: MAC filter and EtherType of the frames that the fast path left (FreeBSD: net/if_ethersubr.c).
+//! Node `ether_input`: tag and addresses of the frames that the fast path left (FreeBSD: net/if_ethersubr.c).
 
-use pmd::{Burst, Mbuf};
+use pmd::Mbuf;
 use zerocopy::FromBytes;
 
 use super::{pop_vlan_tag, vlan_id};
 use crate::drops::DropReason;
-use crate::inet::datapath::{arp_input, ip_input};
-use crate::net::{IfKind, Ifnet};
+use crate::net::IfKind;
+use crate::net::graph::Cx;
 use crate::wire::{ETHER_HDR_LEN, EtherHeader, EtherType};
-use crate::worker::{Cx, Node};
 
 /// Bytes that must stand in one piece for the header checks: Ethernet header, IPv4 header with all options, and the
 /// first words of what follows.
 const HEADER_BYTES: usize = 128;
 
-/// Sorts the frames of `burst`, all received on `ifp`, to their protocols. Leaves `burst` empty.
-pub fn ether_input(cx: &mut Cx<'_>, ifp: &Ifnet, burst: &mut Burst) {
-    let mut ip = Burst::new();
-    for mut mbuf in burst.drain() {
-        match classify(cx, ifp, &mut mbuf) {
-            Ok(Protocol::Ip) => {
-                // Both bursts have the same capacity, so there is room.
-                let _fits: Result<(), Mbuf> = ip.push(mbuf);
-            }
-            Ok(Protocol::Arp) => arp_input(cx, ifp, mbuf),
-            Err(reason) => cx.drop(reason, mbuf),
-        }
-    }
-    if !ip.is_empty() {
-        cx.node(Node::IpInput, ip.len(), |cx| ip_input(cx, ifp, &mut ip));
-    }
-}
-
-/// The protocols behind an Ethernet header that the stack knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
-    Ip,
-    Arp,
-}
-
-/// The frame's protocol, or why it is dropped.
-fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Protocol, DropReason> {
+/// The EtherType of a frame for this interface, whose tag comes off; or the reason why it is dropped.
+pub(crate) fn ether_input(cx: &Cx<'_>, mbuf: &mut Mbuf) -> Result<EtherType, DropReason> {
+    let ifp = cx.ingress;
     let in_one_piece = mbuf.data().len() >= HEADER_BYTES || mbuf.nb_segs() == 1;
     if !in_one_piece && !mbuf.linearize() {
         return Err(DropReason::MbufLayout);
@@ -65,14 +40,10 @@ fn classify(cx: &Cx<'_>, ifp: &Ifnet, mbuf: &mut Mbuf) -> Result<Protocol, DropR
     } else if header.dst != ifp.mac {
         return Err(DropReason::EtherNotForUs);
     }
-    match header.ether_type() {
-        EtherType::IPV4 => Ok(Protocol::Ip),
-        EtherType::ARP => Ok(Protocol::Arp),
-        _ => Err(DropReason::EtherUnknownType),
-    }
+    Ok(header.ether_type())
 }
 
-/// Takes the tag off a frame of a port without VLANs, where nobody looked for tags yet. Id 0 is a priority and no VLAN
+/// Takes the tag off a frame of a port without VLANs, where no node looked for tags yet. Id 0 is a priority and no VLAN
 /// (IEEE 802.1Q 6.9.1).
 fn untag(mbuf: &mut Mbuf) -> Result<(), DropReason> {
     match vlan_id(mbuf) {

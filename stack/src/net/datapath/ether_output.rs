@@ -4,13 +4,13 @@ use pmd::{Mbuf, Offloads};
 
 use crate::drops::DropReason;
 use crate::net::bpf::tap_sent;
+use crate::net::graph::Cx;
 use crate::net::route::Adjacency;
 use crate::wire::ETHER_HDR_LEN;
-use crate::worker::Cx;
 
 /// Sends one packet along a resolved adjacency. The packet starts with 14 bytes of some Ethernet header, which are
 /// written over; a VLAN tag is put in front of it. The IPv4 header checksum of one of our `own` is left to the port where
-/// it offers that; that of another was right when it came, and is kept so by who changes the header.
+/// it offers that; that of another was right when it came, and every node that changes the header keeps it so.
 pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, own: bool, mut mbuf: Mbuf) {
     let bytes = u64::from(mbuf.pkt_len());
     if !write_link_header(adjacency, &mut mbuf) {
@@ -25,11 +25,10 @@ pub fn ether_output(cx: &mut Cx<'_>, adjacency: &Adjacency, own: bool, mut mbuf:
     if adjacency.ifp.is_captured() {
         tap_sent(cx, &adjacency.ifp, &mbuf);
     }
-    let Some(tx) = cx.out.port(adjacency.port) else { return };
     let counters = adjacency.ifp.counters(cx.reader);
     counters.opackets.inc();
     counters.obytes.add(bytes);
-    tx.push(mbuf);
+    let _there_is_one: Result<(), Mbuf> = cx.out.push(adjacency.port, mbuf);
 }
 
 /// Has the port fill in the header checksum. Where it could not reach the header, the sum that is there stays.

@@ -5,5 +5,5 @@ mod ether_input;
 mod ether_output;
 
 pub use demux::{pop_vlan_tag, vlan_id, vlan_tag};
-pub use ether_input::ether_input;
+pub(crate) use ether_input::ether_input;
 pub use ether_output::ether_output;

@@ -1,12 +1,10 @@
 //! The counters of the packets that leave, added once for all that leave through one interface in a row.
 
-use super::check::Columns;
-use super::crossing::Crossing;
 use super::{Rules, Vector};
 use crate::drops::DropReason;
+use crate::net::graph::Output;
 use crate::net::route::FastHop;
 use crate::net::vnet_net;
-use crate::worker::Output;
 
 /// The packets in a row that leave through one interface, so that it is looked at once.
 pub(super) struct Booking<'a, 'r> {
@@ -32,36 +30,11 @@ impl<'a, 'r> Booking<'a, 'r> {
         Self { rules, out, vector, hop: None, count: Count::default() }
     }
 
-    /// Sends a whole burst to the other end of an epair as it is, if that can be: all packets have one next hop, and the
-    /// end's queue is empty, so that it will hold this burst and nothing else.
+    /// Packets of these lengths, which all take one hop and are all that there are.
     #[inline(always)]
-    pub(super) fn cross(
-        &mut self,
-        columns: &Columns,
-        hops: &[u16],
-        before: Option<&Crossing>,
-    ) -> bool {
-        if !self.vector.may_cross {
-            return false;
-        }
-        let first = hops.first().copied().unwrap_or_default();
-        let forwarding = self.rules.forwarding;
-        let Some(hop) = forwarding.next_hops().fast_hops().get(usize::from(first)) else {
-            return false;
-        };
-        let plain = self.rules.keeps_link_len(hop) && !self.rules.may_redirect(hop);
-        if !plain || !self.out.can_cross(hop.port) {
-            return false;
-        }
-        let lengths = &columns.pkt_len[..hops.len()];
-        let longest = lengths.iter().fold(0, |longest, len| longest.max(*len));
-        if hops.iter().any(|other| *other != first) || longest > hop.longest {
-            return false;
-        }
-        self.add(hop, Count { packets: hops.len() as u32, bytes: lengths.iter().sum() });
+    pub(super) fn add_all(mut self, hop: &'r FastHop, lengths: &[u32]) {
+        self.add(hop, Count { packets: lengths.len() as u32, bytes: lengths.iter().sum() });
         self.close();
-        self.vector.crossing = Some(Crossing::new(hop, hops.len(), before));
-        true
     }
 
     #[inline(always)]

@@ -1,36 +1,15 @@
 //! First pass of `ip_tryforward`: which packets are not ordinary, where all want to go, and what their TTL will be.
 
-use pmd::{MAX_BURST, Mbuf};
+use pmd::Mbuf;
 
 use super::{CHUNK, HEADERS, Rules, exception, load32, load64};
 use crate::inet::AddressFilter;
 use crate::net::Ifnet;
+use crate::net::graph::Columns;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_checksum_right};
 
 /// Packets that are checked side by side.
 pub(super) const GROUP: usize = 8;
-
-/// The fields that the first pass read of the packets of a burst, or of a chunk of one, a column each. An exception's fields mean
-/// nothing.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub(crate) struct Columns {
-    /// Sources, as in the header.
-    pub(super) src: [u32; MAX_BURST],
-    /// Destinations, host byte order.
-    pub(super) dst: [u32; MAX_BURST],
-    /// The header's word of TTL, protocol and checksum as it will be after one hop, little-endian.
-    pub(super) ttl: [u32; MAX_BURST],
-    /// Bytes of the frame, tag not counted.
-    pub(super) pkt_len: [u32; MAX_BURST],
-}
-
-impl Default for Columns {
-    fn default() -> Self {
-        let column = [0; MAX_BURST];
-        Self { src: column, dst: column, ttl: column, pkt_len: column }
-    }
-}
 
 /// What makes a packet ordinary, in the form in which it is compared.
 pub(super) struct Ordinary<'a> {
@@ -75,14 +54,13 @@ pub(super) fn check<const OFFLOAD: bool, const TAG: usize>(
 }
 
 /// The same for packets that another vnet's fast path has checked, and whose columns are at hand: what does not depend on
-/// the vnet is known to be right. Their TTL will be that after one hop more.
+/// the vnet is known to be right. The TTL in the columns is the one that they come here with.
 #[inline(never)]
-pub(super) fn check_again(ordinary: &Ordinary<'_>, columns: &mut Columns, count: usize) -> u64 {
+pub(super) fn check_again(ordinary: &Ordinary<'_>, columns: &Columns, count: usize) -> u64 {
     let mut exceptions = 0;
     for start in (0..count).step_by(GROUP) {
         exceptions |= check_group_again(ordinary, columns, start) << start;
     }
-    columns.ttl[..CHUNK].iter_mut().for_each(|ttl| *ttl = decrement_ttl(*ttl));
     exceptions & (u64::MAX >> (CHUNK - count))
 }
 

@@ -7,9 +7,10 @@ use std::arch::x86_64::*;
 
 use pmd::Mbuf;
 
-use super::check::{Columns, GROUP, Ordinary, headers, link_difference};
+use super::check::{GROUP, Ordinary, headers, link_difference};
 use super::{HEADERS, load32};
 use crate::inet::AddressFilter;
+use crate::net::graph::Columns;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN};
 
 /// The bits of the packets that are not ordinary. `None` when a frame is too short to have headers: then nothing was

@@ -8,15 +8,15 @@ use pmd::{Mask, Mbuf};
 use vnet::Reader;
 
 use super::booking::{Booking, Count};
-use super::check::{Columns, Ordinary, check, check_each};
+use super::check::{Ordinary, check, check_each};
 use super::rewrite::rewrite_one;
-use super::{CHUNK, Headers, Rules, Vector, rules};
+use super::{CHUNK, Rules, Vector, rules};
 use crate::inet::AddressFilter;
 use crate::net::Ifnet;
+use crate::net::graph::{Columns, Output};
 use crate::net::route::FastHop;
 use crate::time::Nanos;
 use crate::wire::{ETHER_HDR_LEN, MacAddr, VLAN_TAG_LEN};
-use crate::worker::Output;
 
 /// A burst of several interfaces on its way through the fast path.
 pub(crate) struct Mixed<'a> {
@@ -44,10 +44,10 @@ impl<'a> Mixed<'a> {
         out: &'a Output,
         frames: &'a mut [Mbuf],
         tagged: &'a Mask,
-        headers: &'a mut Headers,
+        columns: &'a mut Columns,
         first: &Ifnet,
     ) -> Self {
-        let (columns, mac) = (&mut headers.columns, first.mac);
+        let mac = first.mac;
         let exceptions = if first.has_rx_checksum() {
             check_burst::<true>(frames, tagged, mac, columns)
         } else {

@@ -3,10 +3,10 @@
 use pmd::Mbuf;
 
 use super::booking::{Booking, Count};
-use super::check::{Columns, GROUP};
-use super::crossing::{Crossing, write_headers};
+use super::check::GROUP;
 use super::{CHUNK, HEADERS, Rules, exception};
 use crate::inet::datapath::flow::flow_behind;
+use crate::net::graph::{Columns, write_headers};
 use crate::net::route::{FastHop, NextHopKind};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
@@ -16,14 +16,13 @@ pub(super) fn rewrite(
     chunk: &mut [Mbuf],
     columns: &Columns,
     hops: &[u16; CHUNK],
-    before: Option<&Crossing>,
     exceptions: u64,
     booking: Booking<'_, '_>,
 ) -> u64 {
     if booking.rules.tagged {
-        rewrite_all::<VLAN_TAG_LEN>(chunk, columns, hops, before, exceptions, booking)
+        rewrite_all::<VLAN_TAG_LEN>(chunk, columns, hops, exceptions, booking)
     } else {
-        rewrite_all::<0>(chunk, columns, hops, before, exceptions, booking)
+        rewrite_all::<0>(chunk, columns, hops, exceptions, booking)
     }
 }
 
@@ -33,11 +32,10 @@ fn rewrite_all<const TAG: usize>(
     chunk: &mut [Mbuf],
     columns: &Columns,
     hops: &[u16; CHUNK],
-    before: Option<&Crossing>,
     exceptions: u64,
     booking: Booking<'_, '_>,
 ) -> u64 {
-    let mut pass = Pass::<TAG> { columns, hops, before, exceptions, booking };
+    let mut pass = Pass::<TAG> { columns, hops, exceptions, booking };
     let (groups, rest) = chunk.as_chunks_mut::<GROUP>();
     let mut start = 0;
     for group in groups {
@@ -57,8 +55,6 @@ fn rewrite_all<const TAG: usize>(
 struct Pass<'a, 'b, 'r, const TAG: usize> {
     columns: &'a Columns,
     hops: &'a [u16; CHUNK],
-    /// How the packets came here, if they have no headers of their own yet.
-    before: Option<&'a Crossing>,
     exceptions: u64,
     booking: Booking<'b, 'r>,
 }
@@ -105,9 +101,6 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
     /// Rewrites packets to different hops, and those that need a second look.
     #[inline(always)]
     fn one_by_one(&mut self, packets: &mut [Mbuf], start: usize) {
-        if let Some(before) = self.before {
-            before.write_to(packets);
-        }
         for (mbuf, at) in packets.iter_mut().zip(start..CHUNK) {
             let (number, bytes) = (self.hops[at], self.columns.pkt_len[at]);
             if self.exceptions >> at & 1 == 1 {

@@ -3,19 +3,15 @@
 use pmd::{Burst, Mask, PortId};
 
 use super::CHUNK;
-use super::crossing::Crossing;
-use crate::worker::Output;
+use crate::net::graph::Output;
 
 /// Which packets of a burst are ready, and where they go.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Vector {
     ready: Mask,
     packets: u64,
     bytes: u64,
     ports: Ports,
-    /// Whether the burst is one run of one chunk, of which all columns are kept.
-    pub(super) may_cross: bool,
-    pub(super) crossing: Option<Crossing>,
 }
 
 /// Which ports the ready packets leave through.
@@ -28,19 +24,6 @@ enum Ports {
 }
 
 impl Vector {
-    /// Nothing is ready. `may_cross`: all packets are of one untagged run.
-    #[inline(always)]
-    pub(crate) fn new(packets: usize, may_cross: bool) -> Self {
-        Self {
-            ready: Mask::default(),
-            packets: 0,
-            bytes: 0,
-            ports: Ports::None,
-            may_cross: may_cross && packets <= CHUNK,
-            crossing: None,
-        }
-    }
-
     /// All of so many packets are ready, until [`Self::leave`] says otherwise; what they come to is not known yet.
     #[inline(always)]
     pub(super) fn all(packets: usize) -> Self {
@@ -48,19 +31,13 @@ impl Vector {
         for (word, start) in ready.iter_mut().zip((0..packets).step_by(CHUNK)) {
             *word = u64::MAX >> (CHUNK - (packets - start).min(CHUNK));
         }
-        Self { ready, ..Self::new(packets, false) }
+        Self { ready, ..Self::default() }
     }
 
-    /// Packets and bytes so far.
+    /// Packets and bytes that are ready.
     #[inline(always)]
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.packets, self.bytes)
-    }
-
-    /// Packets and bytes more than these.
-    #[inline(always)]
-    pub(super) fn since(&self, (packets, bytes): (u64, u64)) -> (u64, u64) {
-        (self.packets - packets, self.bytes - bytes)
     }
 
     /// Adds packets that leave through `port`.
@@ -99,18 +76,14 @@ impl Vector {
     }
 
     /// Moves the ready packets of `burst` to their ports; the others stay, in order. Those whose port is gone are freed: they
-    /// were booked as dropped. The crossing that they leave by, if they do.
+    /// were booked as dropped.
     #[inline(always)]
-    pub(crate) fn transmit(&mut self, burst: &mut Burst, out: &mut Output) -> Option<Crossing> {
+    pub(crate) fn transmit(&self, burst: &mut Burst, out: &mut Output) {
         match self.ports {
             Ports::None => {}
-            Ports::One(port) => match out.port(port) {
-                Some(tx) => tx.extract(burst, &self.ready, self.packets as usize),
-                None => distribute(burst, &self.ready, out),
-            },
+            Ports::One(port) => out.extract(port, burst, &self.ready, self.packets as usize),
             Ports::Many => distribute(burst, &self.ready, out),
         }
-        self.crossing.take()
     }
 }
 
@@ -120,8 +93,8 @@ fn distribute(burst: &mut Burst, ready: &Mask, out: &mut Output) {
     let mut leaving = Burst::new();
     let _moved: usize = burst.extract(ready, &mut leaving);
     for mbuf in leaving.drain() {
-        if let Some(tx) = out.port(mbuf.port()) {
-            tx.push(mbuf);
+        if let Err(mbuf) = out.push(mbuf.port(), mbuf) {
+            drop(mbuf);
         }
     }
 }

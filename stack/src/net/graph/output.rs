@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use pmd::{Burst, MAX_PORTS, Mbuf, PortId, prefetch_at};
+use pmd::{Burst, MAX_PORTS, Mask, Mbuf, PortId, prefetch_at};
 
+use super::columns::Columns;
+use super::epair_queue::Link;
 use super::epairs::Epairs;
 use super::tx_port::{FIRST_BYTES, TxCounters, TxPort};
 use crate::net::EpairEnd;
@@ -12,7 +14,7 @@ use crate::net::EpairEnd;
 #[derive(Debug, Default)]
 pub struct Output {
     ports: Vec<Option<TxPort>>,
-    /// What ends of epairs shall receive.
+    /// The queues of the ends of epairs.
     epairs: Epairs,
     /// Ports with frames that wait, so that the end of an iteration costs nothing for the others. One place for each port:
     /// it never grows.
@@ -33,7 +35,7 @@ impl Output {
 
     /// Frames for its port leave through `tx` from now on; what they left through before. Takes no memory for ports that
     /// DPDK can have.
-    pub(super) fn insert(&mut self, tx: TxPort) -> Option<TxPort> {
+    pub(crate) fn insert(&mut self, tx: TxPort) -> Option<TxPort> {
         let at = usize::from(tx.port().0);
         if self.ports.len() <= at {
             self.ports.resize_with(at + 1, || None);
@@ -42,7 +44,7 @@ impl Output {
     }
 
     /// Sends what waits; no frame leaves through `port` any more.
-    pub(super) fn remove(&mut self, port: PortId) -> Option<TxPort> {
+    pub(crate) fn remove(&mut self, port: PortId) -> Option<TxPort> {
         self.waiting.retain(|waiting| *waiting != port);
         let mut tx = self.ports.get_mut(usize::from(port.0))?.take()?;
         tx.send_all();
@@ -51,16 +53,55 @@ impl Output {
 
     /// Whether frames wait for a transmit queue that other workers send through as well.
     #[inline]
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// The frames for `port`, to which the caller adds some.
+    /// Adds a frame for `port`; it comes back if none can leave through that.
     #[inline]
-    pub fn port(&mut self, port: PortId) -> Option<&mut TxPort> {
+    pub fn push(&mut self, port: PortId, mbuf: Mbuf) -> Result<(), Mbuf> {
         if let Some(end) = EpairEnd::of_port(port) {
-            return Some(self.epairs.queue(end));
+            self.epairs.push(end, mbuf);
+            return Ok(());
         }
+        match self.port(port) {
+            Some(tx) => {
+                tx.push(mbuf);
+                Ok(())
+            }
+            None => Err(mbuf),
+        }
+    }
+
+    /// Moves the frames whose bit is set, `count` of them, out of `burst` to `port`. They are freed if none can leave through
+    /// that.
+    #[inline(always)]
+    pub(crate) fn extract(&mut self, port: PortId, burst: &mut Burst, mask: &Mask, count: usize) {
+        if let Some(tx) = self.port(port) {
+            tx.extract(burst, mask, count);
+        } else if let Some(end) = EpairEnd::of_port(port) {
+            self.epairs.extract(end, burst, mask, count);
+        } else {
+            let _freed: usize = burst.extract(mask, &mut Burst::new());
+        }
+    }
+
+    /// Sends a whole burst to the other end of an epair that [`Self::can_cross`] names, as it is: of its frames `columns` were
+    /// read, and they are sent with this link header. The caller gets other columns for them.
+    #[inline]
+    pub(crate) fn cross(
+        &mut self,
+        end: EpairEnd,
+        burst: &mut Burst,
+        columns: &mut Box<Columns>,
+        link: Link,
+    ) {
+        self.epairs.cross(end, burst, columns, link);
+    }
+
+    /// The frames for a port of DPDK's, to which the caller adds some.
+    #[inline]
+    fn port(&mut self, port: PortId) -> Option<&mut TxPort> {
         let tx = self.ports.get_mut(usize::from(port.0))?.as_mut()?;
         if tx.begins_to_wait() {
             self.waiting.push(port);
@@ -83,27 +124,25 @@ impl Output {
             || self.ports.get(usize::from(port.0)).is_some_and(Option::is_some)
     }
 
-    /// Whether `port` is the other end of an epair for which nothing waits yet, but could.
+    /// The end of an epair that `port` is, if nothing waits there yet and a whole burst could.
     #[inline(always)]
-    pub(crate) fn can_cross(&self, port: PortId) -> bool {
-        EpairEnd::of_port(port).is_some_and(|end| self.epairs.is_idle(end))
+    pub(crate) fn can_cross(&self, port: PortId) -> Option<EpairEnd> {
+        EpairEnd::of_port(port).filter(|end| self.epairs.can_cross(*end))
     }
 
-    /// What ends of epairs shall receive.
+    /// The queues of the ends of epairs.
     #[inline]
-    pub(super) fn epairs(&mut self) -> &mut Epairs {
+    pub(crate) fn epairs(&mut self) -> &mut Epairs {
         &mut self.epairs
     }
 
-    /// Takes the frames that wait for `port`, one after the other; not for an epair, whose frames may be without their
-    /// headers.
+    /// Takes the frames that wait for `port`, one after the other; none of an epair.
     pub fn frames(&mut self, port: PortId) -> impl Iterator<Item = Mbuf> + '_ {
-        debug_assert!(EpairEnd::of_port(port).is_none(), "{port:?} is an end of an epair");
         let frames = self.port(port).map(TxPort::frames);
         frames.into_iter().flat_map(Burst::drain)
     }
 
-    /// What became of the frames, by port.
+    /// The counters of what became of the frames, by port.
     #[must_use]
     pub fn counters(&self) -> Vec<(PortId, Arc<TxCounters>)> {
         self.ports.iter().flatten().map(|tx| (tx.port(), tx.counters())).collect()

@@ -1,4 +1,4 @@
-//! Distributions of cycles that a worker writes and anybody may read: fixed memory, no lock.
+//! Distributions of cycles that a worker writes and other threads may read: fixed memory, no lock.
 
 use vnet::Counter;
 

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicU32;
 use pmd::Mbuf;
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
-use crate::inet::ProbeNumber;
 use crate::net::{IfSlot, InFlight};
 
 /// Packets that may wait on the way to, or from, the control thread; per worker and each.
@@ -16,9 +15,9 @@ pub const QUEUE_PACKETS: usize = 1024;
 /// Why a packet goes to the control thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PuntReason {
-    /// An ARP packet that concerns our addresses or neighbours.
-    Arp,
-    /// An IP packet whose next hop has no MAC address yet.
+    /// A message between neighbours (ARP) that concerns our addresses or our neighbours.
+    Neighbor,
+    /// A packet whose next hop has no MAC address yet.
     Unresolved {
         /// The interface that the next hop is on.
         egress: IfSlot,
@@ -50,6 +49,10 @@ pub struct Inject {
     pub work: InjectWork,
 }
 
+/// A probe's number: never the same twice while an answer may still come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeNumber(pub u32);
+
 /// The work that the control thread asks a worker to do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InjectWork {
@@ -63,7 +66,7 @@ pub enum InjectWork {
     HostUnreachable,
 }
 
-/// Puts an item into a queue that many share, unless its owner, who has `own` of them there, would then have more than what is
+/// Puts an item into a queue that many share, unless its owner, which has `own` of them there, would then have more than what is
 /// free.
 pub(crate) fn push_fairly<T>(queue: &mut Producer<T>, own: &InFlight, item: T) -> Result<(), T> {
     if !own.enter(u32::try_from(queue.slots()).unwrap_or(u32::MAX)) {

@@ -1,4 +1,4 @@
-//! What each node did: calls, packets, and cycles of a sample.
+//! The nodes' counters: calls, packets, and cycles of a sample.
 
 use vnet::Counter;
 
@@ -66,7 +66,7 @@ pub const SAMPLE_EVERY: u32 = 64;
 /// Accesses of one probe; see [`Histograms::probe`].
 pub const PROBE_ACCESSES: u32 = 16;
 
-/// What a worker keeps of the sampled iterations when the operator wants distributions.
+/// The distributions that a worker keeps of the sampled iterations when the operator wants them.
 #[derive(Debug, Default)]
 pub struct Histograms {
     /// Cycles of an iteration that received packets.

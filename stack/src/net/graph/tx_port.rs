@@ -1,4 +1,4 @@
-//! Frames for one port of one worker, or for one end of an epair, and the way that they leave by.
+//! Frames for one port of one worker, and the way that they leave by.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,14 +17,9 @@ enum Via {
     Ring(Producer<Mbuf>),
     /// Nowhere: frames stay until the caller of [`Output::frames`](super::Output::frames) takes them.
     Collect,
-    /// The other end of an epair, which takes them from here. With the frames that found no room.
-    Epair {
-        /// How many.
-        refused: u64,
-    },
 }
 
-/// What became of the frames for one port of one worker.
+/// Counts what became of the frames for one port of one worker.
 #[derive(Debug, Default)]
 pub struct TxCounters {
     /// Taken by the port.
@@ -47,7 +42,7 @@ impl TxCounters {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct TxPort {
-    // What is read before a frame is added is in the first cache lines.
+    // The fields that are read before a frame is added are in the first cache lines.
     port: PortId,
     /// Whether the port is among those that wait.
     waiting: bool,
@@ -88,17 +83,12 @@ impl TxPort {
         Self::new(port, Via::Collect)
     }
 
-    /// Frames wait for an end of an epair, for none yet.
-    pub(super) fn epair(counters: Arc<TxCounters>) -> Self {
-        Self { counters, ..Self::new(PortId(u16::MAX), Via::Epair { refused: 0 }) }
-    }
-
     fn new(port: PortId, via: Via) -> Self {
         let (frames, counters) = (Burst::new(), Arc::default());
         Self { port, waiting: false, via, counters, frames }
     }
 
-    /// What became of its frames; for a reader on another thread.
+    /// The counters of its frames; for a reader on another thread.
     #[must_use]
     pub fn counters(&self) -> Arc<TxCounters> {
         Arc::clone(&self.counters)
@@ -108,7 +98,8 @@ impl TxPort {
     /// dropped.
     #[must_use]
     pub fn into_queue(mut self) -> Option<TxQueue> {
-        let kept = self.discard();
+        let kept = self.frames.len() as u64;
+        self.frames.clear();
         match self.via {
             Via::Queue(queue) => Some(queue),
             Via::Shared(queue) => {
@@ -116,7 +107,7 @@ impl TxPort {
                 let last = Arc::into_inner(queue)?;
                 Some(last.into_inner().unwrap_or_else(PoisonError::into_inner))
             }
-            Via::Ring(_) | Via::Collect | Via::Epair { .. } => None,
+            Via::Ring(_) | Via::Collect => None,
         }
     }
 
@@ -152,32 +143,10 @@ impl TxPort {
         self.port
     }
 
-    pub(super) fn set_port(&mut self, port: PortId) {
-        self.port = port;
-    }
-
-    /// The frames that wait for an end of an epair, and how many more there were that found no room.
-    #[inline]
-    pub(super) fn take_epair(&mut self) -> (&mut Burst, u64) {
-        let refused = match &mut self.via {
-            Via::Epair { refused } => std::mem::take(refused),
-            Via::Queue(_) | Via::Shared(_) | Via::Ring(_) | Via::Collect => 0,
-        };
-        (&mut self.frames, refused)
-    }
-
     /// The frames that wait.
     #[inline]
     pub(super) fn frames(&mut self) -> &mut Burst {
         &mut self.frames
-    }
-
-    /// Ends the frames that wait for an end of an epair; how many there were, with those that found no room.
-    pub(super) fn discard(&mut self) -> u64 {
-        let (frames, refused) = self.take_epair();
-        let count = frames.len() as u64 + refused;
-        frames.clear();
-        count
     }
 
     /// Appends one frame.
@@ -191,12 +160,10 @@ impl TxPort {
         }
     }
 
-    /// After a flush only these are still full: a port that others send through, one whose frames are not collected, and the
-    /// other end of an epair.
+    /// After a flush only these are still full: a port that others send through, and one whose frames are not collected.
     #[cold]
     fn refuse(&mut self, mbuf: Mbuf) {
-        match &mut self.via {
-            Via::Epair { refused } => *refused += 1,
+        match self.via {
             Via::Shared(_) => self.counters.handover_full.inc(),
             Via::Queue(_) | Via::Ring(_) | Via::Collect => self.counters.dropped.inc(),
         }
@@ -237,7 +204,7 @@ impl TxPort {
                 Err(_) => return,
             },
             Via::Ring(ring) => send_to_ring(ring, &mut self.frames),
-            Via::Collect | Via::Epair { .. } => return,
+            Via::Collect => return,
         };
         self.counters.sent.add(sent as u64);
         self.counters.dropped.add((offered - sent) as u64);
