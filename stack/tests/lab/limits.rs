@@ -353,7 +353,7 @@ fn a_vnet_has_no_more_than_its_share_of_a_worker() {
     assert_eq!(sent[1], 4 * 400, "each of the good packets is forwarded");
     let drops = lab.drops(RED);
     assert_eq!((drops["cpu_share"], limit.most), (limit.refused, 100));
-    assert!(limit.refused > 30 * 400 && limit.used >= 50, "most are refused: {limit:?}");
+    assert!(limit.refused > 30 * 400, "most are refused: {limit:?}");
     assert_eq!(drops["cpu_share"] + drops["ip_ttl_exceeded"], 60 * 400, "and all have one end");
     assert!(sent[0] > 0, "something is left for the others");
     lab.end();
