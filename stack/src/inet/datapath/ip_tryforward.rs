@@ -146,7 +146,7 @@ fn forward<'q>(
         // The lookup is inlined where it is called once.
         let (read, exceptions) = match &mut received {
             Received::Written(burst) => {
-                let exceptions = check_chunk(rules, chunk_of(burst, start), columns);
+                let exceptions = check_chunk(rules, chunk_of(burst, start), columns, 0);
                 (&**columns, exceptions)
             }
             Received::Unwritten(frames) => {
@@ -224,16 +224,16 @@ fn forward_unwritten<'q>(
     burst
 }
 
-/// The first pass over one chunk; the bits of the packets that are not ordinary.
+/// The first pass over one chunk, whose columns begin at place `start`; the bits of the packets that are not ordinary.
 #[inline(always)]
-fn check_chunk(rules: &Rules<'_>, chunk: &[Mbuf], columns: &mut Columns) -> u64 {
+fn check_chunk(rules: &Rules<'_>, chunk: &[Mbuf], columns: &mut Columns, start: usize) -> u64 {
     const TAG: usize = VLAN_TAG_LEN;
     let ordinary = Ordinary::on(rules.ifp, rules);
     match (rules.ifp.has_rx_checksum(), rules.tagged) {
-        (false, false) => check::<false, 0>(&ordinary, chunk, columns, 0),
-        (false, true) => check::<false, TAG>(&ordinary, chunk, columns, 0),
-        (true, false) => check::<true, 0>(&ordinary, chunk, columns, 0),
-        (true, true) => check::<true, TAG>(&ordinary, chunk, columns, 0),
+        (false, false) => check::<false, 0>(&ordinary, chunk, columns, start),
+        (false, true) => check::<false, TAG>(&ordinary, chunk, columns, start),
+        (true, false) => check::<true, 0>(&ordinary, chunk, columns, start),
+        (true, true) => check::<true, TAG>(&ordinary, chunk, columns, start),
     }
 }
 

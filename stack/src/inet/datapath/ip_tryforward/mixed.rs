@@ -10,7 +10,7 @@ use vnet::Reader;
 use super::booking::{Booking, Count};
 use super::check::{Ordinary, check, check_each};
 use super::rewrite::rewrite_one;
-use super::{CHUNK, Rules, Vector, rules};
+use super::{CHUNK, Rules, Vector, check_chunk, rules};
 use crate::inet::AddressFilter;
 use crate::net::Ifnet;
 use crate::net::graph::{Columns, Output};
@@ -195,13 +195,5 @@ fn check_both<const OFFLOAD: bool>(
 #[cold]
 #[inline(never)]
 fn check_again_with_mac(rules: &Rules<'_>, mbuf: &Mbuf, columns: &mut Columns, at: usize) -> bool {
-    let ordinary = Ordinary::on(rules.ifp, rules);
-    let packet = std::slice::from_ref(mbuf);
-    let found = match (rules.ifp.has_rx_checksum(), rules.tagged) {
-        (false, false) => check_each::<false, 0>(&ordinary, packet, columns, at),
-        (false, true) => check_each::<false, VLAN_TAG_LEN>(&ordinary, packet, columns, at),
-        (true, false) => check_each::<true, 0>(&ordinary, packet, columns, at),
-        (true, true) => check_each::<true, VLAN_TAG_LEN>(&ordinary, packet, columns, at),
-    };
-    found != 0
+    check_chunk(rules, std::slice::from_ref(mbuf), columns, at) != 0
 }
