@@ -15,7 +15,7 @@ use crate::wire::MacAddr;
 /// The families that every interface has, each at its place.
 const FAMILIES: [AfDomain; AF_MAX] = [INET_DOMAIN];
 
-/// What an interface shall be.
+/// The interface that is asked for.
 #[derive(Clone, Debug)]
 pub struct InterfaceSpec {
     /// Name, unique in the vnet.

@@ -27,10 +27,10 @@ pub trait Family: Debug + 'static {
 /// How many families have data of their own with each interface (FreeBSD: `AF_MAX`). Each names its place among them.
 pub const AF_MAX: usize = 1;
 
-/// What a family keeps with an interface; the family alone knows its type.
+/// The data that a family keeps with an interface; the family alone knows its type.
 pub type AfData = Box<dyn Any + Send + Sync>;
 
-/// What a family has with every interface (FreeBSD: `struct domain`, `dom_ifattach`).
+/// The part of a family that is with every interface (FreeBSD: `struct domain`, `dom_ifattach`).
 #[derive(Clone, Copy, Debug)]
 pub struct AfDomain {
     /// The module that its variables are in: an interface has them at hand.

@@ -102,7 +102,7 @@ mod module {
 }
 
 crate::counters! {
-    /// What balances a vnet's books: received + originated = sent + delivered + dropped + in flight.
+    /// The sums that balance a vnet's books: received + originated = sent + delivered + dropped + in flight.
     pub struct Account {
         /// Packets that ended here because somebody took them.
         delivered,

@@ -24,7 +24,7 @@ use crate::time::Nanos;
 /// Ports whose vnets stay in a core's caches while it takes turns.
 const FEW_PORTS: usize = 8;
 
-/// What a [`Datapath`] is made of.
+/// The parts of a [`Datapath`].
 #[derive(Debug)]
 pub struct DatapathParts {
     /// This thread's reader.
@@ -39,7 +39,7 @@ pub struct DatapathParts {
     pub out: Output,
 }
 
-/// What a worker reads while it processes a run.
+/// The state that a worker reads while it processes a run.
 #[derive(Debug)]
 pub(super) struct Env {
     pub(super) reader: Reader,
@@ -50,7 +50,7 @@ pub(super) struct Env {
     pub(super) fast_path: bool,
 }
 
-/// What a worker writes while it processes a run.
+/// The state that a worker writes while it processes a run.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) out: Output,
@@ -117,13 +117,13 @@ impl Datapath {
         self.sample = Sample { every, left: every };
     }
 
-    /// What ended outside of any vnet; for a reader on another thread.
+    /// The packets that ended outside of any vnet; for a reader on another thread.
     #[must_use]
     pub fn drops(&self) -> Arc<PortDrops> {
         Arc::clone(&self.env.drops)
     }
 
-    /// What each node did; for a reader on another thread.
+    /// The work of each node; for a reader on another thread.
     #[must_use]
     pub fn nodes(&self) -> &Arc<NodeStats> {
         &self.env.nodes
@@ -288,7 +288,7 @@ impl Datapath {
     }
 }
 
-/// What nodes may touch while they process packets of `ifp`; its vnet is curvnet.
+/// The context of nodes while they process packets of `ifp`; its vnet is curvnet.
 #[inline(always)]
 pub(super) fn cx_of<'a>(env: &'a Env, state: &'a mut State, ifp: &'a Ifnet) -> Cx<'a> {
     Cx {

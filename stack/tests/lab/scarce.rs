@@ -1,4 +1,4 @@
-//! What becomes of packets when there is too little of something: buffers, room in a queue, room in a table.
+//! The fate of packets when there is too little of something: buffers, room in a queue, room in a table.
 
 use std::net::Ipv4Addr;
 use std::ops::Range;
@@ -27,7 +27,7 @@ fn one_vnet_cannot_occupy_the_control_thread() {
     assert_eq!(lab.drops(RED), drops.into());
     assert_eq!(lab.stat(RED, "dropped"), LIMIT - 16);
     lab.check();
-    // What waits occupies the vnet's share all the time.
+    // Packets that wait occupy the vnet's share all the time.
     lab.sysctl(RED, "net.link.ether.inet.maxhold", 256);
     let _held = lab.send(0, &unknown[..LIMIT as usize]);
     assert_eq!(lab.drops(RED)["punt_limit"], 400 - LIMIT + 16);
@@ -146,7 +146,7 @@ fn another_worker_is_sending() {
         let _count = rx[0].rx(&mut received, 100);
     }
     assert_eq!(expected, 10 + MAX_BURST as u32);
-    // What is kept at the end is counted, and the queue comes back with the last of those that share it.
+    // Frames that are kept at the end are counted, and the queue comes back with the last of those that share it.
     let sending = queue.lock().unwrap();
     send(&mut out, 0..3);
     drop(sending);

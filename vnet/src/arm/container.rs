@@ -15,7 +15,7 @@ pub const NAME: &str = "vimage";
 /// How many vnets there can be at a time.
 pub const MAX_VNETS: usize = 65_536;
 
-/// What a container begins with: whose it is.
+/// The beginning of a container: the module that it belongs to.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Header {

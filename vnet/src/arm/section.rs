@@ -192,14 +192,14 @@ pub(crate) fn offset(var: &VarDef) -> usize {
     (var.location)().addr() - start().addr()
 }
 
-/// What is added to the address of an entry in `vnet`.
+/// The number that is added to the address of an entry in `vnet`.
 #[inline(always)]
 #[must_use]
 pub fn init(vnet: &Vnet) -> *const u8 {
     if vnet.data.base.is_null() { missing() } else { vnet.data.base }
 }
 
-/// What is added to the address of an entry in curvnet.
+/// The number that is added to the address of an entry in curvnet.
 #[inline(always)]
 #[must_use]
 pub fn cur(reader: &Reader) -> *const u8 {

@@ -11,7 +11,7 @@ use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_c
 /// Packets that are checked side by side.
 pub(super) const GROUP: usize = 8;
 
-/// What makes a packet ordinary, in the form in which it is compared.
+/// The conditions of an ordinary packet, in the form in which they are compared.
 pub(super) struct Ordinary<'a> {
     /// The interface's address, the lower 48 bits.
     pub(super) mac: u64,

@@ -51,7 +51,7 @@ fn rewrite_all<const TAG: usize>(
     pass.exceptions
 }
 
-/// What the pass reads and what it has come to.
+/// The input of the pass and its state.
 struct Pass<'a, 'b, 'r, const TAG: usize> {
     columns: &'a Columns,
     hops: &'a [u16; CHUNK],
