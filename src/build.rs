@@ -1,4 +1,4 @@
-//! What this build is.
+//! The facts of this build.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ pub(crate) struct Build {
     pub(crate) features: Vec<&'static str>,
     /// Git revision.
     pub(crate) git: &'static str,
-    /// What the code was generated for.
+    /// The CPU that the code was generated for.
     #[serde(rename = "target-cpu")]
     pub(crate) target_cpu: &'static str,
     /// DPDK's version.

@@ -64,7 +64,7 @@ impl Failure {
     }
 }
 
-/// What is printed.
+/// The error as it is printed.
 #[derive(Serialize)]
 struct Told {
     error: Refusal,

@@ -1,4 +1,4 @@
-//! What a configuration is checked against: this machine's CPUs and this build's sysctls.
+//! The facts that a configuration is checked against: this machine's CPUs and this build's sysctls.
 
 use std::collections::BTreeMap;
 

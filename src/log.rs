@@ -123,7 +123,7 @@ mod tests {
         }
     }
 
-    /// What is written, for a test to read.
+    /// Keeps the lines that are written, for a test to read.
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
 

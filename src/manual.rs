@@ -13,7 +13,7 @@ use crate::cli::print;
 /// The manual's section: commands of the system's administration, as ifconfig(8) and route(8) are.
 const SECTION: &str = "8";
 
-/// What every page ends with.
+/// The end of every page.
 const TAIL: &str = "\
 .SH \"EXIT STATUS\"
 0 done, 1 failed at run time, 2 bad configuration or usage.

@@ -1,4 +1,4 @@
-//! What the service manager is told (sd_notify(3)): that workers poll, that all is well, what is being done, that the end
+//! Tells the service manager (sd_notify(3)) that workers poll, that all is well, what is being done, that the end
 //! comes. Without one (`NOTIFY_SOCKET`), only the log hears of workers that stopped polling.
 
 use std::time::Duration;

@@ -61,7 +61,7 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
     summary.verdict().map_err(|text| Failure::Runtime(anyhow!(text)))
 }
 
-/// What signals ask for.
+/// The requests that signals make.
 struct Signals {
     /// SIGINT, SIGTERM: a clean end.
     stop: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! What happened: the JSON object of `--json` and the text for people.
+//! The summary of a run: the JSON object of `--json` and the text for people.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -197,7 +197,7 @@ fn vnets_of(stack: &Stack) -> BTreeMap<String, VnetSummary> {
 }
 
 impl PortSummary {
-    /// What the port and the workers count of it.
+    /// The counts of the port itself and of the workers.
     pub(crate) fn of(port: &Port, gauges: &[Gauges]) -> Self {
         let stats = port.stats();
         let events = port.events();

@@ -1,4 +1,4 @@
-//! What a run shows while it runs: a table redrawn in place on a terminal, plain lines elsewhere.
+//! The display of a run while it runs: a table redrawn in place on a terminal, plain lines elsewhere.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -60,7 +60,7 @@ impl Table {
         self.seconds = (elapsed.saturating_sub(self.last)).as_secs_f64().max(0.001);
         self.last = elapsed;
         let rows = self.rows(stack, ports, gauges);
-        // What is gone is forgotten with it.
+        // The rates of a port or vnet that is gone are forgotten with it.
         self.before = std::mem::take(&mut self.now);
         let text = if self.terminal { self.redraw(&rows, elapsed) } else { plain(&rows, elapsed) };
         let _nobody_watches = std::io::stderr().write_all(text.as_bytes());

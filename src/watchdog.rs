@@ -21,7 +21,7 @@ struct Seen {
     stuck: bool,
 }
 
-/// What a look found.
+/// The findings of a look.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Look {
     /// Every worker polls.

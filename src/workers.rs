@@ -81,7 +81,7 @@ impl Shares {
     }
 }
 
-/// What all workers share.
+/// The state that all workers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
     /// Slots of the readers.
@@ -100,7 +100,7 @@ pub(crate) struct Common {
     pub(crate) clock: Clock,
 }
 
-/// What can be read of a worker while it runs, and after.
+/// The counters of a worker that can be read while it runs, and after.
 #[derive(Clone, Debug)]
 pub(crate) struct Gauges {
     /// Where it runs.
@@ -111,7 +111,7 @@ pub(crate) struct Gauges {
     pub(crate) drops: Arc<PortDrops>,
     /// By node.
     pub(crate) nodes: Arc<NodeStats>,
-    /// What it sent, by port.
+    /// The counters of transmission, by port.
     pub(crate) tx: Vec<(PortId, Arc<TxCounters>)>,
     /// Frames that it had for ports that were detached since: taken by them, or refused.
     pub(crate) departed_tx: u64,
@@ -120,7 +120,7 @@ pub(crate) struct Gauges {
 }
 
 impl Gauges {
-    /// What ended at this worker outside of any vnet.
+    /// The packets that ended at this worker outside of any vnet.
     pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
         let of_ports = match reason {
             DropReason::HandoverFull => {
@@ -140,7 +140,7 @@ pub(crate) struct Worker {
     orders: Arc<Orders>,
     /// The ports of its receive queues.
     polled: Vec<PortId>,
-    /// What can be read of it.
+    /// The counters that can be read of it.
     pub(crate) gauges: Gauges,
 }
 
@@ -278,12 +278,12 @@ pub(crate) fn forget(workers: &mut [Worker], port: PortId) {
     }
 }
 
-/// What can be read of each.
+/// The counters that can be read of each.
 pub(crate) fn gauges(workers: &[Worker]) -> Vec<Gauges> {
     workers.iter().map(|worker| worker.gauges.clone()).collect()
 }
 
-/// What workers that have ended gave back.
+/// The things that workers gave back when they ended.
 #[derive(Debug, Default)]
 pub(crate) struct Stopped {
     /// Receive queues.

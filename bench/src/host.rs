@@ -1,4 +1,4 @@
-//! What a bench with a worker of its own begins with: a CPU for the worker, DPDK, and mbufs; and how it ends.
+//! The beginning of a bench with a worker of its own: a CPU for the worker, DPDK, and mbufs; and its end.
 
 use anyhow::{Context, Result, bail};
 use pmd::{CpuId, Eal, EalConfig, Hugepages, MbufPool, SocketId};
@@ -6,7 +6,7 @@ use pmd::{CpuId, Eal, EalConfig, Hugepages, MbufPool, SocketId};
 use crate::machine;
 use crate::report::{Build, Machine, Report, SCHEMA, Scenario};
 
-/// What such a bench is told.
+/// The options of such a bench.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Prints the names of the scenarios and ends.

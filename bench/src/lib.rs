@@ -33,7 +33,7 @@ use clap::{Parser, Subcommand};
 
 use crate::report::Build;
 
-/// What is wrong with the usage or a file: the complete text for people. Exit code 2.
+/// A mistake in the usage or in a file: the complete text for people. Exit code 2.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
 

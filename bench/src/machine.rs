@@ -1,4 +1,4 @@
-//! What is known of the machine that measures, and what makes its numbers doubtful.
+//! Facts of the machine that measures, and the reasons that make its numbers doubtful.
 
 use std::fs;
 use std::time::Instant;
@@ -40,7 +40,7 @@ fn kernel() -> String {
     }
 }
 
-/// What is wrong with this machine as a measuring instrument, one line each.
+/// The shortcomings of this machine as a measuring instrument, one line each.
 #[must_use]
 pub fn warnings() -> Vec<String> {
     let mut warnings = Vec::new();
@@ -105,7 +105,7 @@ impl Ticks {
     }
 }
 
-/// What can disturb a thread that measures on one CPU, to be taken before and after by that thread.
+/// The counts of disturbances of a thread that measures on one CPU; that thread takes them before and after.
 #[derive(Clone, Copy, Debug)]
 pub struct Disturbance {
     cpu: usize,

@@ -30,7 +30,7 @@ impl Random {
     /// A place in a list of `count`.
     #[inline(always)]
     pub(crate) fn place(&mut self, count: usize) -> usize {
-        // What is below a usize is one.
+        // The result is below `count`, so it is a usize, too.
         self.below(count as u64) as usize
     }
 

@@ -1,4 +1,4 @@
-//! What a measurement says: the JSON object that `accessor --json` and `forward --json` print and `compare` reads.
+//! The report of a measurement: the JSON object that `accessor --json` and `forward --json` print and `compare` reads.
 //!
 //! One schema for all commands, so that whatever measures can be compared. [`SCHEMA`] counts up when a field changes its
 //! meaning; a new field alone does not change it.
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 /// The version of this schema.
 pub const SCHEMA: u32 = 1;
 
-/// What one run of one command of one build measured.
+/// The measurements of one run of one command of one build.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The command: `accessor` or `forward`.
     pub command: String,
-    /// What was measured.
+    /// The build that was measured.
     pub build: Build,
     /// Where.
     pub machine: Machine,
@@ -62,7 +62,7 @@ pub struct Machine {
 pub struct Scenario {
     /// Its name, the same in every build: `64b-1t1c-ethip4-ip4base`, `read-cur-each`.
     pub name: String,
-    /// What is compared.
+    /// The value that is compared.
     pub value: f64,
     /// Of `value`: `pps`, `cycles`.
     pub unit: String,
@@ -74,7 +74,7 @@ pub struct Scenario {
     /// The scenario's place in a curve, where it is one point of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<Point>,
-    /// Whatever else the command has to say: cycles per packet, nodes, instruction counts.
+    /// All else that the command has to say: cycles per packet, nodes, instruction counts.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
 }
@@ -105,7 +105,7 @@ pub struct Percentiles {
 pub struct Point {
     /// The curve's name.
     pub series: String,
-    /// What is on the x axis: `vnets`.
+    /// The x axis: `vnets`.
     pub axis: String,
     /// Where on it.
     pub x: f64,

@@ -38,7 +38,7 @@ struct Report {
     container_bytes: usize,
     /// Growth of the process's resident memory for each vnet; hugepages are not resident memory.
     resident_bytes: u64,
-    /// What one vnet costs in all.
+    /// The bytes of one vnet in all.
     idle_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What can be different between two configurations, each change with what it takes to undo it.
+//! The differences between two configurations, each change with all that it takes to undo it.
 
 use std::net::IpAddr;
 
@@ -45,7 +45,7 @@ pub enum Change {
     Vnet {
         /// Which.
         vnet: VnetName,
-        /// What.
+        /// The change.
         change: VnetChange,
     },
 }
@@ -55,7 +55,7 @@ pub enum Change {
 pub struct EpairEnd {
     /// The vnet that has it.
     pub vnet: VnetName,
-    /// What it is there.
+    /// The interface as it is there.
     pub interface: Interface,
 }
 
@@ -83,9 +83,9 @@ pub enum VnetChange {
     Mtu {
         /// Which interface.
         interface: IfName,
-        /// What it has.
+        /// The present MTU.
         from: u16,
-        /// What it gets.
+        /// The new MTU.
         to: u16,
     },
     /// Takes an interface up or down.
@@ -111,9 +111,9 @@ pub enum VnetChange {
         interface: IfName,
         /// Its address.
         address: IpAddr,
-        /// What it is; `None`: not there.
+        /// The present MAC address; `None`: not there.
         from: Option<MacAddr>,
-        /// What it shall be.
+        /// The new MAC address.
         to: Option<MacAddr>,
     },
     /// Sets a route.
@@ -141,15 +141,15 @@ pub enum Action {
 /// A change in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
-    /// What becomes of it.
+    /// The change.
     pub action: Action,
-    /// What kind of thing it is: `route`, `interface`, `[workers]`.
+    /// The kind of thing: `route`, `interface`, `[workers]`.
     pub object: String,
     /// Its name or key.
     pub name: String,
-    /// What it is, for what goes or changes.
+    /// The present value, for things that go or change.
     pub from: Option<String>,
-    /// What it will be, for what comes or changes.
+    /// The new value, for things that come or change.
     pub to: Option<String>,
 }
 

@@ -19,7 +19,7 @@ pub enum Severity {
 pub struct Label {
     /// Byte range in the file.
     pub span: Range<usize>,
-    /// What is to be seen there.
+    /// A remark about the text there.
     pub text: String,
 }
 
@@ -34,7 +34,7 @@ pub struct Diagnostic {
     pub label: Option<Label>,
     /// Other places that matter, in the order in which they were found.
     pub related: Vec<Label>,
-    /// What would be right: a value, a line to add, or a command. Never empty.
+    /// The cure: a value, a line to add, or a command. Never empty.
     pub cure: String,
 }
 

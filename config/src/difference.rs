@@ -3,7 +3,7 @@
 //!
 //! The order holds at each step: no route leads through an interface that is not there, no two interfaces take the same
 //! packets, no two networks of a vnet overlap. What is made can be undone, so vnets go last, when nothing else can fail.
-//! What is of two vnets, epairs and interfaces that move, is found in `difference/devices.rs`.
+//! Changes that belong to two vnets, epairs and interfaces that move, are found in `difference/devices.rs`.
 
 mod devices;
 
@@ -136,7 +136,7 @@ fn ports(old: &Config, new: &Config, steps: &mut Vec<Step>) {
     }
 }
 
-/// What interfaces take packets of, in the new configuration.
+/// The attachments that interfaces take packets of, in the new configuration.
 fn claims(vnets: &BTreeMap<VnetName, Vnet>) -> BTreeSet<Attachment> {
     let interfaces = vnets.values().flat_map(|vnet| &vnet.interfaces);
     interfaces.map(|interface| interface.attachment.clone()).collect()

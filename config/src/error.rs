@@ -1,4 +1,4 @@
-//! What `load` and `parse` hand back when a file is wrong.
+//! Errors of `load` and `parse` when a file is wrong.
 
 use crate::diagnostic::Diagnostic;
 use crate::render;
@@ -46,7 +46,7 @@ impl Report {
 pub struct ConfigErrors(pub(crate) Report);
 
 impl ConfigErrors {
-    /// What is wrong with a file that has this text; at least one of `found` is an error.
+    /// The errors of a file that has this text; at least one of `found` is an error.
     pub fn new(file_name: &str, text: &str, found: Vec<Diagnostic>) -> Self {
         Self(Report::new(file_name, text, found))
     }

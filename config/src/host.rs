@@ -1,4 +1,4 @@
-//! What must be known about machine and build to check a configuration.
+//! Facts of the machine and the build that a configuration is checked against.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub struct Host {
     pub arm: String,
 }
 
-/// What may be written to a sysctl.
+/// The values that may be written to a sysctl.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SysctlInfo {
     /// Type and range.

@@ -133,7 +133,7 @@ fn line_at(text: &str, index: usize) -> (usize, &str) {
     (start, text[start..].lines().next().unwrap_or(""))
 }
 
-/// What would be right in the line. The usual mistake is a text without quotes.
+/// The cure for the line. The usual mistake is a text without quotes.
 fn syntax_cure(what: &str, line: &str) -> String {
     if what == "duplicate key" {
         return "write each key once; tables that repeat are written [[port]], [[vnet]]".to_owned();

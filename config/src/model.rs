@@ -34,7 +34,7 @@ pub struct Config {
     pub ports: Vec<Port>,
     /// `[[vnet]]`, in the order of the file. Names are unique; `vnet0` is the base vnet.
     pub vnets: Vec<Vnet>,
-    /// What has no effect, for the operator to read; [`Report::render`] prints it.
+    /// Settings that have no effect, for the operator to read; [`Report::render`] prints them.
     pub warnings: Report,
 }
 
@@ -50,7 +50,7 @@ pub enum Hugepages {
     None,
 }
 
-/// What the EAL is started with.
+/// The arguments that the EAL is started with.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Dpdk {
     /// Where packet memory comes from.
@@ -72,7 +72,7 @@ pub struct Workers {
     pub idle_sleep_us: u32,
 }
 
-/// What workers measure of themselves: time of a burst, time of each node, cost of an access to a vnet's variable.
+/// Measurements that workers take of themselves: time of a burst, time of each node, cost of an access to a vnet's variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Histograms {
     /// One iteration in this many is measured.
@@ -90,7 +90,7 @@ pub struct Control {
     pub group: Option<String>,
 }
 
-/// What the program tells of itself.
+/// The program's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// The form of a line.
@@ -121,7 +121,7 @@ pub enum LogTarget {
     Journal,
 }
 
-/// What a monitoring system reads.
+/// The numbers that a monitoring system reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Metrics {
     /// Where OpenMetrics are served over HTTP: a loopback address, and a port from 1.
@@ -216,7 +216,7 @@ pub enum SysctlValue {
 pub struct Interface {
     /// Unique in the vnet.
     pub name: IfName,
-    /// What carries its packets.
+    /// The port, VLAN or epair that carries its packets.
     pub attachment: Attachment,
     /// Bytes of the largest IP packet; not above the port's.
     pub mtu: u16,
@@ -229,7 +229,7 @@ pub struct Interface {
     pub up: bool,
 }
 
-/// What carries an interface's packets.
+/// The port, VLAN or epair that carries an interface's packets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attachment {
     /// The vnet itself; only `lo0`.

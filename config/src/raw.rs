@@ -20,7 +20,7 @@ crate::tables! {
         vnet: Vec<Vnet>,
     }
 
-    /// What the EAL is started with.
+    /// The arguments that the EAL is started with.
     Dpdk "[dpdk]" {
         /// `auto`, `required` or `none`.
         hugepages: Spanned<String>,
@@ -50,7 +50,7 @@ crate::tables! {
         group: Spanned<String>,
     }
 
-    /// What the program tells of itself.
+    /// The program's log.
     Log "[log]" {
         /// `text` or `json`.
         format: Spanned<String>,
@@ -60,13 +60,13 @@ crate::tables! {
         level: Spanned<String>,
     }
 
-    /// What workers measure of themselves.
+    /// Measurements that workers take of themselves.
     Histograms "[histograms]" {
         /// One iteration in this many.
         sample: Spanned<i64>,
     }
 
-    /// What a monitoring system reads.
+    /// The numbers that a monitoring system reads.
     Metrics "[metrics]" {
         /// Address and port of the HTTP listener.
         listen: Spanned<String>,
@@ -100,7 +100,7 @@ crate::tables! {
         route: Vec<Route>,
     }
 
-    /// What a vnet may occupy.
+    /// The limits of a vnet.
     Limits "[vnet.limits]" {
         interfaces: Spanned<i64>,
         routes: Spanned<i64>,

@@ -37,7 +37,7 @@ pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
 }
 
-/// What every rule needs: the facts, and where to put what it finds.
+/// The state that every rule needs: the facts, and where to put its findings.
 struct Check<'a> {
     source: &'a Source<'a>,
     host: &'a Host,

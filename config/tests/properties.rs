@@ -59,7 +59,7 @@ const PIECES: &[&str] = &[
     "0x7f",
 ];
 
-/// What a mutation does to a text.
+/// A change that a mutation makes to a text.
 #[derive(Clone, Debug)]
 enum Mutation {
     /// Deletes some characters.
@@ -104,7 +104,7 @@ fn mutate(text: &str, mutation: &Mutation) -> String {
     }
 }
 
-/// What the documentation of [`Config`] promises, looked at the slow way.
+/// Checks the promises of [`Config`]'s documentation the slow way.
 fn sound(config: &Config) -> Result<(), TestCaseError> {
     let host = common::host();
     prop_assert!(!config.workers.cpus.is_empty());

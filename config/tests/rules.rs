@@ -25,7 +25,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// What a case's text leads to, errors and warnings alike.
+/// The report about a case's text, errors and warnings alike.
 fn report(path: &Path, text: &str) -> Report {
     let name = path.file_name().expect("a file").to_string_lossy();
     let mut host = common::host();

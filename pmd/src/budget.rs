@@ -37,7 +37,7 @@ pub struct Demand {
 /// One addend of the sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// What it is and how it comes about, e.g. `p0: 2 rx queues x 1024 descriptors`.
+    /// The use and its arithmetic, e.g. `p0: 2 rx queues x 1024 descriptors`.
     pub what: String,
     /// How many mbufs.
     pub mbufs: u64,
@@ -50,7 +50,7 @@ pub struct Budget {
     pub terms: Vec<Term>,
     /// Their sum.
     pub needed: u64,
-    /// What the pool has.
+    /// The mbufs of the pool.
     pub mbufs: u32,
     /// About what the pool takes of memory, in MiB.
     pub memory_mib: u64,
@@ -134,7 +134,7 @@ impl Demand {
         // A cache gives buffers back when it holds one and a half times its size
         // (CACHE_FLUSHTHRESH_MULTIPLIER in rte_mempool.c).
         let cache = u64::from(self.cache) * 3 / 2;
-        // What was received, and what waits for tx.
+        // One burst was received, and one waits for tx.
         let bursts = 2 * u64::from(self.burst);
         let mut terms = vec![
             Term {

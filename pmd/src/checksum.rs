@@ -48,7 +48,7 @@ impl L4 {
     }
 }
 
-/// What the pseudo header needs of an IP header.
+/// The fields of an IP header that the pseudo header needs.
 struct Network {
     version6: bool,
     /// Sum over source and destination.

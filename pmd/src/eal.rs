@@ -80,7 +80,7 @@ pub enum EalError {
         args: Vec<String>,
         /// `rte_errno` in words.
         reason: String,
-        /// What EAL logged.
+        /// The lines that EAL logged.
         log: Vec<String>,
     },
 }

@@ -14,7 +14,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::{Eal, SocketId};
 
-/// What DPDK is told of the memory's pages, and what the kernel is asked for.
+/// The size of the memory's pages that DPDK is told, and that the kernel is asked for.
 pub(crate) const PAGE: usize = 2 << 20;
 
 /// DPDK numbers external heaps like NUMA nodes, from here upwards (`EXTERNAL_HEAP_MIN_SOCKET_ID`), and uses no number twice.
@@ -70,7 +70,7 @@ impl ExternalHeap {
         added == 0
     }
 
-    /// What DPDK calls the heap where it asks for a NUMA node.
+    /// DPDK's name of the heap where it asks for a NUMA node.
     pub(crate) fn socket(&self) -> SocketId {
         self.socket
     }
@@ -108,7 +108,7 @@ pub(crate) fn sockets() -> std::ops::RangeInclusive<i32> {
 /// Anonymous memory in whole pages of 2 MiB.
 #[derive(Debug)]
 struct Area {
-    /// What is mapped: one page more than is used, for the alignment. That page is hardly ever touched.
+    /// The mapping: one page more than is used, for the alignment. That page is hardly ever touched.
     mapping: *mut c_void,
     /// Bytes that are used, from the first multiple of a page on.
     len: usize,
@@ -136,7 +136,7 @@ impl Area {
         self.mapping.with_addr(start)
     }
 
-    /// What devices call the pages: their virtual addresses (`Eal::takes_external_memory`).
+    /// The pages' addresses as devices know them: the virtual ones (`Eal::takes_external_memory`).
     fn page_addresses(&self) -> impl Iterator<Item = ffi::rte_iova_t> {
         let start = self.start().addr();
         (start..start + self.len).step_by(PAGE).map(|address| address as ffi::rte_iova_t)

@@ -14,7 +14,7 @@ use dpdk_sys as ffi;
 use crate::Eal;
 use crate::eal::strerror;
 
-/// What a command answers.
+/// The answer of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// A number; as an answer of its own it is a text.

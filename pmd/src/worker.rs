@@ -7,7 +7,7 @@ use dpdk_sys as ffi;
 use crate::eal::last_error;
 use crate::{CpuId, Eal, SocketId, affinity};
 
-/// What a worker knows about itself.
+/// The place of a worker in the machine: its CPU, lcore and memory.
 #[derive(Debug)]
 pub struct WorkerCtx {
     /// The CPU it is pinned to.

@@ -9,7 +9,7 @@ fn start_pin_and_end() {
         worker::spawn(CpuId(0), "early", |_| ()),
         Err(worker::WorkerError::NoEal { .. })
     ));
-    // What fails before EAL is reached can be tried again.
+    // A start that fails before EAL is reached can be tried again.
     let impossible = EalConfig {
         hugepages: Hugepages::Required,
         memory_mib: Some(u32::MAX),

@@ -14,7 +14,7 @@ const RING: usize = 1023;
 fn a_full_ring_drops_by_count_and_leaks_nothing() {
     let eal = test_support::eal();
     let pool = test_support::own_pool("ring", 4095);
-    // What net_ring sends it receives again.
+    // The port receives what it sends.
     let config = port_config("loop", "net_ring0".to_owned());
     let mut port = Port::open(&eal, &config, &pool).expect("a ring port");
     assert!(matches!(Port::open(&eal, &config, &pool), Err(PortError::AlreadyOpen { .. })));

@@ -1,4 +1,4 @@
-//! What FreeBSD's commands share: an option, and words that are none.
+//! Arguments that FreeBSD's commands share: an option, and words that are none.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::usage;
 use crate::cli::Failure;
 
-/// What everybody types who knows FreeBSD's tools.
+/// An option that users of FreeBSD's tools type by habit.
 #[derive(Args, Debug)]
 pub(crate) struct Numeric {
     /// Show addresses as numbers, as always: names are never looked up.

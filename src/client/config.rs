@@ -14,12 +14,12 @@ use crate::protocol::{Action, ChangeShown, Code, Done, Ended, ProcessCommand, Pu
 /// Bytes of a file in one request: six times as many at most, as JSON, fit in a line.
 const PART: usize = 8 * 1024;
 
-/// What to do with the configuration.
+/// The commands about the configuration.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Config {
     /// The running configuration, as TOML that `run` accepts.
     Show,
-    /// What a file would change.
+    /// Shows the changes that a file would make.
     Diff {
         /// The configuration, TOML.
         file: PathBuf,
@@ -34,7 +34,7 @@ pub(crate) enum Config {
     },
 }
 
-/// What `-j` shows of a comparison.
+/// The comparison as `-j` shows it.
 #[derive(Debug, Serialize)]
 struct Compared {
     changes: Vec<ChangeShown>,

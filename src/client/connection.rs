@@ -44,7 +44,7 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream), patience, vnet, next: 1 })
     }
 
-    /// What the next request will be called.
+    /// The id of the next request.
     pub(crate) fn next_id(&self) -> Id {
         Id::Number(self.next)
     }
@@ -121,7 +121,7 @@ impl Connection {
         String::from_utf8(line).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
     }
 
-    /// What ends the stream that the last request began, from whatever thread.
+    /// The means to end the stream that the last request began, from whatever thread.
     pub(crate) fn stopper(&mut self) -> Result<Stopper> {
         let (stream, id) = (Id::Number(self.next - 1), Id::Text("stop".to_owned()));
         let command = ProcessCommand::Stop { stream }.into();
@@ -172,7 +172,7 @@ pub(super) fn key<T: DeserializeOwned>(after: Option<Value>) -> serde_json::Resu
     after.map(serde_json::from_value).transpose()
 }
 
-/// What a request that nobody answered is told.
+/// The error of a request that has no answer.
 fn no_answer(error: std::io::Error) -> anyhow::Error {
     match error.kind() {
         ErrorKind::ConnectionReset => anyhow!("{CLOSED}"),
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use crate::protocol::{Done, VnetLine};
 
-    /// What a command makes of an instance that answers each request with these bytes, again and again if it is to, and
+    /// The result of a command whose instance answers each request with these bytes, again and again if it is to, and
     /// closes the connection else.
     fn asked(answer: &'static [u8], again: bool, patience: Duration) -> String {
         let (ours, mut theirs) = UnixStream::pair().expect("two sockets");

@@ -29,7 +29,7 @@ pub(crate) struct Ifconfig {
     down: bool,
     /// The interface; all are shown without one.
     interface: Option<String>,
-    /// What to change.
+    /// The changes.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORDS")]
     words: Vec<String>,
 }

@@ -97,7 +97,7 @@ pub(crate) enum Command {
     Traceroute(traceroute::Traceroute),
     /// Ports, workers, nodes and drops.
     Stats {
-        /// What to show; ports, workers and drops unless given.
+        /// The subject; ports, workers and drops unless given.
         #[command(subcommand)]
         what: Option<stats::Stats>,
     },
@@ -106,7 +106,7 @@ pub(crate) enum Command {
     /// Show the running configuration, compare it with a file, or change it to what a file says.
     #[command(subcommand)]
     Config(config::Config),
-    /// What the running instance is and can do.
+    /// Show the build and the features of the running instance.
     Features,
     /// Show what happens, a line each, until interrupted.
     Events,

@@ -67,7 +67,7 @@ struct Pending {
     duplicates: u8,
 }
 
-/// What happened so far.
+/// The replies and losses so far.
 #[derive(Debug, Default)]
 struct Tally {
     transmitted: u64,
@@ -150,7 +150,7 @@ impl Run<'_> {
             let more = self.ping.count.is_none_or(|count| self.tally.transmitted < count);
             if more && Instant::now() >= next {
                 self.send()?;
-                // What could not be sent in time is not made up for all at once.
+                // Probes that could not be sent in time are not made up for all at once.
                 next = (next + self.ping.interval).max(Instant::now());
             }
             self.look()?;

@@ -10,7 +10,7 @@ use super::connection::key;
 use crate::cli::Failure;
 use crate::protocol::{Page, PortLine, ProcessCommand};
 
-/// What to do with ports.
+/// The commands about ports.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Port {
     /// All ports and what they carry.

@@ -1,4 +1,4 @@
-//! What ping and traceroute share: the names of ICMP messages, times, and where each reply goes.
+//! The parts that ping and traceroute share: the names of ICMP messages, times, and where each reply goes.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(super) fn ms(ns: u64) -> f64 {
     ns as f64 / 1e6
 }
 
-/// What an ICMP message says, in the words of ping(8) (FreeBSD: `pr_icmph`, sbin/ping/ping.c).
+/// The meaning of an ICMP message, in the words of ping(8) (FreeBSD: `pr_icmph`, sbin/ping/ping.c).
 pub(super) fn phrase(heard: &ProbeHeard) -> String {
     let text = match (heard.kind, heard.code) {
         (UNREACH, 0) => "Destination Net Unreachable",

@@ -19,7 +19,7 @@ pub(crate) struct Route {
     action: Action,
 }
 
-/// What to do with routes.
+/// The commands about routes.
 #[derive(Subcommand, Debug)]
 enum Action {
     /// All routes.

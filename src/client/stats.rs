@@ -14,7 +14,7 @@ use crate::protocol::{
     WorkerQueuesShown, WorkerShown,
 };
 
-/// What `stats` shows instead of the counters.
+/// The subjects that `stats` shows instead of the counters.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Stats {
     /// Which worker polls, and which one sends through, each queue of the ports.
@@ -45,7 +45,7 @@ fn add(sums: &mut BTreeMap<String, u64>, some: &BTreeMap<String, u64>) {
     }
 }
 
-/// What the command shows.
+/// The output of the command.
 #[derive(Debug, Serialize)]
 struct Everything {
     #[serde(flatten)]

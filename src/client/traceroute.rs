@@ -76,7 +76,7 @@ pub(super) fn run(client: &Client, trace: &Traceroute) -> Result<(), Failure> {
     if reached { Ok(()) } else { Err(anyhow::anyhow!("{host} was not reached").into()) }
 }
 
-/// What the probes for one hop found.
+/// The findings of the probes for one hop.
 #[derive(Debug, Default)]
 struct Hop {
     reached: bool,

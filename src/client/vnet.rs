@@ -9,7 +9,7 @@ use super::connection::key;
 use crate::cli::Failure;
 use crate::protocol::{LimitShown, Page, ProcessCommand, VnetLine, VnetShown};
 
-/// What to do with vnets.
+/// The commands about vnets.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Vnet {
     /// All vnets.

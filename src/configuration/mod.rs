@@ -11,7 +11,7 @@
 //! | `steps.rs` | changes, made |
 //! | `tests.rs` | what is accepted can be started |
 //!
-//! What takes long, such as reading a file of ten thousand vnets, is done by a thread of its own. It holds nothing of the
+//! Work that takes long, such as reading a file of ten thousand vnets, is done by a thread of its own. It holds nothing of the
 //! stack: whatever it looks at or changes, the control thread does for it, in pieces of half a millisecond, one in each of
 //! its ticks. While changes are made, requests that would change something else are refused.
 
@@ -51,12 +51,12 @@ type Piece = Box<dyn FnOnce(&mut Service<'_>) + Send>;
 /// How long the control thread works on one piece, which is done in one of its ticks.
 const PIECE: Duration = Duration::from_micros(500);
 
-/// What a client wants.
+/// A client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// The running configuration.
     Show,
-    /// What a file would change, and then, unless this is only looked at, to change it.
+    /// Show the changes that a file would make, and then, unless this is only looked at, make them.
     Compare {
         /// The file's name, for messages.
         file: String,
@@ -81,7 +81,7 @@ struct Draft {
     grew: Instant,
 }
 
-/// What the thread is told to do.
+/// A task of the thread.
 #[derive(Debug)]
 enum Task {
     /// A client asks.
@@ -163,7 +163,7 @@ impl Configurator {
     }
 
     /// Hands over what is whole; once in each tick, so that the answer to a request is there before its stream begins.
-    /// What does not grow is given up: its client may be unable to send any more, and waits for ever.
+    /// A text that does not grow is given up: its client may be unable to send any more, and waits for ever.
     pub(crate) fn hand_over(&mut self) {
         self.drafts.retain(|draft| {
             let is_stuck = !draft.is_whole && draft.grew.elapsed() > PATIENCE;
@@ -191,7 +191,7 @@ impl Configurator {
         }
     }
 
-    /// What is to be done for the thread, if anything is.
+    /// The next piece of work for the thread, if there is any.
     pub(crate) fn next_piece(&self) -> Option<Piece> {
         self.pieces.as_ref()?.try_recv().ok()
     }

@@ -26,7 +26,7 @@ pub(super) fn check(changes: &[Change], facts: &Facts) -> Result<(), Refusal> {
     Err(Refusal::new(Code::Refused, text, *cure))
 }
 
-/// What to do instead, if the change cannot be made.
+/// The way around, if the change cannot be made.
 fn obstacle(change: &Change, new: &BTreeSet<&VnetName>, facts: &Facts) -> Option<&'static str> {
     match change {
         Change::Setting { table, .. } if table.starts_with('[') => {

@@ -1,4 +1,4 @@
-//! What runs, as the configuration that would lead to it.
+//! The running state, as the configuration that would lead to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -19,14 +19,14 @@ use wire::MacAddr;
 use crate::ports::Ports;
 use crate::protocol::PAGE;
 
-/// What has to be known of an instance to compare files with it.
+/// Facts of an instance that files are compared by.
 #[derive(Debug)]
 pub(super) struct Facts {
     /// The ports that are open.
     pub(super) ports: Vec<config::Port>,
     /// The MAC address that each device has, and the MTU that it took.
     devices: BTreeMap<String, (MacAddr, u16)>,
-    /// What sysctls are that nobody has set.
+    /// The values of sysctls that nobody has set.
     defaults: BTreeMap<String, Value>,
     /// Sysctls that only a new vnet takes.
     pub(super) tunables: BTreeSet<String>,
@@ -191,7 +191,7 @@ fn sysctl_value(value: &Value) -> Option<SysctlValue> {
     }
 }
 
-/// What a file cannot say of what runs is taken out, and said in words: routes through gateways whose network an address
+/// Takes out the parts that a file cannot say, and says them in words: routes through gateways whose network an address
 /// was taken from meanwhile, which stay as on FreeBSD, and lead nowhere.
 pub(super) fn take_out_unreachable(config: &mut Config) -> Vec<String> {
     let mut notes = Vec::new();

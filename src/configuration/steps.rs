@@ -33,7 +33,7 @@ pub(crate) fn start(config: &Config, stack: &mut Stack, ports: &mut Ports) -> Re
     Ok(())
 }
 
-/// What changes work on.
+/// The state that changes work on.
 #[derive(Debug)]
 pub(super) struct Steps<'a> {
     pub(super) stack: &'a mut Stack,

@@ -8,7 +8,7 @@ use crate::protocol::{Ended, Pushed};
 /// Answers that wait for their clients. There are no more clients than that who have a good reason to read slowly.
 const ANSWERS: usize = 8;
 
-/// What clients are still to be told.
+/// The answers that clients are still to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Telling(VecDeque<Answer>);
 

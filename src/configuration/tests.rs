@@ -1,4 +1,4 @@
-//! Whatever `curvnet check` accepts, a start can make.
+//! A start can make all that `curvnet check` accepts.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use crate::host;
 use crate::ports::Ports;
 use crate::testing;
 
-/// What a file says of a vnet: numbers that are close together, so that most files have something in common with
+/// The numbers that a file of a vnet is made of: close together, so that most files have something in common with
 /// themselves, and about half of them are refused.
 #[derive(Clone, Debug)]
 struct Wish {

@@ -22,13 +22,13 @@ const LOGGED: usize = 64;
 /// How long to wait for clients that read slowly, before looking again.
 const SLOW: Duration = Duration::from_millis(2);
 
-/// What the thread works with.
+/// The state that the thread works with.
 pub(super) struct Work {
     /// The file that the instance was started with.
     pub(super) path: PathBuf,
-    /// What it said then: tables of the process do not change.
+    /// The configuration at the start: tables of the process do not change.
     pub(super) started: Config,
-    /// What files are checked against.
+    /// The host that files are checked against.
     pub(super) host: Host,
     /// Where pieces go.
     pub(super) control: Sender<Piece>,
@@ -131,7 +131,7 @@ impl Work {
         }
     }
 
-    /// What runs, as the text of a file.
+    /// The running configuration, as the text of a file.
     fn show(&self) -> Result<String, Refusal> {
         let (mut config, _) = self.running()?;
         config
@@ -148,7 +148,7 @@ impl Work {
         Ok(text)
     }
 
-    /// What runs.
+    /// The running configuration.
     fn running(&self) -> Result<(Config, Facts), Refusal> {
         let began = Instant::now();
         let start = |service: &mut Service<'_>| {

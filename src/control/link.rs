@@ -36,7 +36,7 @@ pub(crate) struct Link {
     ended: bool,
     /// It is refused for good: it gets what it is owed, and its streams end.
     refused: bool,
-    /// What its requests began.
+    /// The streams that its requests began.
     streams: Vec<Stream>,
 }
 
@@ -78,7 +78,7 @@ impl Link {
         !self.ended && self.input.len() <= LINE_MAX
     }
 
-    /// What it sent.
+    /// Takes the bytes that it sent.
     pub(crate) fn take(&mut self, bytes: &[u8], now: Instant) {
         self.input.extend_from_slice(bytes);
         self.last_progress = now;
@@ -190,7 +190,7 @@ impl Link {
         }
     }
 
-    /// What it is owed.
+    /// The bytes that it is owed.
     pub(crate) fn output(&self) -> &[u8] {
         &self.output[self.sent..]
     }

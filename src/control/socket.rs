@@ -212,7 +212,7 @@ mod tests {
         let folder_of_it = path.parent().expect("a folder");
         assert_eq!(fs::read_dir(folder_of_it).expect("a list").count(), 0, "a file stayed");
 
-        // What a process that was killed leaves behind.
+        // A process that was killed leaves such a socket behind.
         drop(UnixListener::bind(&path).expect("a listener"));
         assert!(path.exists());
         drop(Socket::bind(&at(&path)).expect("a stale socket is replaced"));

@@ -47,7 +47,7 @@ use crate::protocol::{
 use crate::streams::Streams;
 use crate::workers::Worker;
 
-/// What requests work on.
+/// The state that requests work on.
 #[derive(Debug)]
 pub(crate) struct Service<'a> {
     /// All vnets.

@@ -79,7 +79,7 @@ fn every_command_about_a_dying_vnet_is_refused_by_name() {
     let mut ask = |request: &Value| {
         client.write_all(format!("{request}\n").as_bytes()).expect("written");
         let mut line = String::new();
-        // Whatever a stream pushes is none of this.
+        // Lines that a stream pushes are passed over.
         while !line.ends_with('\n') || !(line.contains("\"ok\"") || line.contains("\"error\"")) {
             if line.ends_with('\n') {
                 line.clear();

@@ -28,7 +28,7 @@ pub(super) struct Limiter {
     counts: HashMap<String, u64>,
     /// Lines that found no room there.
     others: u64,
-    /// What is to be told of windows that ended.
+    /// Lines to be written about windows that ended.
     ended: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Limiter {
         true
     }
 
-    /// What is to be told of windows that are over at `now`.
+    /// Lines to be written about windows that are over at `now`.
     pub(super) fn take_ended(&mut self, now: Duration) -> Vec<String> {
         self.roll(now);
         std::mem::take(&mut self.ended)

@@ -11,7 +11,7 @@ const QUESTIONS: usize = 32;
 /// How long one waits for an answer. The control thread is at most busy with one large change of the configuration.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What can be asked.
+/// A question for the control thread.
 #[derive(Debug)]
 enum Question {
     /// The process.

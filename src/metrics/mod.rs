@@ -1,4 +1,4 @@
-//! What monitoring systems read: OpenMetrics over HTTP, and commands of DPDK's telemetry socket.
+//! Two sources for monitoring systems: OpenMetrics over HTTP, and commands of DPDK's telemetry socket.
 //!
 //! ```text
 //!  Prometheus == http.rs, a thread a connection  ==+

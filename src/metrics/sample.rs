@@ -1,4 +1,4 @@
-//! What is read at one moment. Counters are sums over the workers, of slightly different moments while traffic flows.
+//! The values that are read at one moment. Counters are sums over the workers, of slightly different moments while traffic flows.
 
 use std::collections::BTreeMap;
 
@@ -42,9 +42,9 @@ pub(crate) struct VnetSample {
     pub(crate) routes: usize,
     /// Neighbours, static ones included.
     pub(crate) neighbors: usize,
-    /// What it occupies of what it may.
+    /// The use that it makes of its limits.
     pub(crate) limits: Vec<stack::control::LimitUse>,
-    /// What became of its packets.
+    /// The books of its packets.
     pub(crate) books: stack::control::VnetBooks,
     /// `ipstat`, `icmpstat` and `arpstat`.
     pub(crate) statistics: Vec<(&'static str, u64)>,

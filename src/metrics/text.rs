@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// What every metric's name begins with.
+/// The beginning of every metric's name.
 const PREFIX: &str = "curvnet_";
 
 /// The kinds of families.
@@ -29,7 +29,7 @@ impl Kind {
         }
     }
 
-    /// What a sample's name ends with, behind the family's.
+    /// The end of a sample's name, behind the family's.
     fn suffix(self) -> &'static str {
         match self {
             Self::Counter => "_total",

@@ -106,7 +106,7 @@ const DROPS: Family<'_> = family(
     "Packets that the vnet dropped, by reason; reasons that never occurred are left out.",
 );
 
-/// What limits are about has units of its own: packets, bytes, routes.
+/// Each limit has a unit of its own: packets, bytes, routes.
 const LIMIT: Family<'_> = family(
     Kind::Gauge,
     "vnet_limit",

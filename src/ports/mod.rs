@@ -24,7 +24,7 @@ use crate::check;
 use crate::summary::PortSummary;
 use crate::workers::{self, Placement, Share, Shares, Worker};
 
-/// What interfaces need to know of an open port.
+/// The facts of an open port that interfaces need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PortFacts {
     /// DPDK's number.
@@ -33,7 +33,7 @@ pub(crate) struct PortFacts {
     pub(crate) mac: MacAddr,
     /// The MTU that the device took.
     pub(crate) mtu: u16,
-    /// What the device does of itself.
+    /// The offloads of the device.
     pub(crate) offloads: Offloads,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct OpenPort {
     pub(crate) port: Port,
     /// As the configuration, or who attached it, has it.
     pub(crate) config: config::Port,
-    /// What interfaces need to know.
+    /// The facts that interfaces need.
     pub(crate) facts: PortFacts,
     /// The workers that have its queues, since it was started.
     pub(crate) placement: Placement,
@@ -75,7 +75,7 @@ pub(crate) struct Ports {
     pools: Pools,
     /// Transmit queues of each port, and receive queues of one that says nothing.
     workers: u16,
-    /// What else takes mbufs, for the arithmetic.
+    /// The burst, which takes mbufs as well: for the arithmetic.
     burst: u16,
     eal: Eal,
 }

@@ -1,4 +1,4 @@
-//! What is answered. Counters are maps from FreeBSD's or DPDK's names to numbers.
+//! The answers. Counters are maps from FreeBSD's or DPDK's names to numbers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -96,7 +96,7 @@ pub(crate) struct VnetLine {
     pub(crate) routes: u64,
 }
 
-/// What one vnet received, sent and dropped.
+/// The packets that one vnet received, sent and dropped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct VnetTraffic {
     /// Its place.
@@ -115,7 +115,7 @@ pub(crate) struct VnetTraffic {
     pub(crate) drops: BTreeMap<String, u64>,
 }
 
-/// What some vnets dropped.
+/// The drops of some vnets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DropsShown {
     /// By reason, those that are not zero.
@@ -137,13 +137,13 @@ pub(crate) struct VnetShown {
     pub(crate) container_bytes: u64,
     /// Bytes of the routing table: what the control thread keeps, and what workers read.
     pub(crate) route_bytes: (u64, u64),
-    /// What it occupies of what it may, by the names of `[vnet.limits]`.
+    /// The use that it makes of its limits, by the names of `[vnet.limits]`.
     pub(crate) limits: BTreeMap<String, LimitShown>,
-    /// What became of its packets.
+    /// The books of its packets.
     pub(crate) books: BooksShown,
 }
 
-/// What a vnet occupies of something.
+/// The use that a vnet makes of a limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LimitShown {
     /// How many there are.
@@ -156,7 +156,7 @@ pub(crate) struct LimitShown {
     pub(crate) sysctl: String,
 }
 
-/// What became of a vnet's packets. While traffic flows the counters are of slightly different moments.
+/// The books of a vnet's packets. While traffic flows the counters are of slightly different moments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BooksShown {
     /// Packets that its interfaces received.
@@ -252,7 +252,7 @@ pub(crate) struct PathShown {
 /// The route of one address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RouteFound {
-    /// What was asked.
+    /// The address that was asked for.
     pub(crate) address: IpAddr,
     /// The route.
     #[serde(flatten)]
@@ -288,7 +288,7 @@ pub(crate) struct SysctlShown {
     /// The value before, if it was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) old: Option<Value>,
-    /// What it is for.
+    /// A description of its purpose.
     pub(crate) description: String,
     /// Whether it can be changed now.
     pub(crate) writable: bool,
@@ -299,7 +299,7 @@ pub(crate) struct SysctlShown {
 pub(crate) struct PortLine {
     /// Unique among the ports.
     pub(crate) name: String,
-    /// What it was opened with.
+    /// The device that it was opened with.
     pub(crate) device: String,
     /// Its driver.
     pub(crate) driver: String,
@@ -316,7 +316,7 @@ pub(crate) struct PortLine {
     pub(crate) queues: (u16, u16),
     /// Descriptors of each receive and each transmit queue.
     pub(crate) descriptors: (u16, u16),
-    /// What it carries, as `VNET.INTERFACE`.
+    /// The interfaces that it carries, as `VNET.INTERFACE`.
     pub(crate) interfaces: Vec<String>,
 }
 
@@ -329,7 +329,7 @@ pub(crate) struct ProbeSent {
     pub(crate) source: IpAddr,
 }
 
-/// What is known of a probe.
+/// The state of a probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProbeShown {
     /// Its number.
@@ -427,7 +427,7 @@ pub(crate) struct QueueShown {
     pub(crate) shared: bool,
 }
 
-/// What this build is and can do.
+/// The build and its features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Features {
     /// Version of the program.

@@ -40,7 +40,7 @@ pub(crate) const PAGE: usize = 512;
 /// Bytes of the longest text that names a request.
 const ID_MAX: usize = 64;
 
-/// What a client calls its request; the response repeats it.
+/// The id that a client gives its request; the response repeats it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Id {
@@ -57,7 +57,7 @@ pub(crate) struct Request {
     pub(crate) id: Id,
     /// The vnet that it is about; the first one of the process if none is named.
     pub(crate) vnet: Option<String>,
-    /// What to do.
+    /// The command.
     pub(crate) command: Command,
 }
 
@@ -122,7 +122,7 @@ impl Request {
     }
 }
 
-/// What comes back. `T` is [`Answer`] where it is made, and what the client expects where it is read.
+/// A response. `T` is [`Answer`] where it is made, and what the client expects where it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Response<T = Answer> {
     /// The request's; none if it had none that could be read.
@@ -132,7 +132,7 @@ pub(crate) struct Response<T = Answer> {
     pub(crate) outcome: Outcome<T>,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome<T> {

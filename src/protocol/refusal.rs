@@ -20,15 +20,15 @@ pub(crate) enum Code {
     Denied,
     /// There are as many clients as there can be; the connection is closed.
     Busy,
-    /// What the request names does not exist.
+    /// The thing that the request names does not exist.
     NotFound,
-    /// What the request would make exists.
+    /// The thing that the request would make exists.
     Exists,
     /// The vnet is being destroyed.
     Dying,
     /// It cannot be done, for the reason that the message states.
     Refused,
-    /// What a configuration says is wrong; the message shows where, as `curvnet check` does.
+    /// The configuration is wrong; the message shows where, as `curvnet check` does.
     BadConfiguration,
     /// Never sent: the client's word, with `-j`, for arguments that it does not take.
     Usage,
@@ -43,9 +43,9 @@ pub(crate) enum Code {
 pub(crate) struct Refusal {
     /// For programs.
     pub(crate) code: Code,
-    /// What is wrong.
+    /// The mistake.
     pub(crate) message: String,
-    /// What would be right.
+    /// The cure.
     pub(crate) cure: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a client is sent after the answer to a request that began a stream.
+//! The lines that a client is sent after the answer to a request that began a stream.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub(crate) struct Pushed {
     /// A part of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) text: Option<String>,
-    /// What should be known of a configuration that has no effect in part.
+    /// Parts of a configuration that have no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) warnings: Option<String>,
     /// A change of the configuration.
@@ -57,21 +57,21 @@ pub(crate) struct ChangeShown {
     /// Of which vnet; none for the whole process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) vnet: Option<String>,
-    /// What becomes of it.
+    /// The change.
     pub(crate) action: Action,
-    /// What kind of thing it is: route, interface, `[workers]` and so on.
+    /// The kind of thing: route, interface, `[workers]` and so on.
     pub(crate) object: String,
     /// Its name or key.
     pub(crate) name: String,
-    /// What it is, for what goes or changes.
+    /// The present value, for things that go or change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
-    /// What it will be, for what comes or changes.
+    /// The new value, for things that come or change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) to: Option<String>,
 }
 
-/// What becomes of a thing.
+/// The change of a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Action {
@@ -118,14 +118,14 @@ impl fmt::Display for ChangeShown {
     }
 }
 
-/// What happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EventShown {
     /// Counts the events of the instance since it was asked for any.
     pub(crate) sequence: u64,
     /// Nanoseconds since 1970 (UTC).
     pub(crate) time_ns: u64,
-    /// What it was; docs/protocol.md lists the kinds.
+    /// The kind of event; docs/protocol.md lists the kinds.
     pub(crate) kind: String,
     /// In which vnet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +184,7 @@ pub(crate) enum DirectionShown {
     Drop,
 }
 
-/// What became of the packets that were looked at.
+/// The fate of the packets that were looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PacketCounts {
     /// The filter took so many.

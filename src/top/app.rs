@@ -10,7 +10,7 @@ use super::rates::{Traffic, View};
 /// Rates that are kept for the sparkline: the width of a large screen.
 const HISTORY: usize = 256;
 
-/// What the lower part shows.
+/// The subject of the lower part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pane {
     Vnets,
@@ -34,7 +34,7 @@ impl Pane {
     }
 }
 
-/// What vnets and interfaces are sorted by.
+/// The key that vnets and interfaces are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
     Place,
@@ -94,7 +94,7 @@ pub(super) struct App {
     last: Option<Snapshot>,
 }
 
-/// What a key asks of the loop.
+/// The reaction of the loop to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     GoOn,
@@ -122,7 +122,7 @@ impl App {
         }
     }
 
-    /// What has to be asked for what is shown.
+    /// The questions whose answers the screen shows.
     pub(super) fn wish(&self) -> Wish {
         let lists_vnets = self.pane == Pane::Vnets && self.vnet.is_none();
         let adds_up = self.pane == Pane::Drops;
@@ -142,7 +142,7 @@ impl App {
             Ok(now) => now,
             Err(error) => {
                 self.lost = Some(error.lines().next().unwrap_or_default().to_owned());
-                // What the instance counted before it went says nothing of the one that comes.
+                // The counters of the instance before it went say nothing of the one that comes.
                 self.last = None;
                 return;
             }

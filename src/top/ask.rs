@@ -1,4 +1,4 @@
-//! What is asked of the instance, and the thread that asks: one that does not answer never holds up the keys.
+//! Questions for the instance, and the thread that asks them: an instance that does not answer never holds up the keys.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::client::Connection;
 use crate::protocol::{InterfaceShown, Page, ProcessCommand, Stats, VnetCommand, VnetTraffic};
 
-/// What is shown, and so has to be asked.
+/// The parts that are shown, and so have to be asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Wish {
     /// The vnet to look into.
@@ -36,7 +36,7 @@ impl Wish {
     }
 }
 
-/// What was answered, at about one moment.
+/// The answers of about one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     /// When.
@@ -49,7 +49,7 @@ pub(super) struct Snapshot {
     pub(super) more: bool,
     /// Those of the vnet that is looked into.
     pub(super) interfaces: Vec<InterfaceShown>,
-    /// What was asked.
+    /// The question.
     pub(super) wish: Wish,
 }
 

@@ -10,7 +10,7 @@ use crate::protocol::{InterfaceShown, PortShown, Stats, VnetTraffic, WorkerShown
 /// A rate a second; none until there are two values.
 type Rate = Option<f64>;
 
-/// What is shown.
+/// The numbers that are shown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct View {
     /// Between the two snapshots.
@@ -83,7 +83,7 @@ pub(super) struct CountRow {
 }
 
 impl View {
-    /// What `now` shows, with rates since `before`. A snapshot of an instance that has started anew since has none.
+    /// The numbers of `now`, with rates since `before`. A snapshot of an instance that has started anew since has none.
     pub(super) fn between(before: Option<&Snapshot>, now: &Snapshot) -> Self {
         let before = before.filter(|before| before.stats.uptime_s <= now.stats.uptime_s);
         let seconds = before.map_or(0.0, |before| (now.at - before.at).as_secs_f64());
@@ -238,7 +238,7 @@ impl Rates {
         now: BTreeMap<String, u64>,
     ) -> BTreeMap<String, CountRow> {
         let row = |(name, packets): (String, u64)| {
-            // What was zero is not in an answer.
+            // An answer leaves out counters that were zero.
             let before = before.as_ref().map(|before| before.get(&name).copied().unwrap_or(0));
             (name, CountRow { pps: self.rate(before, packets), packets })
         };

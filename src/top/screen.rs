@@ -57,7 +57,7 @@ fn show(
     ended: &AtomicBool,
 ) -> Result<()> {
     let mut due = Instant::now();
-    // What was asked and is not answered yet, and whether it was asked because it was time.
+    // The question that is not answered yet, and whether it was asked because it was time.
     let mut waiting = None;
     let mut shown = app.wish();
     while !ended.load(Ordering::Relaxed) {

@@ -49,7 +49,7 @@ fn route(address: u32, len: u8, nexthop: u32) -> Route {
     (prefix, RouteEntry { nexthop, flags: RouteFlags::STATIC })
 }
 
-/// What an interface with one address and a default route behind it need.
+/// The routes of an interface with one address and a default route behind it.
 fn handful(_: &mut Random) -> Vec<Route> {
     vec![
         route(0xac10_0000, 24, 1),
@@ -169,7 +169,7 @@ fn print_lookups(fib: &Fib, name: &str, destinations: &[u32]) {
     );
 }
 
-/// What the changing and the forwarding thread share.
+/// The state that the changing and the forwarding thread share.
 struct Shared {
     fib: Mutex<Arc<Fib>>,
     /// How often `fib` was replaced.

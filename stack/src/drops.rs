@@ -139,7 +139,7 @@ drop_reasons! {
 /// How many drop reasons there are.
 pub const DROP_REASONS: usize = DropReason::ALL.len();
 
-/// What ended at one worker outside of any vnet.
+/// The packets that ended at one worker outside of any vnet.
 #[derive(Debug, Default)]
 pub struct PortDrops {
     /// Frames that it received and that no vnet took.

@@ -338,7 +338,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens: bounds hold, and every packet that went in comes out once or is still held.
+    /// After any steps: bounds hold, and every packet that went in comes out once or is still held.
     #[test]
     fn packets_are_conserved_and_bounds_hold(steps in proptest::collection::vec(step(), 0..200)) {
         let mut lab = Lab::new();

@@ -20,7 +20,7 @@ const READERS: usize = 2;
 /// A change: the prefix and its next hop from now on, or `None` to delete it.
 type Change = (Prefix, Option<u16>);
 
-/// What is asked for all the time, and the answers after each change of the cycle.
+/// The destinations that are asked for all the time, and the answers after each change of the cycle.
 struct Script {
     changes: Vec<Change>,
     destinations: Vec<u32>,
@@ -72,7 +72,7 @@ impl Script {
     }
 }
 
-/// What control and readers share.
+/// The state that control and readers share.
 struct Shared {
     fib: RwLock<Arc<Fib>>,
     /// Changes completed.
@@ -119,7 +119,7 @@ fn read(shared: &Shared, script: &Script, reader: usize) {
         let before = shared.done.load(Ordering::Acquire);
         let fib = Arc::clone(&shared.fib.read().unwrap());
         fib.lookup_bulk(&script.destinations, &mut out);
-        // What the lookups saw was written before what is read from here on.
+        // The answers of the lookups were written before all that is read from here on.
         fence(Ordering::Acquire);
         let after = shared.done.load(Ordering::Relaxed);
         // `after` changes are complete, and one more may be under way.

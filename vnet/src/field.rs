@@ -1,4 +1,4 @@
-//! What can be a per-vnet variable.
+//! Types that can be per-vnet variables.
 
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
@@ -8,7 +8,7 @@ use std::sync::atomic::{
 use crate::attic::Attic;
 use crate::{ControlCell, Counter, PerWorker, Published};
 
-/// What can be a per-vnet variable: shared between threads, and with an empty state that is known when compiling.
+/// A type that can be a per-vnet variable: shared between threads, and with an empty state that is known when compiling.
 pub trait Field: Send + Sync + Sized + 'static {
     /// The state of the variable in a new vnet, unless its declaration states another.
     const INIT: Self;

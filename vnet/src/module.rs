@@ -1,4 +1,4 @@
-//! What a module is: an id, what it depends on, its variables, and its hooks.
+//! Modules: an id, what it depends on, its variables, and its hooks.
 
 mod id;
 mod var;
@@ -44,7 +44,7 @@ pub struct ModuleDef {
     parts: ModuleParts,
 }
 
-/// What [`module!`](crate::module!) states about a module.
+/// The parts of a module that [`module!`](crate::module!) states.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct ModuleParts {
@@ -90,7 +90,7 @@ impl ModuleDef {
         self.parts.doc
     }
 
-    /// What has to be attached before.
+    /// The modules that have to be attached before.
     #[must_use]
     pub fn depends(&self) -> &'static [ModuleId] {
         self.parts.depends

@@ -51,7 +51,7 @@ pub enum RegisterError {
     UnknownDependency {
         /// The module's name.
         module: &'static str,
-        /// What it depends on.
+        /// The module that it depends on.
         dependency: ModuleId,
     },
     /// A sysctl of the module has a name that another has, or that is a node of another's name.

@@ -52,7 +52,7 @@ pub enum VnetState {
 }
 
 /// One network stack instance: an isolated set of the variables of all modules.
-// What a worker reads when it enters a vnet lies in one cache line: the domain and the first entries of `data`.
+// A worker that enters a vnet reads one cache line: the domain and the first entries of `data`.
 #[repr(C, align(64))]
 pub struct Vnet {
     /// The domain whose readers are waited for before this is freed; 0 from the beginning of that last grace period.

@@ -10,7 +10,7 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 use vnet::{Domain, Published, PublishedTable, Reader};
 
-/// What is published. Loom reports a read that is not ordered with the drop, in whichever order they come.
+/// A published value. Loom reports a read that is not ordered with the drop, in whichever order they come.
 struct Payload(UnsafeCell<u32>);
 
 // SAFETY: loom checks the accesses.

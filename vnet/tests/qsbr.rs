@@ -26,7 +26,7 @@ fn slots_have_one_reader() {
     assert!(domain.control().is_ok());
 }
 
-/// What is retired says when it is dropped.
+/// A retired value that tells when it is dropped.
 struct Garbage(Arc<AtomicU32>);
 
 impl Drop for Garbage {

@@ -87,7 +87,7 @@ fn ids<'a>(modules: impl Iterator<Item = &'a ModuleDef>) -> Vec<usize> {
 }
 
 proptest! {
-    /// Whatever the order of registration, a module stands after those that it depends on, and nobody is left.
+    /// In whatever order they are registered, a module stands after those that it depends on, and none is left out.
     #[test]
     fn modules_attach_after_their_dependencies(order in Just(GOOD.to_vec()).prop_shuffle()) {
         let mut registry = Registry::new();
@@ -108,7 +108,7 @@ proptest! {
         prop_assert!(registry.check().is_ok());
     }
 
-    /// Whatever the order, the last of the three closes the cycle and is refused, and the registry stays as it was.
+    /// In any order, the last of the three closes the cycle and is refused, and the registry stays as it was.
     #[test]
     fn cycles_are_refused(
         order in Just(vec![&s::one::MODULE, &s::two::MODULE, &s::three::MODULE, &s::top::MODULE, &s::alone::MODULE])

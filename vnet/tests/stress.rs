@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use common::{Lab, MANY, inet, net};
 use vnet::{Control, Published, Reader, VnetRef, curvnet};
 
-/// What workers look up: who is there.
+/// The table that workers look vnets up in.
 struct Table {
     vnets: Vec<VnetRef>,
 }
@@ -17,7 +17,7 @@ struct Table {
 const WORKERS: usize = 3;
 const ROUNDS: u64 = 2000;
 
-/// What the threads tell each other; relaxed, so that it orders nothing.
+/// The words between the threads; relaxed, so that they order nothing.
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,

@@ -342,7 +342,7 @@ proptest! {
         }
     }
 
-    /// What is printed is parsed to the same number.
+    /// A printed number is parsed to the same number.
     #[test]
     fn printing_and_parsing_numbers(signed in any::<i64>(), unsigned in any::<u64>()) {
         for value in [Value::from(signed), Value::from(unsigned)] {

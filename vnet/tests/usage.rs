@@ -7,7 +7,7 @@ use std::alloc::System;
 use vnet::{Domain, Registry, Vnets, curvnet};
 
 mod net {
-    /// What control keeps.
+    /// The state that control keeps.
     #[derive(Debug, Default)]
     pub(crate) struct IfList {
         pub(crate) names: Vec<&'static str>,
@@ -30,7 +30,7 @@ mod net {
                     pub drops: vnet::PerWorker<vnet::Counter>;
                     /// The interfaces.
                     pub interfaces: vnet::ControlCell<crate::net::IfList>;
-                    /// What workers read.
+                    /// The state that workers read.
                     pub table: vnet::Published<Vec<u32>>;
                 }
             }

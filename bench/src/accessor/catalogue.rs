@@ -9,7 +9,7 @@ use super::scenarios::{self as code, Drain, Operator, Worker};
 pub(super) struct Scenario {
     /// The same in every build.
     pub(super) name: String,
-    /// What it measures, in a line.
+    /// The subject of the measurement, in a line.
     pub(super) about: &'static str,
     pub(super) code: Code,
 }

@@ -18,7 +18,7 @@ pub(super) const BLOCKS: u32 = 16;
 /// The function whose instructions callgrind collects, with those of all that it calls.
 const COUNTED: &str = "*accessor*counted_blocks*";
 
-/// What the valgrind process is told to count.
+/// The part that the valgrind process is told to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Part {
     /// The scenario's blocks.
@@ -71,7 +71,7 @@ fn collected(text: &str) -> Option<u64> {
     line.trim().parse().ok().filter(|&count| count > 0)
 }
 
-/// What the valgrind process does: prepares the scenario, and runs its blocks where they are counted.
+/// The work of the valgrind process: prepares the scenario, and runs its blocks where they are counted.
 pub(super) fn run_counted(scenario: &Scenario, part: Part) -> Result<()> {
     let mut lab = Lab::new()?;
     match part {

@@ -71,20 +71,20 @@ impl Lab {
         Ok(())
     }
 
-    /// What a worker has at hand that visits the first `count` vnets from the first one on.
+    /// A worker that visits the first `count` vnets from the first one on.
     pub(super) fn worker(&self, count: usize) -> Worker<'_> {
         self.at.set(0);
         let (reader, red, ring) = (self.control.reader(), &self.ring[0], &self.ring[..count]);
         Worker { reader, red, ring, at: &self.at }
     }
 
-    /// What a worker has at hand that visits none of the ring's vnets: another one, or none if there is no other.
+    /// A worker that visits none of the ring's vnets: another one, or none if there is no other.
     pub(super) fn worker_elsewhere(&self) -> Worker<'_> {
         let (reader, red) = (self.control.reader(), &self.ring[0]);
         Worker { reader, red, ring: &self.elsewhere, at: &self.elsewhere_at }
     }
 
-    /// What the control thread has at hand.
+    /// The control thread's tools.
     pub(super) fn operator(&mut self) -> Result<Operator<'_>> {
         let tree = self.vnets.registry().sysctl();
         let oid = *tree.find(NAME)?;

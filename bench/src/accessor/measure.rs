@@ -14,7 +14,7 @@ pub(super) const PER_CYCLE: f64 = 1000.0;
 pub(super) struct Cost {
     /// Of the blocks' means, in thousandths of a cycle.
     pub(super) histogram: Histogram<u64>,
-    /// What was subtracted from each block, in cycles.
+    /// The cycles that were subtracted from each block.
     pub(super) baseline: u64,
 }
 

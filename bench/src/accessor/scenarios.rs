@@ -1,10 +1,10 @@
-//! What is measured: every scenario's code, as the compiler gets it.
+//! The code of every scenario, as the compiler gets it.
 //!
 //! A block is 256 accesses in a row: 16 passes of 16, so that the loop adds two instructions to 16 accesses; a block of
 //! as many passes without accesses is measured too and subtracted. No access waits for another: what is measured is
 //! throughput. The chases measure latency: there the place of each access is what the one before has read.
 //!
-//! What is read is dropped, or else it would be measured how the compiler stores or adds it up. The loads stay: all
+//! Values that are read are dropped, or else it would be measured how the compiler stores or adds them up. The loads stay: all
 //! variables are atomics, whose relaxed loads no optimizer removes, and `--instructions` would show it. The tests run
 //! the same code with a [`Sink`] that sums up.
 
@@ -23,7 +23,7 @@ pub(super) const SYSCTL_ACCESSES: usize = 16;
 
 const PASSES: usize = 16;
 
-/// What the code of a worker has at hand.
+/// The tools of a worker's code.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Worker<'a> {
     /// The thread's only reader.
@@ -36,20 +36,20 @@ pub(super) struct Worker<'a> {
     pub(super) at: &'a Cell<usize>,
 }
 
-/// What the code of the control thread has at hand.
+/// The tools of the control thread's code.
 #[derive(Debug)]
 pub(super) struct Operator<'a> {
     pub(super) control: &'a mut Control,
     pub(super) tree: &'a Tree,
     pub(super) red: &'a VnetRef,
-    /// What [`NAME`] means.
+    /// The OID that [`NAME`] means.
     pub(super) oid: Oid,
 }
 
 /// The OID that the sysctl scenarios read and write.
 pub(super) const NAME: &str = "debug.accessor.second";
 
-/// What the sysctl scenarios write.
+/// The value that the sysctl scenarios write.
 pub(super) const WRITTEN: u32 = 22;
 
 /// Keeps the compiler from using again what an earlier access has read. It is no instruction.
@@ -62,7 +62,7 @@ fn apart() {
 pub(super) trait Sink: Default {
     /// Takes what an access has read.
     fn take(&mut self, value: u32);
-    /// What the block returns.
+    /// The number that the block returns.
     fn sum(self) -> u32;
 }
 
@@ -121,7 +121,7 @@ macro_rules! statements {
     }};
 }
 
-/// What a statement without a value gives to a sink.
+/// The number that a statement without a value gives to a sink.
 #[inline(always)]
 fn none((): ()) -> u32 {
     0

@@ -27,7 +27,7 @@ impl FromStr for Tolerance {
     }
 }
 
-/// What has changed since an earlier comparison.
+/// The changes since an earlier comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Against {
     /// The earlier comparison's file.
@@ -59,11 +59,11 @@ pub(crate) struct Change {
     pub(crate) better: Better,
     /// Median by median.
     pub(crate) ratio: Ratio,
-    /// What it says.
+    /// The verdict.
     pub(crate) verdict: Since,
 }
 
-/// What a change is.
+/// The verdict on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Since {

@@ -19,14 +19,14 @@ pub(crate) fn catch_interrupts() -> Result<()> {
         .context("cannot handle SIGINT")
 }
 
-/// What a child left.
+/// The output and the status that a child left.
 #[derive(Debug)]
 pub(crate) struct Done {
     /// How it ended.
     pub(crate) status: ExitStatus,
-    /// What it printed; empty where the command does not capture it.
+    /// The text that it printed; empty where the command does not capture it.
     pub(crate) stdout: String,
-    /// What it complained about; empty where the command does not capture it.
+    /// The text of its complaints; empty where the command does not capture it.
     pub(crate) stderr: String,
 }
 
@@ -77,7 +77,7 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
 fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What was read before an error is still worth showing.
+        // The bytes that were read before an error are still worth showing.
         let _cut_short = pipe.read_to_end(&mut bytes);
         bytes
     })

@@ -1,4 +1,4 @@
-//! What a comparison found: the JSON object of `compare --json`, which `compare --against` and the HTML page read.
+//! The findings of a comparison: the JSON object of `compare --json`, which `compare --against` and the HTML page read.
 //!
 //! bench/README.md, "compare", documents it field by field.
 
@@ -14,7 +14,7 @@ use crate::report::{Better, Build, Machine, Percentiles, Point};
 
 /// The version of this schema; counts up when a field changes its meaning.
 pub(crate) const SCHEMA: u32 = 1;
-/// What `kind` says, so that another program's JSON is told apart.
+/// The value of `kind`, so that another program's JSON is told apart.
 const KIND: &str = "curvnet-bench compare";
 
 /// A whole comparison.
@@ -30,13 +30,13 @@ pub(crate) struct Comparison {
     pub(crate) method: Method,
     /// Where it was measured.
     pub(crate) machine: Machine,
-    /// What makes the numbers doubtful, of the machine and of the method, one line each.
+    /// The reasons to doubt the numbers, of the machine and of the method, one line each.
     pub(crate) warnings: Vec<String>,
     /// The builds in the order of the manifest.
     pub(crate) builds: Vec<ComparedBuild>,
     /// The scenarios in the order in which they were chosen.
     pub(crate) scenarios: Vec<ComparedScenario>,
-    /// What `--against` found.
+    /// The findings of `--against`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) against: Option<Against>,
 }
@@ -71,9 +71,9 @@ pub(crate) struct ComparedBuild {
     pub(crate) rustflags: Option<String>,
     /// The git revision, where the manifest names one.
     pub(crate) revision: Option<String>,
-    /// What ran.
+    /// The program that ran.
     pub(crate) program: String,
-    /// What the program says of itself.
+    /// The program's own word on its build.
     pub(crate) reported: Build,
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct Measured {
     pub(crate) spread: f64,
     /// To the reference build; null for the reference itself, and where there is nothing to divide by.
     pub(crate) ratio: Option<Ratio>,
-    /// What the ratio says.
+    /// The verdict on the ratio.
     pub(crate) verdict: Verdict,
     /// Of each percentile, the median of the rounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,7 +116,7 @@ pub(crate) struct Measured {
     pub(crate) details: BTreeMap<String, f64>,
 }
 
-/// What a ratio says.
+/// The verdict on a ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
@@ -183,7 +183,7 @@ impl Measured {
     }
 }
 
-/// What a build's values are compared with.
+/// The reference that a build's values are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reference<'a> {
     /// It is the reference.

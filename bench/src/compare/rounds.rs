@@ -16,7 +16,7 @@ use super::manifest::{Measure, Plan, ScenarioName};
 use super::process;
 use crate::report::{Report, SCHEMA, Scenario};
 
-/// Whatever takes longer hangs: even a glob of many scenarios of `forward` is done by then.
+/// A run that takes longer hangs: even a glob of many scenarios of `forward` is done by then.
 const RUN_LIMIT: Duration = Duration::from_secs(3600);
 /// How much of what a failed run said is repeated.
 const COMPLAINT_LINES: usize = 20;
@@ -34,7 +34,7 @@ pub(crate) struct Ready {
     pub(crate) features: Option<Vec<String>>,
 }
 
-/// What one build has said.
+/// The reports of one build.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples {
     /// Its first report, which describes build and machine.
@@ -43,7 +43,7 @@ pub(crate) struct Samples {
     pub(crate) scenarios: Vec<Collected>,
 }
 
-/// What one build has said of one scenario.
+/// The values of one build in one scenario.
 #[derive(Clone, Debug)]
 pub(crate) struct Collected {
     /// The command.
@@ -103,7 +103,7 @@ pub(crate) struct Measurements {
     pub(crate) builds: Vec<Samples>,
     /// Command and name of every scenario that a build had, in the order in which they were chosen.
     pub(crate) scenarios: Vec<(&'static str, String)>,
-    /// What the runs and the machine warned of.
+    /// The warnings of the runs and the machine.
     pub(crate) warnings: Vec<String>,
     /// The orders in which the builds ran.
     pub(crate) orders: Vec<Vec<usize>>,
@@ -278,7 +278,7 @@ fn meets(wanted: &str, scenario: &Scenario) -> bool {
     wanted.contains(['*', '?']) || scenario.name == wanted
 }
 
-/// What was warned of, each once, however often it was said and whatever numbers it was said with.
+/// The warnings, each once, however often it was given and whatever numbers were in it.
 #[derive(Debug, Default)]
 struct Warnings(Vec<Warning>);
 

@@ -110,7 +110,7 @@ fn four_builds_are_told_apart() {
     assert!(html::page(&comparison).contains("the CPU is &lt;hot&gt; &amp; loud"));
 }
 
-/// What the page has, by a parser that is not ours; fails where it is not well-formed or needs something from outside.
+/// The text of the page, by a parser that is not ours; fails where it is not well-formed or needs something from outside.
 fn check_page(page: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compare/check_page.py");
     let mut child = Command::new("python3")

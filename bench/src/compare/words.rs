@@ -27,7 +27,7 @@ pub(crate) fn interval(ratio: &Ratio) -> String {
     format!("{:.3} .. {:.3}", ratio.low, ratio.high)
 }
 
-/// What was found, in sentences, the most important first.
+/// The findings, in sentences, the most important first.
 pub(crate) fn summary(comparison: &Comparison) -> Vec<String> {
     let reference = &comparison.method.reference;
     let mut lines = Vec::new();
@@ -50,7 +50,7 @@ pub(crate) fn summary(comparison: &Comparison) -> Vec<String> {
     lines
 }
 
-/// What one build is like beside the reference.
+/// One build beside the reference.
 fn finding(comparison: &Comparison, place: usize) -> String {
     let reference = &comparison.method.reference;
     let all: Vec<(&ComparedScenario, &Measured)> = comparison

@@ -182,7 +182,7 @@ impl Bench {
     }
 }
 
-/// What a worker's counter gains in `time` or until its first packet, and the cycles that passed.
+/// The gain of a worker's counter in `time` or until its first packet, and the cycles that passed.
 fn count(packets: &Counter, time: Duration) -> (u64, u64) {
     std::thread::sleep(WARM_UP);
     let read = || (tsc::now(), packets.get());

@@ -32,7 +32,7 @@ pub(crate) const SENDERS: u32 = 64;
 /// Frames of a capture at most: the device that replays it keeps an mbuf for each.
 const LONGEST_CAPTURE: usize = 8192;
 
-/// What is sent to one vnet after the other.
+/// The frames that are sent to one vnet after the other.
 #[derive(Debug)]
 pub(crate) struct Feed {
     templates: Vec<Vec<u8>>,

@@ -29,7 +29,7 @@ const INTERLEAVED: usize = 1024;
 /// The longest burst that the histogram tells apart from longer ones, in cycles.
 pub(crate) const LONGEST: u64 = 1 << 32;
 
-/// What a worker thread needs to forward.
+/// The things that a worker thread needs to forward.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) scenario: Scenario,
@@ -40,7 +40,7 @@ pub(super) struct Job {
     pub(super) time: Duration,
 }
 
-/// What its stack is made of.
+/// The parts of its stack.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) domain: Domain,

@@ -1,4 +1,4 @@
-//! What was measured, and how it is told.
+//! The results, and how they are printed.
 
 use hdrhistogram::Histogram;
 use pmd::tsc;
@@ -34,7 +34,7 @@ fn series(scenario: &scenario::Scenario) -> Option<&'static str> {
     }
 }
 
-/// What a node did.
+/// The work of a node.
 #[derive(Debug, Serialize)]
 pub(super) struct NodeCost {
     pub(super) name: &'static str,
@@ -61,7 +61,7 @@ impl NodeCost {
         Node::ALL.iter().map(of).collect()
     }
 
-    /// What the nodes did since `before`, those that did something.
+    /// The work of the nodes since `before`, of those that did some.
     pub(super) fn since(datapath: &Datapath, before: &NodeCounters) -> Vec<Self> {
         let now = Self::counters(datapath);
         let costs = Node::ALL.iter().zip(now).enumerate().map(|(at, (node, now))| {
@@ -141,7 +141,7 @@ impl Measured {
         )
     }
 
-    /// What stands above the lines.
+    /// The line of headings.
     pub(super) fn header() -> String {
         format!(
             "{:<44}{:>8}{:>9}{:>8}{:>8}{:>8}{:>7}   {}",

@@ -51,7 +51,7 @@ pub(super) enum Order {
     Interleaved,
 }
 
-/// What is before and behind the datapath.
+/// The devices before and behind the datapath.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wire {
     /// Nothing: bursts are handed over in the process.
@@ -172,7 +172,7 @@ fn hairpins() -> Vec<Scenario> {
     ]
 }
 
-/// What flatters: a burst is of one vnet, and all packets go to one next hop.
+/// Flattering traffic: a burst is of one vnet, and all packets go to one next hop.
 fn blocks() -> Vec<Scenario> {
     let mut all = vec![scenario("64b", "ethip4-ip4base")];
     for (routes, name) in [(10_000, "10k"), (100_000, "100k"), (1_000_000, "1m")] {

@@ -42,7 +42,7 @@ const LENGTHS: [(u8, u64); 13] = [
 /// A network's address and the length of its prefix.
 pub(crate) type Prefix = (u32, u8);
 
-/// What the vnets of a scenario have in common.
+/// The routes that the vnets of a scenario have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     shape: Routes,

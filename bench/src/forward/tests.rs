@@ -12,7 +12,7 @@ fn lab() -> Lab {
     Lab { cpu, pool, time: Duration::from_millis(20), eal }
 }
 
-/// What takes long to set up without optimization; `curvnet-bench forward` checks it the same way.
+/// Whether a scenario is set up soon without optimization; `curvnet-bench forward` checks the others the same way.
 fn is_small(scenario: &Scenario) -> bool {
     let (Routes::Hosts(routes) | Routes::Internet(routes)) = scenario.routes else {
         return scenario.vnets <= 64;

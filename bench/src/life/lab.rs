@@ -26,7 +26,7 @@ pub(super) const ANNOUNCED: Duration = Duration::from_millis(2500);
 /// Longer than any queue takes to empty.
 const LONG: Duration = Duration::from_secs(10);
 
-/// What all scenarios share.
+/// The state that all scenarios share.
 pub(crate) struct Lab {
     /// Where the worker runs.
     pub(super) cpu: CpuId,

@@ -1,4 +1,4 @@
-//! What memory is taken: mbufs, DPDK's heap, and the rest of the process.
+//! The memory that is taken: mbufs, DPDK's heap, and the rest of the process.
 
 use std::fmt;
 

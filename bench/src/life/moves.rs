@@ -23,7 +23,7 @@ use crate::forward::frames::{Feed, IN_MAC};
 use crate::forward::measure::BURST;
 
 const NAMES: [&str; 2] = ["red", "blue"];
-/// What the interface that moves receives from.
+/// The port that the interface that moves receives from.
 const INGRESS: PortId = PortId(0);
 /// Drops that a packet may end in: nobody receives for the moment; of the other vnet's kind.
 const DROPS: [&str; 2] = ["interface_moving", "ip_no_route"];
@@ -105,7 +105,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     outcome(&tallies[ALL], &pages, &times, args.moves as f64 / took)
 }
 
-/// What became of the packets that one vnet received.
+/// The fate of the packets that one vnet received.
 struct Page {
     received: u64,
     forwarded: u64,

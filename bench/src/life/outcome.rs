@@ -1,4 +1,4 @@
-//! What a scenario says: lines for people, results for programs.
+//! The outcome of a scenario: lines for people, results for programs.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::report::{Better, Percentiles, Scenario};
 
-/// What a scenario says.
+/// The outcome of a scenario.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) lines: Vec<String>,
@@ -37,7 +37,7 @@ impl Outcome {
     }
 }
 
-/// What longer times are taken for.
+/// The time that longer ones are taken for.
 const LONGEST_NS: u64 = 1 << 40;
 
 /// How long something took, each time.

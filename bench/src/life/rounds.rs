@@ -33,7 +33,7 @@ const SLACK_BYTES: u64 = 1 << 20;
 const REST: usize = 0;
 const ALL: usize = 1;
 
-/// What passes through the vnet that comes and goes: from its first interface to its second, from its third to its fourth.
+/// The flows through the vnet that comes and goes: from its first interface to its second, from its third to its fourth.
 fn guest_flows() -> [Flow; 2] {
     let flow = |n: usize| {
         let pair = 1 + n as u16;

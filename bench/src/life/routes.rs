@@ -136,7 +136,7 @@ pub(super) fn run(lab: &Lab, args: &Args) -> Result<Outcome> {
     outcome(&tallies[QUIET], &tallies[CHANGING], done, &times)
 }
 
-/// What the control thread does when it has nothing to do.
+/// Ticks for a time as the control thread does when it has nothing else to do.
 fn rest(house: &mut House, time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {

@@ -20,7 +20,7 @@ use crate::random::Random;
 /// Longer than the worker takes for anything.
 const LONG: Duration = Duration::from_secs(30);
 
-/// What is sent, and where it must come out.
+/// The frames that are sent, and where they must come out.
 #[derive(Clone, Debug)]
 pub(super) struct Flow {
     pub(super) into: PortId,
@@ -35,7 +35,7 @@ pub(super) struct Flow {
     pub(super) may_drop: bool,
 }
 
-/// What the worker is fed with.
+/// The frames that the worker is fed with.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// Numbers of ports, none of which any device has.
@@ -50,7 +50,7 @@ pub(super) struct Plan {
     pub(super) check_every: u64,
 }
 
-/// What became of the bursts of one phase.
+/// The fate of the bursts of one phase.
 #[derive(Debug)]
 pub(super) struct Tally {
     /// Of a burst that left whole.
@@ -82,7 +82,7 @@ impl Tally {
     }
 }
 
-/// What worker and control thread know of each other.
+/// The state that worker and control thread share.
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
@@ -185,7 +185,7 @@ impl Worker {
             }
             let _before = shared.bursts.fetch_add(1, Ordering::Release);
         }
-        // What the control thread handed over before it said stop still leaves.
+        // Packets that the control thread handed over before it said stop still leave.
         self.rest();
         Ok((self.tallies, self.datapath.into_parts().1))
     }

@@ -11,7 +11,7 @@ use super::sizes::Sizes;
 use super::template::{Addresses, Fields, Headers, Template};
 use crate::random::Random;
 
-/// What a generator tells while it runs; one writer, anybody reads.
+/// The counts of a generator while it runs; one writer, any thread reads.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     /// Packets that the queue took.
@@ -24,7 +24,7 @@ pub(crate) struct Gauge {
     pub(crate) no_buffers: Counter,
 }
 
-/// What goes into the packets besides the headers that all share.
+/// The fields of the packets besides the headers that all share.
 #[derive(Debug)]
 pub(crate) struct Variation {
     /// Source addresses: the first, and which of those from there on.
@@ -111,7 +111,7 @@ pub(crate) struct Generator {
     gauge: Arc<Gauge>,
 }
 
-/// What a [`Generator`] has to do.
+/// The work of a [`Generator`].
 #[derive(Debug)]
 pub(crate) struct Work {
     /// One template for each size.

@@ -1,4 +1,4 @@
-//! What a trial shows while it runs: a table redrawn in place on a terminal, plain lines elsewhere.
+//! The display of a trial while it runs: a table redrawn in place on a terminal, plain lines elsewhere.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Live {
     quiet: bool,
     terminal: bool,
-    /// What comes before the numbers: which trial it is.
+    /// The words before the numbers: which trial it is.
     title: String,
     asked: Option<f64>,
     last: Duration,

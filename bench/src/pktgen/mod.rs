@@ -134,7 +134,7 @@ fn stream(trial: usize) -> u16 {
     (process as u16).wrapping_add(trial as u16)
 }
 
-/// What is probably wrong when nothing came back.
+/// The probable mistake when nothing came back.
 fn hint(trial: &Trial) -> Option<String> {
     let nothing = trial.received.as_ref()?.packets == 0 && trial.sent.packets > 0;
     nothing.then(|| {

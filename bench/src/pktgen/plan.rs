@@ -16,7 +16,7 @@ use super::template::{Headers, Protocol};
 use super::value::ParseError;
 use crate::Usage;
 
-/// What is to be done.
+/// The work to be done.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) ports: Ports,
@@ -130,7 +130,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What concerns several settings.
+    /// The rules that concern several settings.
     fn fits_together(&self, given: &Settings) -> Result<(), Usage> {
         let Plan { ports, machine, arp, ndr, traffic, .. } = self;
         let fail =

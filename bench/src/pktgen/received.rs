@@ -1,11 +1,11 @@
-//! What a received frame is.
+//! The recognition of received frames.
 
 use wire::{ArpOperation, EtherType, Sum, icmp_type, ip_proto};
 
 use super::arp;
 use super::signature::Signature;
 
-/// What [`look`] found.
+/// The finding of [`look`].
 #[derive(Debug)]
 pub(crate) enum Seen {
     /// A test packet, of whatever stream.
@@ -23,7 +23,7 @@ pub(crate) enum Seen {
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident $text:literal,)+) => {
-        /// What a frame is that is no test packet of the stream.
+        /// The kind of a frame that is no test packet of the stream.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Kind {
             $($(#[doc = $doc])+ $name,)+

@@ -31,11 +31,11 @@ pub(crate) struct Report {
     pub(crate) ndr: Option<Search>,
     /// As the drivers count.
     pub(crate) ports: BTreeMap<String, PortCounters>,
-    /// What is not as it was asked for, a sentence each.
+    /// The settings that could not be as they were asked for, a sentence each.
     pub(crate) notes: Vec<String>,
 }
 
-/// What the packets were.
+/// The packets.
 #[derive(Debug, Serialize)]
 pub(crate) struct Traffic {
     pub(crate) protocol: Protocol,

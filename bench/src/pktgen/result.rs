@@ -23,12 +23,12 @@ pub(crate) struct Trial {
     pub(crate) lost: Option<Lost>,
     /// Nanoseconds from making a packet to finding it. `null` if nothing came back.
     pub(crate) latency: Option<Percentiles>,
-    /// What came in on the sending port, when that is another.
+    /// The packets that came in on the sending port, when that is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) returned: Option<Back>,
 }
 
-/// What was asked; `null` for no limit.
+/// The rate that was asked for; `null` for no limit.
 #[derive(Debug, Serialize)]
 pub(crate) struct Asked {
     pub(crate) pps: Option<f64>,
@@ -36,7 +36,7 @@ pub(crate) struct Asked {
     pub(crate) packets: Option<u64>,
 }
 
-/// What the device took.
+/// The packets that the device took.
 #[derive(Debug, Serialize)]
 pub(crate) struct Sent {
     pub(crate) packets: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Sent {
     pub(crate) missed: u64,
 }
 
-/// What came in on a port.
+/// The packets that came in on a port.
 #[derive(Debug, Serialize)]
 pub(crate) struct Back {
     /// All frames: `packets` and `others`.
@@ -73,7 +73,7 @@ pub(crate) struct Back {
     pub(crate) others: BTreeMap<&'static str, u64>,
 }
 
-/// What did not come back.
+/// The packets that did not come back.
 #[derive(Debug, Serialize)]
 pub(crate) struct Lost {
     pub(crate) packets: u64,

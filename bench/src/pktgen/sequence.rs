@@ -14,7 +14,7 @@ pub(crate) struct Tracker {
     counts: Counts,
 }
 
-/// What a [`Tracker`] counted.
+/// The counts of a [`Tracker`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Counts {
     /// Different numbers received. Loss is what was sent less this.
@@ -35,7 +35,7 @@ impl Tracker {
         Self { next: 0, seen: Box::new([0; WORDS]), counts: Counts::default() }
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }

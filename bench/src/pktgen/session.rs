@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::received::{Seen, look};
 use super::sizes::FCS;
 
-/// What a line carries when neither the device nor the user says.
+/// The rate of a line when neither the device nor the user says.
 const LINE_BITS_DEFAULT: f64 = 10e9;
 /// Buffers that each thread keeps for itself.
 const CACHE: u32 = 256;
@@ -33,7 +33,7 @@ pub(crate) struct Wire {
     pub(crate) tx: TxQueue,
 }
 
-/// What is open while trials run. Fields are dropped in this order: queues before ports, ports before the pool.
+/// The devices that are open while trials run. Fields are dropped in this order: queues before ports, ports before the pool.
 #[derive(Debug)]
 pub(crate) struct Session {
     /// One for each port; empty while a trial has them. The first sends, the last receives.
@@ -48,7 +48,7 @@ pub(crate) struct Session {
     pub(crate) cpus: Vec<CpuId>,
     /// The user wants an end.
     pub(crate) stop: Arc<AtomicBool>,
-    /// What a device could not do as asked.
+    /// The wishes that a device could not fulfil.
     pub(crate) notes: Vec<String>,
     _eal: Eal,
 }

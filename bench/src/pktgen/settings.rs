@@ -107,7 +107,7 @@ keys! {
         count "count" "N";
         /// Wait at most this long for the last packets (default: 2s, RFC 2544 section 23).
         drain "drain" "TIME";
-        /// What was due in a pause is caught up with for this time; more is not sent (default: 1ms).
+        /// Packets that were due in a pause are caught up with for this time; more are not sent (default: 1ms).
         catch_up "catch-up" "TIME";
         /// Check the checksums above IP of what comes back (default: true).
         verify "verify" "BOOL" switch;
@@ -142,7 +142,7 @@ keys! {
     }
 }
 
-/// What was given, wherever.
+/// The settings as they were given, wherever.
 #[derive(Debug)]
 pub(crate) struct Settings {
     file: Flat,

@@ -1,4 +1,4 @@
-//! What stands at the start of each test packet's payload, so that the sink knows it again.
+//! The signature at the start of each test packet's payload, by which the sink knows it again.
 
 /// Begins each signature; chance alone takes a packet of somebody else's for ours once in 2^32.
 const MAGIC: u16 = 0xc47e;

@@ -15,7 +15,7 @@ const BURST: u16 = 64;
 /// Latencies above this many seconds are counted as this.
 const LATENCY_MAX_S: u64 = 100;
 
-/// What a sink tells while it runs; one writer, anybody reads.
+/// The counts of a sink while it runs; one writer, any thread reads.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     /// Frames of all kinds.
@@ -32,7 +32,7 @@ pub(crate) struct Gauge {
     pub(crate) latency_cycles: Counter,
 }
 
-/// What a sink has seen in the end.
+/// The packets that a sink has seen in the end.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     /// Frames of all kinds.
@@ -43,7 +43,7 @@ pub(crate) struct Received {
     pub(crate) packets: u64,
     /// Their bytes, without FCS.
     pub(crate) packet_bytes: u64,
-    /// What the sequence numbers say about them.
+    /// The verdict of the sequence numbers on them.
     pub(crate) sequence: sequence::Counts,
     /// The smallest and the largest TTL of them; 255 and 0 when there were none.
     pub(crate) ttl: (u8, u8),
@@ -127,7 +127,7 @@ impl Sink {
         count
     }
 
-    /// What was seen.
+    /// The packets that were seen.
     pub(crate) fn finish(self) -> Received {
         let State { tracker, mut received, .. } = self.state;
         received.sequence = *tracker.counts();

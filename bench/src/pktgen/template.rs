@@ -5,7 +5,7 @@ use wire::{EtherType, MacAddr, Sum, checksum_finish, ip_proto};
 use super::signature::{self, Signature};
 use super::sizes::FCS;
 
-/// What a test packet is above IP.
+/// The protocol of a test packet above IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Protocol {
@@ -29,7 +29,7 @@ impl Protocol {
     }
 }
 
-/// What all packets of a run have in common.
+/// The headers that all packets of a run have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Headers {
     /// Source MAC address.
@@ -48,7 +48,7 @@ pub(crate) struct Headers {
     pub(crate) stream: u16,
 }
 
-/// What one packet has for itself.
+/// The fields that one packet has for itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields {
     /// Source and destination address.

@@ -20,10 +20,10 @@ const TICK: Duration = Duration::from_millis(5);
 const PATIENCE_S: u64 = 5;
 /// When all packets are back nothing more is waited for than this part of a second, in which duplicates may come.
 const QUIET_PART: u64 = 100;
-/// What must have been sent of what was asked for.
+/// The share of the packets asked for that must have been sent.
 const RATE_MET: f64 = 0.99;
 
-/// What is asked of a trial.
+/// The conditions of a trial.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     /// Packets a second; `None`: as many as possible.
@@ -46,7 +46,7 @@ impl Asked {
     }
 }
 
-/// What came of a trial.
+/// The outcome of a trial.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) asked: Asked,
@@ -62,9 +62,9 @@ pub(crate) struct Outcome {
     pub(crate) no_buffers: u64,
     /// Packets that were due in pauses and given up.
     pub(crate) missed: u64,
-    /// What came in on the receiving port; `None` if nothing was looked at.
+    /// The packets that came in on the receiving port; `None` if nothing was looked at.
     pub(crate) received: Option<Received>,
-    /// What came in on the sending port, if that is another.
+    /// The packets that came in on the sending port, if that is another.
     pub(crate) returned: Option<Received>,
     /// TSC cycles a second.
     pub(crate) hz: u64,
@@ -86,7 +86,7 @@ impl Outcome {
     }
 }
 
-/// What the threads of a trial share.
+/// The state that the threads of a trial share.
 #[derive(Debug)]
 struct Shared {
     stop: Arc<AtomicBool>,

@@ -18,14 +18,14 @@ type Place<'a> = (&'a VnetName, &'a IfName);
 /// Two ends of an epair, that which comes first in the file first.
 type Pair<'a> = [(Place<'a>, &'a Interface); 2];
 
-/// What becomes of ends of epairs, and of interfaces that change their vnets.
+/// Changes of the ends of epairs, and of interfaces that change their vnets.
 #[derive(Debug, Default)]
 pub(super) struct Devices<'a> {
     /// Ends of epairs that stay where they are.
     stay: BTreeSet<Place<'a>>,
-    /// What moves, by where it was.
+    /// Interfaces that move, by where they were.
     leave: BTreeSet<Place<'a>>,
-    /// What moves, by where it will be.
+    /// Interfaces that move, by where they will be.
     arrive: BTreeMap<Place<'a>, Move<'a>>,
     /// Epairs that go.
     gone: Vec<Pair<'a>>,
@@ -38,7 +38,7 @@ pub(super) struct Devices<'a> {
 pub(super) struct Move<'a> {
     /// The vnet that it is in.
     pub(super) from: &'a VnetName,
-    /// What it is there.
+    /// The interface as it is there.
     pub(super) interface: &'a Interface,
     to: &'a VnetName,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What the EAL probes for a port. Its `Display` is the string that DPDK takes.
+/// The device that the EAL probes for a port. Its `Display` is the string that DPDK takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
     /// A NIC on the PCI bus (`--allow`).
@@ -23,7 +23,7 @@ pub enum Device {
 }
 
 impl Device {
-    /// What two ports must not share: the PCI address in full, or the vdev's name.
+    /// The part that two ports must not share: the PCI address in full, or the vdev's name.
     pub fn key(&self) -> String {
         match self {
             Self::Pci { address, .. } => address.to_string(),

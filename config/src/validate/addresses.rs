@@ -9,7 +9,7 @@ use super::Check;
 use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::inet::{IntoInet, NoInet6};
 
-/// What a prefix stands for, which decides what an error proposes.
+/// The use of a prefix, which decides the proposal of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// An interface's address with the length of its connected prefix.

@@ -1,4 +1,4 @@
-//! What carries an interface's packets: a port, a VLAN of a port, an epair, or the vnet itself.
+//! Attachments, which carry an interface's packets: a port, a VLAN of a port, an epair, or the vnet itself.
 
 use toml::Spanned;
 

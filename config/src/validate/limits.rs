@@ -51,7 +51,7 @@ pub(super) fn check(
     places
 }
 
-/// What waits for an answer must not keep the answer out.
+/// Packets that wait for an answer must not keep the answer out.
 fn half(check: &mut Check<'_>, held: Option<&Spanned<i64>>, mbufs: Option<&Spanned<i64>>) {
     let mbufs = mbufs.map_or(VNET_MBUFS_DEFAULT, |given| *given.get_ref());
     let Some(held) = held.filter(|held| *held.get_ref() > mbufs / 2) else { return };

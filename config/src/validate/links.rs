@@ -1,4 +1,4 @@
-//! What a vnet is connected to: its interfaces' names, addresses and prefixes. Neighbors and
+//! The connections of a vnet: its interfaces' names, addresses and prefixes. Neighbors and
 //! routes are checked against it.
 
 use std::collections::BTreeMap;

@@ -107,7 +107,7 @@ pub(super) fn plain_text(check: &mut Check<'_>, key: &str, given: &Spanned<Strin
     false
 }
 
-/// What a name names.
+/// The kind of thing that a name names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
     Port,

@@ -22,7 +22,7 @@ type Piece = (u8, [u8; 5]);
 pub(crate) fn config() -> impl Strategy<Value = Config> {
     prop::collection::vec((0_u8..=9, any::<[u8; 5]>()), 0..50).prop_map(|pieces| {
         let mut pieces: Vec<Piece> = pieces;
-        // What others stand on comes first.
+        // Pieces that others stand on come first.
         pieces.sort_by_key(|(kind, _)| *kind);
         let mut config = Config::clone(&start());
         pieces.into_iter().for_each(|(kind, with)| add(&mut config, kind, with));

@@ -1,4 +1,4 @@
-//! What makes a polling CPU fast and predictable.
+//! The settings that make a polling CPU fast and predictable.
 
 use super::{Check, Machine, State};
 use crate::cpulist;

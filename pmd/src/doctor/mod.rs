@@ -23,11 +23,11 @@ pub enum State {
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at, e.g. `hugepages 2048 kB` or `nic 0000:3b:00.0`.
+    /// The thing that was looked at, e.g. `hugepages 2048 kB` or `nic 0000:3b:00.0`.
     pub name: String,
     /// The judgement.
     pub state: State,
-    /// What was found, in one line.
+    /// The finding, in one line.
     pub detail: String,
     /// The command, or the kernel argument, that mends it.
     pub cure: Option<String>,

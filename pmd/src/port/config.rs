@@ -1,4 +1,4 @@
-//! What is wanted of a port, and what of that its device offers.
+//! The wishes for a port, and which of them its device offers.
 
 use std::ffi::CStr;
 
@@ -82,7 +82,7 @@ pub struct Offloads {
     pub tx_multi_segments: bool,
 }
 
-/// What a device offers, from `rte_eth_dev_info_get`.
+/// The offers of a device, from `rte_eth_dev_info_get`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
     /// The driver's name.

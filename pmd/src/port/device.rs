@@ -81,7 +81,7 @@ fn pci_address(text: &str) -> Option<String> {
 #[derive(Debug)]
 pub(crate) struct Attached {
     pub port: u16,
-    /// What to take out of EAL at close; none for a vdev that EAL's own arguments created.
+    /// The device to take out of EAL at close; none for a vdev that EAL's own arguments created.
     pub plugged: Option<Plugged>,
 }
 

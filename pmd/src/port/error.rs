@@ -22,7 +22,7 @@ pub enum PortError {
         name: String,
         /// The PCI address.
         address: String,
-        /// What DPDK logged.
+        /// The lines that DPDK logged.
         log: Vec<String>,
     },
     /// EAL was not told of such a device, and its pools lie where other processes cannot map them.
@@ -48,7 +48,7 @@ pub enum PortError {
         device: String,
         /// The error in words.
         reason: String,
-        /// What DPDK logged.
+        /// The lines that DPDK logged.
         log: Vec<String>,
     },
     /// Two ports on one device.
@@ -94,7 +94,7 @@ pub enum PortError {
         call: &'static str,
         /// The error in words.
         reason: String,
-        /// What DPDK logged.
+        /// The lines that DPDK logged.
         log: Vec<String>,
     },
     /// [`crate::Port::start`] was called twice.

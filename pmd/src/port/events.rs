@@ -12,7 +12,7 @@ use dpdk_sys as ffi;
 use super::{Capabilities, MAX_PORTS, Port, Shared};
 use crate::PortId;
 
-/// What happened to a port since it was opened.
+/// The events of a port since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Events {
     /// Times the link went up or down.

@@ -49,7 +49,7 @@ pub struct Port {
     _not_sync: PhantomData<Cell<()>>,
 }
 
-/// What the queues of a port keep alive: the device itself.
+/// The device itself, which the queues of a port keep alive.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub id: PortId,
@@ -152,7 +152,7 @@ impl Port {
         if outside != 0 {
             return Err(PortError::QueuesInUse { name: name(), missing: outside });
         }
-        // What other threads did with queues before they dropped them comes before the port stops: the count says no more
+        // All that other threads did with queues before they dropped them comes before the port stops: the count says no more
         // than that they are gone.
         fence(Ordering::Acquire);
         for queue in &mut rx {
@@ -193,7 +193,7 @@ impl Port {
         self.capabilities.socket
     }
 
-    /// What the device offers.
+    /// The capabilities of the device.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
@@ -205,7 +205,7 @@ impl Port {
         self.plan.offloads()
     }
 
-    /// What was wished and is not possible, a sentence each; to be logged with the port's name.
+    /// The wishes that are not possible, a sentence each; to be logged with the port's name.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.plan.notes

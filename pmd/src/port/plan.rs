@@ -7,7 +7,7 @@ use super::{Capabilities, Offloads, PortConfig};
 /// Bytes of a frame around its payload: Ethernet header, CRC, and one 802.1Q tag.
 const FRAME_OVERHEAD: u32 = 14 + 4 + 4;
 
-/// What a port is configured with: the wishes, cut down to the capabilities.
+/// The configuration of a port: the wishes, cut down to the capabilities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub rx_queues: u16,
@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     pub rx_offloads: u64,
     pub tx_offloads: u64,
     pub rss_types: u64,
-    /// What was wished and is not offered, a sentence each.
+    /// The wishes that are not offered, a sentence each.
     pub notes: Vec<String>,
 }
 

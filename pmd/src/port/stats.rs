@@ -1,4 +1,4 @@
-//! What a port tells about itself: link, MAC, MTU, counters.
+//! The state that a port tells of itself: link, MAC, MTU, counters.
 
 use std::ffi::{CStr, c_int};
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,4 +1,4 @@
-//! What the scenarios share. Each scenario is a binary of its own, because a process has one EAL.
+//! The parts that the scenarios share. Each scenario is a binary of its own, because a process has one EAL.
 
 #![allow(dead_code, reason = "each scenario uses a part of it")]
 

@@ -46,7 +46,7 @@ pub(crate) struct Capture {
     /// Show packets that are dropped, too, and why.
     #[arg(long)]
     drops: bool,
-    /// What packets to take, in libpcap's language (pcap-filter(7)).
+    /// Packets to take, in libpcap's language (pcap-filter(7)).
     #[arg(value_name = "FILTER")]
     filter: Vec<String>,
 }

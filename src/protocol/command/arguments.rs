@@ -24,7 +24,7 @@ pub(crate) type Target = wire::RouteTarget<IpAddr, String>;
 pub(crate) struct ProbeRequest {
     /// The host that it goes to.
     pub(crate) address: IpAddr,
-    /// What is sent.
+    /// The kind of packet that is sent.
     #[serde(default)]
     pub(crate) kind: Probe,
     /// Its time to live; the vnet's own without it.

@@ -55,7 +55,7 @@ commands! {
         },
         /// The running configuration; begins a stream of its text.
         "config.show" => ConfigShow {},
-        /// What a configuration would change; begins a stream of changes, once its text is there.
+        /// The changes that a configuration would make; begins a stream of changes, once its text is there.
         "config.diff" => ConfigDiff {
             /// Its name in messages.
             file: String,

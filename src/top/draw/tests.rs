@@ -1,4 +1,4 @@
-//! What stands on the screen. After a change, `BLESS=1 cargo test -p curvnet top` rewrites `screens.txt`; read the difference
+//! Golden screens. After a change, `BLESS=1 cargo test -p curvnet top` rewrites `screens.txt`; read the difference
 //! before committing it.
 
 use std::fmt::Write as _;

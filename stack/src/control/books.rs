@@ -10,7 +10,7 @@ use super::interface_table::InterfaceTable;
 use crate::inet::vnet_inet;
 use crate::net::{IfBlock, IfCounterBlocks, IfKind, Ifnet, vnet_net};
 
-/// What became of a vnet's packets, summed over the workers. Exact while the workers are at a quiescent state.
+/// The fate of a vnet's packets, summed over the workers. Exact while the workers are at a quiescent state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VnetBooks {
     /// Packets that its interfaces received.
@@ -139,15 +139,15 @@ impl Stack {
         books
     }
 
-    /// What all vnets received from ports and sent to them, those that are gone included. Exact while the workers are at a
-    /// quiescent state.
+    /// The frames that all vnets received from ports and sent to them, those that are gone included. Exact while the workers
+    /// are at a quiescent state.
     #[must_use]
     pub fn frame_totals(&self) -> FrameTotals {
         let is_port = |kind: &IfKind| matches!(kind, IfKind::Ethernet { .. });
         totals(&self.interfaces, &self.interfaces.departed.ports, is_port)
     }
 
-    /// What the ends of all epairs received and sent, likewise.
+    /// The frames that the ends of all epairs received and sent, likewise.
     #[must_use]
     pub fn epair_totals(&self) -> FrameTotals {
         let is_epair = |kind: &IfKind| matches!(kind, IfKind::Epair(_));

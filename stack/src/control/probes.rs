@@ -23,12 +23,12 @@ const PROBE_HDR_LEN: usize = ICMP_HDR_LEN;
 /// Data of the longest probe, bytes.
 pub(crate) const PROBE_DATA_MAX: usize = u16::MAX as usize - IP_HDR_LEN - PROBE_HDR_LEN;
 
-/// What to send.
+/// The probe to send.
 #[derive(Clone, Copy, Debug)]
 pub struct ProbeSpec {
     /// Where to.
     pub address: Ipv4Addr,
-    /// What.
+    /// The kind of probe.
     pub kind: ProbeKind,
     /// Hops that it may go, not zero; `net.inet.ip.ttl` if none is given.
     pub ttl: Option<u8>,
@@ -103,7 +103,7 @@ pub enum ProbeError {
     NoMbuf,
 }
 
-/// What was sent.
+/// A probe that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeView {
     /// Its number.
@@ -112,7 +112,7 @@ pub struct ProbeView {
     pub source: Ipv4Addr,
 }
 
-/// What is known of a probe.
+/// The state of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeState {
     /// No answer yet.
@@ -151,7 +151,7 @@ impl Stack {
         Ok(ProbeView { number, source })
     }
 
-    /// What is known of a probe; none when nobody waits for it any more.
+    /// The state of a probe; none when no client waits for it any more.
     #[must_use]
     pub fn probe(&self, vnet: &VnetRef, number: ProbeNumber) -> Option<ProbeState> {
         let look = |book: &mut Box<ProbeBook>| book.look(number);

@@ -1,4 +1,4 @@
-//! What an operator looks at, in pages: a table of a million routes is read in steps that are short for the control
+//! The tables that an operator looks at, in pages: a table of a million routes is read in steps that are short for the control
 //! thread.
 
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ use crate::time::Nanos;
 pub struct RouteView {
     /// Its prefix.
     pub prefix: Ipv4Net,
-    /// What kind of route it is.
+    /// The kind of route.
     pub flags: RouteFlags,
     /// Where it leads.
     pub hop: Hop,
@@ -30,7 +30,7 @@ pub struct RouteView {
 pub struct NeighborView {
     /// Interface and address.
     pub key: NeighborKey<Ipv4Addr>,
-    /// What is known of it.
+    /// Its state.
     pub state: NeighborState,
     /// When the entry's timer ends; none for a static one.
     pub deadline: Option<Nanos>,

@@ -16,7 +16,7 @@ pub const PROBE_PORT: u16 = 33434;
 /// Source ports of UDP probes have this bit, as traceroute's.
 const SOURCE_PORT: u16 = 0x8000;
 
-/// What a probe is.
+/// The kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ProbeKind {
@@ -51,7 +51,7 @@ pub struct ProbeName {
     pub second: u16,
 }
 
-/// What came back.
+/// The answer that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
     /// Who sent it, host byte order.
@@ -71,7 +71,7 @@ pub struct Heard {
 /// An answer as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeAnswer {
-    /// What came back first.
+    /// The first answer.
     pub heard: Heard,
     /// From when the worker that sent the probe began its iteration to when the one that received the answer began its.
     pub rtt_ns: u64,
@@ -88,7 +88,7 @@ const TAKEN: u8 = 2;
 /// It can be read.
 const ANSWERED: u8 = 3;
 
-/// What an entry is about and how far it is, in one word, so that it changes at once.
+/// The probe of an entry and how far it is, in one word, so that it changes at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State {
     number: ProbeNumber,

@@ -56,7 +56,7 @@ impl Interfaces {
         Self { ports: PublishedTable::new(control), slots: PublishedTable::new(control) }
     }
 
-    /// What `port` carries.
+    /// The interfaces that `port` carries.
     #[inline]
     #[must_use]
     pub fn port<'a>(&'a self, reader: &'a Reader, port: PortId) -> Option<&'a PortDemux> {

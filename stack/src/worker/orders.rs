@@ -1,4 +1,4 @@
-//! What the control thread wants of a worker besides packets: to end, or to take or give back the queues of a port.
+//! Orders of the control thread to a worker: to end, or to take or give back the queues of a port.
 //!
 //! A worker looks at one flag in each iteration. Memory that a change needs comes with it and goes back with the answer:
 //! the worker neither allocates nor frees.
@@ -11,7 +11,7 @@ use pmd::{PortId, RxQueue, TxQueue};
 /// Changes on their way to a worker, and as many on their way back. The control thread waits for each.
 const CHANGES: usize = 4;
 
-/// What one worker is told to do.
+/// The orders to one worker.
 #[derive(Debug)]
 pub struct Orders {
     /// Whether there is anything to look at; all that an iteration costs.
@@ -114,7 +114,7 @@ impl PortChange {
         (rx, self.tx.and_then(TxPort::into_queue))
     }
 
-    /// What the worker does with its list of receive queues.
+    /// Carries the orders out on the worker's list of receive queues.
     pub(super) fn exchange(&mut self, polled: &mut Vec<(PortId, RxQueue)>) {
         match self.direction {
             // Neither list grows beyond its room, which the control thread has counted.

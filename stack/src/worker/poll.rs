@@ -12,7 +12,7 @@ use super::orders::{Orders, PortChange};
 use crate::net::graph::{Node, TxPort, WorkerQueues};
 use crate::time::Nanos;
 
-/// What a worker did.
+/// The polls and packets of a worker.
 #[derive(Debug, Default)]
 pub struct PollCounters {
     /// Iterations.
@@ -113,7 +113,7 @@ impl Poll {
         }
     }
 
-    /// What the worker did; for a reader on another thread.
+    /// The counters of the worker; for a reader on another thread.
     #[must_use]
     pub fn counters(&self) -> Arc<PollCounters> {
         Arc::clone(&self.counters)
@@ -137,7 +137,7 @@ impl Poll {
         while !orders.are_pending() || orders.carry_out(|change| self.change_port(change)) {
             last = self.once(last);
         }
-        // What the control thread handed over before it said stop still leaves.
+        // Packets that the control thread handed over before it said stop still leave.
         for _ in 0..LAST_ITERATIONS {
             self.datapath.finish(0);
         }

@@ -40,7 +40,7 @@ pub struct Sent {
     pub frame: Vec<u8>,
 }
 
-/// What a thread needs to be the worker.
+/// The parts that a thread needs to be the worker.
 pub struct Worker {
     queues: WorkerQueues,
     pub pool: MbufPool,
@@ -351,7 +351,7 @@ impl Lab {
         self.cycle(port, &mut burst);
     }
 
-    /// What of an iteration is the stack's: from its beginning to the quiescent state.
+    /// The stack's part of an iteration: from its beginning to the quiescent state.
     pub fn cycle(&mut self, port: u16, burst: &mut Burst) {
         let received = burst.len();
         self.offered += received as u64;

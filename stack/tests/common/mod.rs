@@ -1,4 +1,4 @@
-//! What the tests of the whole stack share: a laboratory in virtual time, frames, and a scene to put them in.
+//! The parts that the tests of the whole stack share: a laboratory in virtual time, frames, and a scene to put them in.
 //!
 //! Frames are built and read here byte by byte, by code that shares nothing with `stack::wire`.
 

@@ -79,7 +79,7 @@ impl Case {
         &self.drops
     }
 
-    /// What differs from the expectation.
+    /// The differences from the expectation.
     fn run(&self, fast_path: bool) -> Vec<String> {
         let mut lab = crossroads();
         if !fast_path {

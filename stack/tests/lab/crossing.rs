@@ -74,7 +74,7 @@ fn chain(setting: Setting) -> Lab {
     lab
 }
 
-/// What is out of the ordinary in a vnet on the way.
+/// Settings of a vnet on the way that are out of the ordinary.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Setting {
     Nothing,

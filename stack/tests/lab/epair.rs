@@ -136,7 +136,7 @@ fn errors_come_back_through_the_epair() {
     lab.end();
 }
 
-/// What a port said of a frame is not believed behind an epair, and what was asked of a port is not lost: headers that
+/// A port's word on a frame is not believed behind an epair, and a request to a port is not lost: headers that
 /// leave are whole (`Packet::read` sums them).
 #[test]
 fn offloads_end_at_an_epair() {

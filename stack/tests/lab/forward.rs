@@ -67,7 +67,7 @@ fn mtu_cases() -> Vec<Case> {
             .drops(D::IpNeedsFragmentation)
             .answers(&too_long.error(OWN[0], UNREACHABLE, 4, 576))
             .counts("ips_cantfrag"),
-        // What stands behind a short datagram must not make a frame that the next link does not take.
+        // Padding behind a short datagram must not make a frame that the next link does not take.
         case("padding beyond the MTU is cut off", &padded)
             .leaves(3, &out(Packet { trailer: vec![], ..padded.clone() })),
     ]

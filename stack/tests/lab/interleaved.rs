@@ -39,7 +39,7 @@ const EM: [(usize, u16, Option<u16>); 8] = [
 ];
 /// The groups' vnets, and the interfaces that their routes leave by.
 const GROUPS: [(&str, [usize; 2]); 3] = [("red", [0, 6]), ("blue", [2, 7]), ("green", [3, 5])];
-/// What the first byte of a destination leads to.
+/// The kinds of destinations that the first byte of an address tells apart.
 const KINDS: u8 = 6;
 
 fn vnet_of(group: usize) -> &'static str {
@@ -115,7 +115,7 @@ enum Tag {
 }
 
 impl Tag {
-    /// What stands between the addresses and IPv4's EtherType.
+    /// The bytes between the addresses and IPv4's EtherType.
     fn bytes(self, vlan: Option<u16>) -> Vec<u8> {
         let tag = |tpid: u16, tci: u16| [tpid.to_be_bytes(), tci.to_be_bytes()].concat();
         let own = vlan.unwrap_or(0);
@@ -129,7 +129,7 @@ impl Tag {
     }
 }
 
-/// What is not ordinary in a packet.
+/// The feature of a packet that is not ordinary.
 #[derive(Clone, Copy, Debug)]
 enum Oddity {
     None,

@@ -1,4 +1,4 @@
-//! What one vnet may occupy, and that the others do not notice when it does.
+//! The limits of one vnet, and that the others do not notice when it reaches them.
 
 use std::net::Ipv4Addr;
 
@@ -200,7 +200,7 @@ fn as_much_memory_as_there_may_be() {
     lab.end();
 }
 
-/// What is counted for a route is about what it takes, also in a large table.
+/// The estimate of a route's memory is about right, also in a large table.
 #[test]
 fn memory_is_estimated_well() {
     let mut lab = crossroads();

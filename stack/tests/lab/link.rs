@@ -129,7 +129,7 @@ fn an_interface_that_is_down_takes_nothing() {
     lab.end();
 }
 
-/// What workers forward by says it, too: the fast path does not ask the interface.
+/// The forwarding table says it, too: the fast path does not ask the interface.
 #[test]
 fn nothing_leaves_through_an_interface_that_is_down() {
     let mut lab = crossroads();

@@ -22,7 +22,7 @@ pub(super) const CHANGES: usize = 400;
 /// Packets of one burst.
 const BURST: usize = 64;
 
-/// What the control thread and the worker thread know of each other.
+/// The state that the control thread and the worker thread share.
 #[derive(Default)]
 pub(super) struct Pace {
     stop: AtomicBool,
@@ -61,7 +61,7 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-/// What a worker thread did.
+/// The packets of a worker thread.
 pub(super) struct Done {
     offered: u64,
     taken: u64,

@@ -35,7 +35,7 @@ impl Place {
     }
 }
 
-/// What a plain list says of who has what.
+/// A plain list of the interfaces and their vnets.
 #[derive(Default)]
 struct Model {
     deaths: [usize; VNETS],
@@ -248,7 +248,7 @@ fn each_packet_is_taken_by_the_vnet_that_has_the_interface() {
     lab.end();
 }
 
-/// What belongs to the interface stays behind; what it is goes along.
+/// Addresses, routes and neighbours stay behind; the interface's own settings go along.
 #[test]
 fn an_interface_moves_without_addresses_routes_and_neighbours() {
     if !has_many_vnets("moves::an_interface_moves_without_addresses_routes_and_neighbours") {
@@ -306,7 +306,7 @@ fn an_interface_moves_without_addresses_routes_and_neighbours() {
     lab.neighbor("blue", "em0", "10.0.0.2", host(0, 2));
     let sent = lab.send(0, &[ping]);
     assert_eq!(sent.len(), 1);
-    // What red still holds is red's, and is refused there when nobody answers.
+    // Packets that red still holds are red's, and are refused there when the neighbour does not answer.
     let _time = lab.pass(Duration::from_secs(30));
     assert_eq!(lab.drops("red")["arp_unresolved"], 1);
 

@@ -1,4 +1,4 @@
-//! What became of bursts, in a form in which two ways to handle them can be compared.
+//! The outcome of bursts, in a form in which two ways to handle them can be compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -8,7 +8,7 @@ use stack::drops::DropReason;
 use crate::common::frame::{Arp, DF, ICMP};
 use crate::common::{Lab, Packet, Sent};
 
-/// What became of all bursts.
+/// The outcome of all bursts.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
     /// By port and kind of packet and flow, in the order in which they left.
@@ -17,7 +17,7 @@ pub(crate) struct Outcome {
     pub(crate) counters: BTreeMap<String, u64>,
 }
 
-/// What became of what was sent to these vnets; `sent` is what they sent.
+/// The outcome of the packets for these vnets; `sent` is what they sent.
 pub(crate) fn outcome(lab: &mut Lab, vnets: &[&str], sent: &[Sent]) -> Outcome {
     let mut frames = BTreeMap::<_, Vec<Vec<u8>>>::new();
     for sent in sent {

@@ -184,7 +184,7 @@ impl Host {
 struct World {
     lab: Lab,
     hosts: [Host; 3],
-    /// What the router sent and nobody has seen yet.
+    /// The frames that the router sent and that no host has seen yet.
     on_the_way: Vec<Sent>,
 }
 

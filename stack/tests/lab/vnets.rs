@@ -88,7 +88,7 @@ fn a_flood_in_one_vnet_is_no_affair_of_another() {
     lab.end();
 }
 
-/// What a dead vnet left in the queues does not reach the one that has its interfaces' places now.
+/// Packets that a dead vnet left in the queues do not reach the one that has its interfaces' places now.
 #[test]
 fn packets_of_a_dead_vnet_die_with_it() {
     if !has_many_vnets("vnets::packets_of_a_dead_vnet_die_with_it") {

@@ -136,7 +136,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Whatever happens: bounds hold, every packet that went in comes out once or is still held, and in silence the table
+/// After any steps: bounds hold, every packet that went in comes out once or is still held, and in silence the table
 /// empties itself but for what the operator set.
 pub(crate) fn packets_are_conserved_and_everything_ends<F: Family>() {
     let steps = proptest::collection::vec(step(), 0..150);

@@ -77,7 +77,7 @@ impl Model {
         })
     }
 
-    /// What a FIB must answer.
+    /// The answer that a FIB must give.
     pub fn lookup(&self, dst: u32) -> u16 {
         self.matching(dst).map_or(0, |(_, nexthop)| nexthop)
     }

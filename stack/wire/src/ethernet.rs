@@ -35,12 +35,12 @@ pub struct EtherHeader {
     pub dst: MacAddr,
     /// Source.
     pub src: MacAddr,
-    /// What follows; below 1536 it is an 802.3 length, which the stack does not take.
+    /// The protocol that follows; below 1536 it is an 802.3 length, which the stack does not take.
     pub ether_type: U16,
 }
 
 impl EtherHeader {
-    /// What follows the header.
+    /// The protocol that follows the header.
     #[must_use]
     pub fn ether_type(&self) -> EtherType {
         EtherType(self.ether_type.get())

@@ -17,7 +17,7 @@ use crate::{Published, PublishedTable};
 pub struct Control {
     reader: Reader,
     shared: Arc<Shared>,
-    /// What was retired, oldest first, and the grace period it waits for.
+    /// Retired values, oldest first, and the grace period that each waits for.
     retired: VecDeque<(GraceToken, Box<dyn Send>)>,
     /// The latest grace period that is known to have passed.
     passed: Cell<u64>,

@@ -1,4 +1,4 @@
-//! What the readers and the control of one process share: the token and a slot for each reader.
+//! The state that the readers and the control of one process share: the token and a slot for each reader.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

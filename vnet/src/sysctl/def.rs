@@ -1,4 +1,4 @@
-//! What the declaration of a sysctl states.
+//! The declaration of a sysctl.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::{SysctlError, Value};
 use crate::Control;
 
-/// What may be done to an OID (FreeBSD: `CTLFLAG_*`).
+/// The operations that an OID allows (FreeBSD: `CTLFLAG_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags(u8);
 
@@ -56,7 +56,7 @@ pub enum Kind {
     Str,
     /// Bytes.
     Opaque,
-    /// Whatever its procedure takes and returns.
+    /// Its procedure alone knows the values.
     Proc,
 }
 
@@ -104,7 +104,7 @@ pub trait SysctlVar: crate::Field {
     fn write(&self, name: &'static str, value: Value) -> Result<(), SysctlError>;
 }
 
-/// What a procedure is asked.
+/// A request to a procedure.
 #[derive(Debug)]
 pub struct Request<'a> {
     /// The control thread's rights. Its curvnet is the vnet of the OID, if the OID has one.

@@ -32,7 +32,7 @@ pub enum SysctlError {
     OutOfRange {
         /// The OID's name.
         name: &'static str,
-        /// What was to be written.
+        /// The value that was to be written.
         value: i128,
         /// The smallest number that may be.
         min: i128,
@@ -44,9 +44,9 @@ pub enum SysctlError {
     WrongType {
         /// The OID's name.
         name: &'static str,
-        /// What was to be written.
+        /// The value that was to be written.
         value: Value,
-        /// What the OID has.
+        /// The kind of value that the OID has.
         expected: Kind,
     },
     /// The string or the bytes are too long.

@@ -42,7 +42,7 @@ impl Oid {
         self.def.kind
     }
 
-    /// What may be done to it.
+    /// The operations that it allows.
     #[must_use]
     pub fn flags(&self) -> Flags {
         match self.v_subs {

@@ -1,4 +1,4 @@
-//! What is read from and written to a sysctl.
+//! The values that are read from and written to sysctls.
 
 use std::fmt;
 

@@ -106,7 +106,7 @@ impl Vnets {
         if !self.owns(control) {
             return;
         }
-        // What the control's own curvnet could reach may be freed below; nobody borrows it now.
+        // Memory that the control's own curvnet could reach may be freed below; no borrow of it is left.
         control.quiescent();
         let _freed = control.reclaim();
         let mut graveyard = std::mem::take(&mut self.graveyard);

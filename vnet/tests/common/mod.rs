@@ -1,4 +1,4 @@
-//! What the tests share: a laboratory with a domain and vnets, and modules that write down when their hooks run.
+//! The parts that the tests share: a laboratory with a domain and vnets, and modules that write down when their hooks run.
 #![allow(dead_code, unused_macros, unused_imports, reason = "each test binary uses a part")]
 
 use std::alloc::{GlobalAlloc, System};
@@ -11,7 +11,7 @@ thread_local! {
     static REFUSES: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
-/// What hooks have run on this thread since the last call.
+/// The hooks that have run on this thread since the last call.
 pub(crate) fn take_log() -> Vec<String> {
     LOG.take()
 }
@@ -28,7 +28,7 @@ pub(crate) fn note(hook: &str, module: &str, vnet: &VnetRef, control: &Control) 
     LOG.with_borrow_mut(|log| log.push(format!("{hook} {module} {}", vnet.name())));
 }
 
-/// What attach functions do after they have noted that they run.
+/// The rest of an attach function after it has noted that it runs.
 pub(crate) fn consent(module: &str) -> Result<(), AttachError> {
     match REFUSES.get() {
         Some(refuses) if refuses == module => {
@@ -59,9 +59,9 @@ macro_rules! logged_module {
                             sysctl(concat!("test.", $label, ".number"), RW, 0..=100, "A number");
                         /// A statistic for each worker.
                         pub count: vnet::PerWorker<vnet::Counter>;
-                        /// What workers read.
+                        /// The state that workers read.
                         pub shared: vnet::Published<std::sync::Arc<u64>>;
-                        /// What control keeps.
+                        /// The state that control keeps.
                         pub state: vnet::ControlCell<Vec<u8>>;
                     }
                 }

@@ -8,7 +8,7 @@ use crate::compare::result::{ComparedScenario, Comparison, Verdict};
 use crate::compare::svg::escape;
 use crate::compare::words;
 
-/// What has changed since an earlier comparison.
+/// The changes since an earlier comparison.
 pub(super) fn changes(comparison: &Comparison) -> String {
     let Some(against) = &comparison.against else { return String::new() };
     let mut out = format!(
@@ -93,7 +93,7 @@ fn row(comparison: &Comparison, scenario: &ComparedScenario, place: usize) -> St
     )
 }
 
-/// Whatever else the programs said, folded away.
+/// All else that the programs said, folded away.
 pub(super) fn details(comparison: &Comparison) -> String {
     let tables: String =
         comparison.scenarios.iter().map(|scenario| detail(comparison, scenario)).collect();

@@ -20,9 +20,9 @@ pub(crate) struct Manifest {
     pub(crate) builds: Vec<BuildSpec>,
     /// The place of the reference in `builds`.
     pub(crate) reference: usize,
-    /// What is measured without `--short`.
+    /// The plan without `--short`.
     pub(crate) full: Plan,
-    /// What is measured with `--short`.
+    /// The plan with `--short`.
     pub(crate) short: Plan,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Source {
     Cargo(CargoBuild),
 }
 
-/// What cargo is to build.
+/// The build that cargo is to make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CargoBuild {
     /// Exactly these features; `None` leaves cargo's default.
@@ -57,7 +57,7 @@ pub(crate) struct CargoBuild {
     pub(crate) revision: Option<String>,
 }
 
-/// What is measured, and how often.
+/// The scenarios that are measured, and how often.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
     /// In this order.

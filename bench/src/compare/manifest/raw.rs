@@ -17,7 +17,7 @@ config::tables! {
         build: Vec<Build>,
     }
 
-    /// What is different with `--short`.
+    /// The differences with `--short`.
     Short "[short]" {
         scenarios: Texts,
         rounds: Spanned<i64>,

@@ -99,7 +99,7 @@ fn second_reference(span: Span, first: Span) -> Diagnostic {
     .also(first, "the reference is chosen here")
 }
 
-/// What a table says of what is measured; the rest as in `default`.
+/// The plan that a table describes; the rest as in `default`.
 fn plan(
     scenarios: Option<raw::Texts>,
     rounds: &Option<Spanned<i64>>,

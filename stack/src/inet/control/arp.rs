@@ -19,7 +19,7 @@ use crate::time::Nanos;
 use crate::wire::{ArpOperation, ArpPacket, MacAddr};
 use own_addresses::OwnAddresses;
 
-/// What ARP wants done.
+/// An action that ARP asks for.
 pub type ArpAction<P> = NeighborAction<Ipv4Addr, ArpPacket, P>;
 
 /// Our side of an interface.

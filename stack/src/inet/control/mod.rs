@@ -1,4 +1,4 @@
-//! What the control thread keeps for IPv4 in each vnet: addresses, routes, neighbours, and how they are published.
+//! The control thread's IPv4 state of each vnet: addresses, routes, neighbours, and how they are published.
 
 mod addresses;
 mod arp;

@@ -37,7 +37,7 @@ impl ProbeBook {
         Self { table, places: [None; PROBES], sent: 0, window: (0, 0) }
     }
 
-    /// What workers look into.
+    /// The table that workers look into.
     #[must_use]
     pub fn table(&self) -> &Arc<Probes> {
         &self.table

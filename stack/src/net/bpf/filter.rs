@@ -18,7 +18,7 @@ const WORDS: usize = 16;
 /// An instruction as libpcap's compiler writes it (FreeBSD: `struct bpf_insn`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instruction {
-    /// What to do.
+    /// The operation.
     pub code: u16,
     /// Instructions to skip if a condition holds.
     pub jt: u8,

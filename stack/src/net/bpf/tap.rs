@@ -27,7 +27,7 @@ const NAME_BYTES: usize = 2 * WORD;
 #[derive(Debug)]
 pub struct Captures(pub(crate) Vec<Arc<Tap>>);
 
-/// What a capture wants.
+/// The wishes of a capture.
 #[derive(Debug)]
 pub struct TapSpec {
     /// Packets of this interface only.

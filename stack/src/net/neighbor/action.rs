@@ -1,10 +1,10 @@
-//! What address resolution wants done, and what it reports.
+//! The actions that address resolution asks for, and its reports.
 
 use super::{NeighborKey, NeighborState};
 use crate::net::IfSlot;
 use crate::wire::MacAddr;
 
-/// What address resolution wants done. `M` is a message of the family.
+/// An action that address resolution asks for. `M` is a message of the family.
 #[derive(Debug, PartialEq)]
 pub enum NeighborAction<A, M, P> {
     /// Send this packet on `slot` to `dst`.
@@ -46,7 +46,7 @@ pub enum NeighborAction<A, M, P> {
     },
 }
 
-/// What became of a neighbour.
+/// A neighbour that is known since, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeighborNews<A> {
     /// The neighbour.

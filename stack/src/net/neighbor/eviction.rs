@@ -10,7 +10,7 @@ use crate::time::Nanos;
 /// Entries that are looked at to find one to give up: the work for a packet is bounded.
 const EVICTION_LOOKS: usize = 32;
 
-/// What an entry is worth that can be given up for another; the least first.
+/// The worth of an entry that can be given up for another; the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Worth {
     /// Does not answer.

@@ -1,4 +1,4 @@
-//! What a family supplies to its neighbour table.
+//! The part of a neighbour table that its family supplies.
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::NeighborLimits;
 use crate::wire::MacAddr;
 
-/// What is known of a neighbour.
+/// The state of a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NeighborState {
     /// Asked `tries` times, no answer yet.

@@ -20,7 +20,7 @@ pub struct NeighborTable<A, P> {
     /// The deadline of each entry that has one.
     pub(super) deadlines: BTreeSet<(Nanos, NeighborKey<A>)>,
     pub(super) expendable: Expendable<A>,
-    /// What became of neighbours since it was last taken.
+    /// The news of neighbours since they were last taken.
     news: Vec<NeighborNews<A>>,
 }
 
@@ -151,7 +151,7 @@ impl<A: Copy + Ord, P> NeighborTable<A, P> {
         keys.into_iter().filter(|key| self.remove(*key, actions)).count()
     }
 
-    /// What became of neighbours since the last call. The caller that changes the table takes it afterwards.
+    /// The news of neighbours since the last call. The caller that changes the table takes them afterwards.
     pub fn take_news(&mut self) -> Vec<NeighborNews<A>> {
         std::mem::take(&mut self.news)
     }

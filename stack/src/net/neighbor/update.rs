@@ -10,7 +10,7 @@ use crate::net::route::UseMark;
 use crate::time::Nanos;
 use crate::wire::MacAddr;
 
-/// What a message of a neighbour says of it.
+/// The contents of a neighbour's message about itself.
 #[derive(Clone, Copy, Debug)]
 pub struct NeighborUpdate<A> {
     /// The neighbour.

@@ -29,7 +29,7 @@ struct Announcement {
     left: u8,
 }
 
-/// What ARP remembers of our addresses; both tables are bounded by the number of addresses.
+/// ARP's memory of our addresses; both tables are bounded by the number of addresses.
 #[derive(Debug, Default)]
 pub(super) struct OwnAddresses {
     announcements: BTreeSet<(Nanos, Announcement)>,
