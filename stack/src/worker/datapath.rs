@@ -207,7 +207,7 @@ impl Datapath {
                     }
                     None => {
                         if state.cpu.is_charging() {
-                            admit_runs(env, state, &mut runs);
+                            admit_runs(env, state, demux, burst, &mut runs);
                         }
                         process_runs(env, state, &runs, burst);
                     }

@@ -1,6 +1,6 @@
 //! The way of a received burst through the vnets: first the fast path, run by run, then what it left.
 
-use pmd::{Burst, MAX_BURST, Mbuf, tsc};
+use pmd::{Burst, MAX_BURST, Mask, Mbuf, tsc};
 use vnet::{Reader, curvnet};
 
 use super::datapath::{Env, State, cx_of, entitlement};
@@ -12,7 +12,7 @@ use crate::inet::vnet_inet;
 use crate::net::bpf::tap_received;
 use crate::net::datapath::pop_vlan_tag;
 use crate::net::graph::{Cx, Histograms, Node, PROBE_ACCESSES, Received};
-use crate::net::{IfSlot, Ifnet, vnet_net};
+use crate::net::{IfSlot, Ifnet, PortDemux, vnet_net};
 
 /// Runs between the one that is processed and the one whose vnet is prefetched. The vnets of no more runs than that are in a
 /// core's caches without being asked for.
@@ -90,8 +90,6 @@ fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -
     list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
     let frames = burst.as_mut_slice();
     let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, columns, first.ifp);
-    // Not forwarded, and of no run that the slow path takes: they end with the burst.
-    mixed.leave(runs.cut_off());
     let mut curvnet = curvnet::set(reader, &first.ifp.vnet);
     for (number, run) in list.iter().enumerate() {
         if let Some(next) = list.get(number + ahead) {
@@ -147,17 +145,31 @@ fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, bur
     }
 }
 
-/// Takes off each run what is beyond the share of its vnet.
+/// Ends the packets of each run that are beyond the share of its vnet, before anything is done for them; `runs` are those of the
+/// others.
 #[inline(never)]
-pub(super) fn admit_runs(env: &Env, state: &mut State, runs: &mut Runs<'_>) {
-    for number in 0..runs.all().len() {
-        let Some(run) = runs.all().get(number) else { break };
-        let packets = runs.places(run).len();
-        let admitted = admit(env, state, run.ifp, packets);
-        if admitted < packets {
-            runs.cut(number, admitted);
+pub(super) fn admit_runs<'a>(
+    env: &'a Env,
+    state: &mut State,
+    demux: &'a PortDemux,
+    burst: &mut Burst,
+    runs: &mut Runs<'a>,
+) {
+    let mut refused = Mask::default();
+    for run in runs.all() {
+        let places = runs.places(run);
+        let admitted = admit(env, state, run.ifp, places.len());
+        for place in places.get(admitted..).unwrap_or_default() {
+            refused[usize::from(place / 64)] |= 1 << (place % 64);
         }
     }
+    if refused == Mask::default() {
+        return;
+    }
+    let mut ended = Burst::new();
+    let _moved: usize = burst.extract(&refused, &mut ended);
+    *runs = Runs::new();
+    state.sorter.sort(&env.reader, demux, &env.drops, burst, runs);
 }
 
 /// Ends what is beyond the share of the vnet.

@@ -28,8 +28,6 @@ pub(super) struct Runs<'a> {
     /// Those of one frame first.
     runs: ArrayVec<Run<'a>, MAX_BURST>,
     places: [u8; MAX_BURST],
-    /// The places of frames that were taken off their runs.
-    cut: ArrayVec<u8, MAX_BURST>,
     /// The frames that have the 802.1Q tag of their interface.
     pub(super) tagged: Mask,
 }
@@ -38,12 +36,7 @@ impl<'a> Runs<'a> {
     /// Nothing.
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self {
-            runs: ArrayVec::new(),
-            places: [0; MAX_BURST],
-            cut: ArrayVec::new(),
-            tagged: Mask::default(),
-        }
+        Self { runs: ArrayVec::new(), places: [0; MAX_BURST], tagged: Mask::default() }
     }
 
     /// All runs, those of one frame first.
@@ -58,24 +51,6 @@ impl<'a> Runs<'a> {
         let [run] = self.runs.as_slice() else { return None };
         let tagged: u32 = self.tagged.iter().map(|word| word.count_ones()).sum();
         (tagged == 0 || tagged as usize == packets).then_some((run.ifp, tagged > 0))
-    }
-
-    /// Takes frames off the end of a run, so that `left` remain: they are of no run then, and end with the burst.
-    #[inline]
-    pub(super) fn cut(&mut self, run: usize, left: usize) {
-        let Some(run) = self.runs.get_mut(run) else { return };
-        let (start, end) = (usize::from(run.start), usize::from(run.start + run.len));
-        run.len = run.len.min(left as u16);
-        let first = start + usize::from(run.len);
-        // Each place is cut once, so there is room.
-        let cut = self.places.get(first..end).unwrap_or_default();
-        let _fits: Result<(), _> = self.cut.try_extend_from_slice(cut);
-    }
-
-    /// The places of the frames that are of no run any more.
-    #[inline(always)]
-    pub(super) fn cut_off(&self) -> &[u8] {
-        &self.cut
     }
 
     /// The places in the burst of a run's frames.
