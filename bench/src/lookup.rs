@@ -60,6 +60,8 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
         SIZES.iter().for_each(|size| println!("{}", size.name));
         return Ok(());
     }
+    // As the program does; `rte_fib` has its tables on DPDK's own huge pages.
+    pmd::malloc::use_huge_pages();
     let host = Host::start(&args.options, MBUFS, MEMORY_MIB)?;
     pmd::affinity::pin(host.cpu)?;
     let (before, mut warnings, mut results) = (Ticks::now(), machine::warnings(), Vec::new());

@@ -32,9 +32,10 @@ impl Script {
     /// Routes that nest and share table entries, from /5 to /32, added, replaced and deleted.
     fn new() -> Self {
         let mut random = Random(11);
-        // Neighbours that share lists, loners that need a node or a list of their own, and wide prefixes.
+        // Neighbours that share an entry, which is a hit, a list, a directory, and all that again backwards as the cycle goes on;
+        // loners that need a node or a list of their own; and wide prefixes.
         let neighbours =
-            (0..32).map(|_| masked(0x0a0a_0a00 ^ random.next() >> 18, 18 + random.below(15) as u8));
+            (0..96).map(|_| masked(0x0a0a_0a00 ^ random.next() >> 18, 18 + random.below(15) as u8));
         let mut pool: Vec<Prefix> = neighbours.collect();
         pool.extend((0..20).map(|_| masked(random.next(), 15 + random.below(18) as u8)));
         pool.extend([(0x0a00_0000, 8), (0x0800_0000, 5), (0x0a0a_0000, 16), (0x0a08_0000, 13)]);
@@ -44,6 +45,13 @@ impl Script {
             let prefix = pool[random.below(pool.len() as u32) as usize];
             let nexthop = (random.below(5) > 1).then(|| 1 + random.below(1000) as u16);
             match nexthop {
+                // A route that is new has to be deleted as well.
+                Some(_)
+                    if model.get(prefix).is_none()
+                        && changes.len() + model.routes().len() + 2 > CYCLE =>
+                {
+                    continue;
+                }
                 Some(nexthop) => drop(model.insert(prefix, nexthop)),
                 None if model.remove(prefix).is_some() => {}
                 None => continue,

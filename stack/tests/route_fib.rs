@@ -177,7 +177,7 @@ fn bulk_lookup_of_any_length() {
     }
 }
 
-/// Every address of a /16 is a route of its own: the largest list there is.
+/// Every address of a /16 is a route of its own: the largest directory there is.
 #[test]
 fn one_entry_with_65536_ranges() {
     let mut rib = Rib::new();
@@ -192,6 +192,84 @@ fn one_entry_with_65536_ranges() {
         }
         assert!(fib.lookup(0x0a00_ffff).is_none());
         assert!(fib.lookup(0x0a02_0000).is_none());
+    }
+}
+
+/// Prefixes below one /16, so close that their entry's list becomes a directory (from 17 ranges on), and directories get directories.
+fn crowd(count: usize, seed: u64) -> Vec<Prefix> {
+    let mut random = Random(seed);
+    let mut prefix = || {
+        // Half of them anywhere in the /16, half in a /22 of it.
+        let bits = if random.below(2) == 0 { 16 } else { 10 };
+        masked(0x0a01_4000 ^ random.next() >> (32 - bits), 20 + random.below(13) as u8)
+    };
+    (0..count).map(|_| prefix()).collect()
+}
+
+/// A list that becomes a directory of ever more entries, and a list again, change by change, with all the addresses of the /16 asked for now
+/// and then.
+#[test]
+fn one_entry_that_grows_and_shrinks() {
+    let everywhere: Vec<u32> = (0x0a00_fff0..0x0a02_0010_u32).step_by(3).collect();
+    for rung in 0..=2 {
+        let mut random = Random(5);
+        let mut tables = Tables::new(only(rung));
+        let mut prefixes = crowd(500, 3);
+        for (count, &prefix) in prefixes.iter().enumerate() {
+            tables.insert(prefix, 1 + (count % 7) as u16);
+            if count % 50 == 16 {
+                tables.check(tables.control.fib(), &everywhere);
+            }
+        }
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        while !prefixes.is_empty() {
+            tables.remove(prefixes.swap_remove(random.below(prefixes.len() as u32) as usize));
+            if prefixes.len() % 50 == 7 {
+                tables.check_all();
+                tables.check(tables.control.fib(), &everywhere);
+            }
+        }
+    }
+}
+
+/// Hosts side by side: a directory with an entry for each address, and none of them a list.
+#[test]
+fn neighbours_without_gaps() {
+    for (rung, hosts) in [(0, 40), (1, 300), (2, 1000)] {
+        let mut tables = Tables::new(only(rung));
+        for host in 0..hosts {
+            tables.insert((0x0a01_0123 + host, 32), 1 + (host % 5) as u16);
+        }
+        tables.check_all();
+        for host in (0..hosts).rev() {
+            tables.remove((0x0a01_0123 + host, 32));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_crowded_entry_agrees_with_brute_force(
+        seed in any::<u64>(),
+        rung in 0..3_usize,
+        removed in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u16), 0..150),
+    ) {
+        let mut tables = Tables::new(only(rung));
+        let prefixes = crowd(60, seed);
+        for &prefix in &prefixes {
+            tables.insert(prefix, 1 + (prefix.0 % 5) as u16);
+        }
+        for (index, nexthop) in removed {
+            let prefix = *index.get(&prefixes);
+            match nexthop {
+                0 if tables.model.get(prefix).is_some() => tables.remove(prefix),
+                nexthop => tables.insert(prefix, 1 + nexthop),
+            }
+        }
+        tables.check_all();
     }
 }
 

@@ -107,6 +107,20 @@ fn split_takes_at_most_a_node_a_route() {
     }
 }
 
+/// Hosts that crowd in one /16 take a directory beside their lists: a host is two ranges, of four bytes each, and the whole at most three times that.
+#[test]
+fn a_directory_takes_no_more_than_its_lists() {
+    for hosts in [10_u32, 60, 250, 1000, 4000] {
+        let mut rib = Rib::new();
+        for number in 0..hosts {
+            let host = number.wrapping_mul(0x9e37_79b9) >> 16;
+            let _new = rib.insert(net((0x0a01_0000 | host, 32)), entry(1 + number as u16)).unwrap();
+        }
+        let bytes = FibControl::new(only(0)).rebuild(&rib).memory_bytes();
+        assert!(bytes <= 5 * 1024 + hosts as usize * 24, "{bytes} bytes for {hosts} hosts");
+    }
+}
+
 /// After many changes the table takes at most twice what a fresh one takes, in each layout with an arena.
 #[test]
 fn changes_do_not_bloat_the_table() {

@@ -7,12 +7,15 @@
 //! | layout | holds | one lookup | memory |
 //! |---|---|---|---|
 //! | few    | up to 24 address ranges | one compare a range, eight packets at a time | 160 bytes |
-//! | split  | thousands of routes | root of 2^10, node of 2^6, ranges | 5 KiB + at most 310 bytes a route |
-//! | direct | millions of routes | table of 2^16, 2^18 or 2^20, ranges | 4 bytes an entry + about 9 to 12 a route |
+//! | split  | thousands of routes | root of 2^10, node of 2^6, directories, a list | 5 KiB + at most 310 bytes a route |
+//! | direct | millions of routes | table of 2^16, 2^18 or 2^20, directories, a list | 4 bytes an entry + about 9 to 12 a route |
 //!
 //! Split and direct are DXR (`sys/netinet/in_fib_dxr.c`; Zec, Rizzo, Mikuc: "DXR: towards a billion
 //! routing lookups per second in software", CCR 2012): a table indexed by the leading bits of the
-//! destination answers at once, or names a short sorted list of address ranges.
+//! destination answers at once, or names a sorted list of address ranges. A list has at most 16 ranges here, which one
+//! instruction compares with the destination. Where there are more, the entry names a *directory*, a smaller table that is indexed by the
+//! next bits, and whose entries are like those of the table; so a search takes as many dependent loads as there are levels, one as a
+//! rule, and not one for each halving of a long list.
 //!
 //! # Reading while the control thread writes
 //!
@@ -23,11 +26,18 @@
 //!    Acquire: it has the old list or the new one, and both are whole.
 //! 2. The old list stays as it is until a grace period has passed (each reader was quiescent after the
 //!    switch); only then are its words handed out again. See [`GraceToken`](super::GraceToken).
-//! 3. A destination is covered by exactly one entry at each level, and each level is one load. A change
-//!    of the layout or of the arena makes another `Fib`, which the caller publishes.
+//! 3. A destination is covered by exactly one entry at each level, and each level is one load. A directory that keeps its size stays
+//!    where it is, and its entries are switched one by one, as those of the table are; one that does not is written anew with all
+//!    that is below it, and switched to as a list is. The old one and all below it are left alone until the grace period has passed, so a
+//!    reader that is on its way down finds what was there before.
+//! 4. A change of the layout or of the arena makes another `Fib`, which the caller publishes.
 
 mod dxr;
 mod few;
+#[cfg(any(test, not(all(target_feature = "avx2", target_feature = "bmi2"))))]
+mod rank;
+#[cfg(all(target_feature = "avx2", target_feature = "bmi2"))]
+mod rank_avx2;
 pub(super) mod words;
 
 pub(super) use dxr::{NODE_BITS, ROOT_BITS, Tables};

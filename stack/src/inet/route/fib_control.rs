@@ -5,6 +5,7 @@ mod kind;
 mod lists;
 mod policy;
 mod relocate;
+mod shape;
 mod writer;
 
 use std::sync::Arc;

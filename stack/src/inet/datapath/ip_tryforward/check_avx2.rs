@@ -1,6 +1,6 @@
 //! First pass of `ip_tryforward`, eight packets at a time: a packet is a lane, a word of the IPv4 header a register.
 //!
-//! The one file of the stack with unsafe code: the loads and the gather of AVX2 take pointers.
+//! Has unsafe code, as the FIB's `rank_avx2.rs` has: the loads and the gather of AVX2 take pointers.
 #![expect(unsafe_code)]
 
 use std::arch::x86_64::*;

@@ -5,7 +5,7 @@ use pmd::Mbuf;
 use super::booking::{Booking, Count};
 use super::check::GROUP;
 use super::{CHUNK, HEADERS, Rules, exception};
-use crate::inet::datapath::flow::flow_behind;
+use crate::inet::datapath::flow::flow_with;
 use crate::net::graph::{Columns, write_headers};
 use crate::net::route::{FastHop, NextHopKind};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
@@ -36,19 +36,20 @@ fn rewrite_all<const TAG: usize>(
     booking: Booking<'_, '_>,
 ) -> u64 {
     let mut pass = Pass::<TAG> { columns, hops, exceptions, booking };
-    let (groups, rest) = chunk.as_chunks_mut::<GROUP>();
     let mut start = 0;
-    for group in groups {
+    for group in chunk.as_chunks_mut::<GROUP>().0 {
         if !pass.together(group, start) {
-            pass.one_by_one(group, start);
+            break;
         }
         start += GROUP;
     }
-    if !rest.is_empty() {
-        pass.one_by_one(rest, start);
+    match chunk.get_mut(start..) {
+        Some(rest) if !rest.is_empty() => pass.finish(rest, start),
+        _ => {
+            pass.booking.close();
+            pass.exceptions
+        }
     }
-    pass.booking.close();
-    pass.exceptions
 }
 
 /// The input of the pass and its state.
@@ -59,7 +60,23 @@ struct Pass<'a, 'b, 'r, const TAG: usize> {
     booking: Booking<'b, 'r>,
 }
 
-impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
+impl<'r, const TAG: usize> Pass<'_, '_, 'r, TAG> {
+    /// Rewrites the packets from `start` on, the first of which have more than one next hop or are not a whole group; the bits of all exceptions.
+    /// A function of its own, so that a chunk with one next hop for all is a short loop.
+    #[inline(never)]
+    fn finish(mut self, packets: &mut [Mbuf], mut start: usize) -> u64 {
+        let (groups, rest) = packets.as_chunks_mut::<GROUP>();
+        for group in groups {
+            if !self.side_by_side(group, start) && !self.together(group, start) {
+                self.one_by_one(group, start);
+            }
+            start += GROUP;
+        }
+        self.one_by_one(rest, start);
+        self.booking.close();
+        self.exceptions
+    }
+
     /// Rewrites a group with one next hop for all: what concerns the hop is done once. False, and nothing done, when the group
     /// is not like that.
     #[inline(always)]
@@ -87,6 +104,63 @@ impl<const TAG: usize> Pass<'_, '_, '_, TAG> {
         }
         self.booking.add(hop, Count { packets: GROUP as u32, bytes: lengths.iter().sum() });
         true
+    }
+
+    /// Rewrites a group of packets to different next hops, none of which needs a second look: then no branch depends on a single packet.
+    /// False, and nothing done, when the group is not like that.
+    #[inline(always)]
+    fn side_by_side(&mut self, group: &mut [Mbuf; GROUP], start: usize) -> bool {
+        let (Some(numbers), Some(lengths), Some(ttls)) = (
+            of_group(self.hops, start),
+            of_group(&self.columns.pkt_len, start),
+            of_group(&self.columns.ttl, start),
+        ) else {
+            return false;
+        };
+        let mut hops = [&FastHop::NONE; GROUP];
+        for (lane, hop) in hops.iter_mut().enumerate() {
+            *hop = self.hop_of(&group[lane], start + lane, numbers[lane]);
+        }
+        let first = hops[0];
+        let (mut room, mut link_lens, mut egresses, mut second_look) = (0, 0, 0, false);
+        for (hop, len) in hops.iter().zip(lengths) {
+            // Negative if the packet is too long: lengths are below 2^31. That of an exception may be any, but it has no hop.
+            room |= hop.longest.wrapping_sub(*len);
+            link_lens |= hop.link_len ^ first.link_len;
+            egresses |= hop.egress ^ first.egress;
+            second_look |= hop.unasked | (hop.longest == 0);
+        }
+        let rules = &*self.booking.rules;
+        let is_plain = room.cast_signed() >= 0 && link_lens == 0 && !second_look;
+        // Which interface the packets leave through decides about redirects; of several, one may be that which they came in on.
+        let may_redirect = rules.redirects > 0 && (egresses != 0 || rules.may_redirect(first));
+        if !is_plain || !rules.keeps_link_len(first) || may_redirect {
+            return false;
+        }
+        for ((mbuf, hop), ttl) in group.iter_mut().zip(hops).zip(ttls) {
+            rewrite_plain::<TAG>(hop, mbuf, *ttl);
+        }
+        if egresses == 0 {
+            self.booking.add(first, Count { packets: GROUP as u32, bytes: lengths.iter().sum() });
+        } else {
+            let counts = lengths.iter().map(|bytes| Count { packets: 1, bytes: *bytes });
+            hops.into_iter().zip(counts).for_each(|(hop, count)| self.booking.add(hop, count));
+        }
+        true
+    }
+
+    /// The hop of a packet: of several paths, that of its flow; on a connected network, its neighbour.
+    #[inline(always)]
+    fn hop_of(&self, mbuf: &Mbuf, at: usize, number: u16) -> &'r FastHop {
+        let rules = &*self.booking.rules;
+        let next_hops = rules.forwarding.next_hops();
+        match next_hops.fast_hops().get(usize::from(number)) {
+            Some(hop) if hop.longest > 0 => hop,
+            Some(_) => place_of(rules, mbuf, self.columns, at, number)
+                .and_then(|place| next_hops.fast_adjacency(place))
+                .unwrap_or(&FastHop::NONE),
+            None => &FastHop::NONE,
+        }
     }
 
     /// Whether some packet of a group, all to the gateway at one FIB index, has to be looked at by the other path.
@@ -127,40 +201,65 @@ pub(super) fn rewrite_one<'r>(
     number: u16,
     hop: Option<&'r FastHop>,
 ) -> Option<&'r FastHop> {
-    match hop {
-        Some(hop) if columns.pkt_len[at] <= hop.longest && rules.keeps_link_len(hop) => {
+    let fits = |hop: &FastHop| columns.pkt_len[at] <= hop.longest;
+    let hop = match hop {
+        Some(hop) if fits(hop) && rules.keeps_link_len(hop) => {
             if rules.may_redirect(hop) && rules.wants_redirect(number, columns.src[at]) {
                 return None;
             }
-            if rules.tagged {
-                rewrite_plain::<VLAN_TAG_LEN>(hop, mbuf, columns.ttl[at]);
-            } else {
-                rewrite_plain::<0>(hop, mbuf, columns.ttl[at]);
-            }
-            Some(hop)
+            hop
         }
-        _ => rewrite_any(rules, mbuf, columns, at, number),
+        _ => {
+            let place = place_of(rules, mbuf, columns, at, number)?;
+            let next_hops = rules.forwarding.next_hops();
+            let hop = next_hops.fast_adjacency(place).filter(|hop| fits(hop))?;
+            let is_plain = rules.keeps_link_len(hop) & !rules.may_redirect(hop) & !hop.unasked;
+            if !is_plain {
+                return rewrite_any(rules, mbuf, columns, at, place);
+            }
+            hop
+        }
+    };
+    if rules.tagged {
+        rewrite_plain::<VLAN_TAG_LEN>(hop, mbuf, columns.ttl[at]);
+    } else {
+        rewrite_plain::<0>(hop, mbuf, columns.ttl[at]);
     }
+    Some(hop)
 }
 
-/// Rewrites any packet: one with several paths, to a host of a connected network, to a link with a header of another length,
-/// back to where it came from.
+/// The adjacency of a packet whose next hop has several paths, or is a connected network; of another one that can be forwarded, that of
+/// its gateway.
+#[inline(never)]
+fn place_of(
+    rules: &Rules<'_>,
+    mbuf: &Mbuf,
+    columns: &Columns,
+    at: usize,
+    number: u16,
+) -> Option<u32> {
+    let hop = rules.forwarding.next_hops().get(number);
+    if !matches!(hop.kind, NextHopKind::Gateway | NextHopKind::Connected) {
+        return None;
+    }
+    let (src, dst, ttl) = (columns.src[at], columns.dst[at], columns.ttl[at]);
+    let protocol = (ttl >> 8) as u8;
+    let flow = || flow_with(mbuf, rules.link_len(), src, dst.swap_bytes(), protocol);
+    rules.forwarding.select(hop, dst, flow)
+}
+
+/// Rewrites any packet to the adjacency at `place`: to a link with a header of another length, back to where it came from, to a
+/// neighbour that is used for the first time.
 #[inline(never)]
 fn rewrite_any<'r>(
     rules: &mut Rules<'r>,
     mbuf: &mut Mbuf,
     columns: &Columns,
     at: usize,
-    number: u16,
+    place: u32,
 ) -> Option<&'r FastHop> {
-    let next_hops = rules.forwarding.next_hops();
-    let hop = next_hops.get(number);
-    if !matches!(hop.kind, NextHopKind::Gateway | NextHopKind::Connected) {
-        return None;
-    }
     let link_len = rules.link_len();
-    let flow = || flow_behind(mbuf, link_len);
-    let place = rules.forwarding.select(hop, columns.dst[at], flow)?;
+    let next_hops = rules.forwarding.next_hops();
     let fast = next_hops.fast_adjacency(place)?;
     if columns.pkt_len[at] > fast.longest
         || (rules.may_redirect(fast) && rules.wants_redirect_at(place, columns.src[at]))

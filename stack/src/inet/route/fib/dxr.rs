@@ -6,7 +6,12 @@
 use std::hint::select_unpredictable;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::words::{is_list, list_base, list_words, load_range, range_key};
+use super::words::{base, directory_bits, is_directory, is_reference, list_ranges, load_half};
+
+#[cfg(not(all(target_feature = "avx2", target_feature = "bmi2")))]
+use super::rank::{rank, ranks};
+#[cfg(all(target_feature = "avx2", target_feature = "bmi2"))]
+use super::rank_avx2::{rank, ranks};
 
 /// Bits that index the root of the layout `split`.
 pub(in super::super) const ROOT_BITS: u8 = 10;
@@ -15,16 +20,18 @@ pub(in super::super) const NODE_BITS: u8 = 6;
 /// As a constant argument: the layout `split`.
 pub(super) const SPLIT: u32 = 0;
 
-/// Packets that are looked up in step. Eight make the cache misses of a large table overlap; more would
-/// spill registers.
-const GROUP: usize = 8;
+/// Packets that are looked up in step, stage by stage: the loads of a stage depend on nothing but the stage
+/// before, so the cache misses of all packets overlap.
+pub(super) const CHUNK: usize = 64;
+/// Of these, so many are handled in one turn of a loop.
+const ROW: usize = 8;
 
-/// A table of entries and the arena that its lists and nodes are in.
+/// A table of entries and the arena that its lists and directories are in.
 #[derive(Debug)]
 pub(in super::super) struct Tables {
     /// Indexed by the leading bits of the destination.
     pub(in super::super) top: Box<[AtomicU32]>,
-    /// Lists of ranges, and nodes.
+    /// Lists of ranges, and directories.
     pub(in super::super) arena: Box<[AtomicU32]>,
 }
 
@@ -40,69 +47,158 @@ impl Tables {
         (self.top.len() + self.arena.len()) * size_of::<AtomicU32>()
     }
 
-    /// The entry that covers `dst`: a hit or a list.
+    /// The entry that covers `dst`: of `split`, that of the node.
     #[inline(always)]
     fn entry<const BITS: u32>(&self, dst: u32) -> u32 {
         if BITS == SPLIT {
             let root = load_entry(&self.top, (dst >> (32 - ROOT_BITS)) as usize);
             let slot = (dst >> 16) & ((1 << NODE_BITS) - 1);
-            let entry = load_entry(&self.arena, (list_base(root) + slot) as usize);
-            select_unpredictable(is_list(root), entry, root)
+            let entry = load_entry(&self.arena, (base(root) + slot) as usize);
+            select_unpredictable(is_reference(root), entry, root)
         } else {
             load_entry(&self.top, (dst >> (32 - BITS)) as usize)
         }
     }
 
+    /// The address bits below the entry of `dst`, at the upper end of the word.
+    #[inline(always)]
+    const fn below<const BITS: u32>(dst: u32) -> u32 {
+        dst << if BITS == SPLIT { (ROOT_BITS + NODE_BITS) as u32 } else { BITS }
+    }
+
     /// One destination.
     #[inline(always)]
     pub(super) fn lookup<const BITS: u32>(&self, dst: u32) -> u16 {
-        let entry = self.entry::<BITS>(dst);
-        if !is_list(entry) {
+        let (mut entry, mut below) = (self.entry::<BITS>(dst), Self::below::<BITS>(dst));
+        // A directory takes at least one of the address bits, so it ends after 16 levels.
+        while is_directory(entry) {
+            let place;
+            (place, below) = slot(entry, below);
+            entry = load_entry(&self.arena, place as usize);
+        }
+        if !is_reference(entry) {
             return entry as u16;
         }
-        let (mut index, mut len) = (list_base(entry) as usize, list_words(entry));
-        while len > 1 {
-            search_step(&self.arena, &mut index, &mut len, range_key(dst));
-        }
-        load_range(&self.arena, index) as u16
+        let half = nexthop_half(entry, rank(&self.arena, entry, dst));
+        load_half(&self.arena, half as usize)
     }
 
-    /// A vector of destinations.
-    #[inline(always)]
+    /// A vector of destinations. Not inlined, so that the arrays of its stages are not in the way of callers whose table is `few`.
+    #[inline(never)]
     pub(super) fn lookup_bulk<const BITS: u32>(&self, dst: &[u32], out: &mut [u16]) {
-        let (dst_groups, dst_rest) = dst.as_chunks::<GROUP>();
-        let (out_groups, out_rest) = out.as_chunks_mut::<GROUP>();
-        for (dst, out) in dst_groups.iter().zip(out_groups) {
-            *out = self.lookup_group::<BITS>(dst);
-        }
-        for (&dst, out) in dst_rest.iter().zip(out_rest) {
-            *out = self.lookup::<BITS>(dst);
+        for (dst, out) in dst.chunks(CHUNK).zip(out.chunks_mut(CHUNK)) {
+            self.lookup_chunk::<BITS>(dst, out);
         }
     }
 
-    /// Some destinations in step: the only branches that depend on the traffic are whether any of them has
-    /// a list, and how long the longest list is.
+    /// At most [`CHUNK`] destinations in step: the only branches that depend on the traffic are how many levels of
+    /// directories there are at most, and whether any of the destinations has a list.
+    ///
+    /// Each stage is a loop of its own over all destinations. Those that compute become vector instructions; those that load
+    /// do nothing else.
     #[inline(always)]
-    fn lookup_group<const BITS: u32>(&self, dst: &[u32; GROUP]) -> [u16; GROUP] {
-        let entries = dst.map(|dst| self.entry::<BITS>(dst));
-        if !is_list(entries.iter().fold(0, |union, entry| union | entry)) {
-            return entries.map(|entry| entry as u16);
+    fn lookup_chunk<const BITS: u32>(&self, dst: &[u32], out: &mut [u16]) {
+        let (mut padded, mut entries) = ([0; CHUNK], [0; CHUNK]);
+        padded.iter_mut().zip(dst).for_each(|(padded, dst)| *padded = *dst);
+        let rows = dst.len().next_multiple_of(ROW).min(CHUNK);
+        let (dst, entries) = (&padded[..rows], &mut entries[..rows]);
+        self.load_entries::<BITS>(dst, entries);
+        let mut union = entries.iter().fold(0, |union, entry| union | entry);
+        if is_directory(union) {
+            union = self.descend_all::<BITS>(dst, entries);
         }
-        let mut index = entries.map(|entry| list_base(entry) as usize);
-        let mut len = entries.map(list_words);
-        let mut longest = len.iter().fold(1, |longest, &len| longest.max(len));
-        while longest > 1 {
-            for lane in 0..GROUP {
-                search_step(&self.arena, &mut index[lane], &mut len[lane], range_key(dst[lane]));
+        if is_reference(union) {
+            self.answer_all(dst, entries);
+        }
+        for (out, entry) in out.iter_mut().zip(entries) {
+            *out = *entry as u16;
+        }
+    }
+
+    /// The entries of all destinations, as [`Self::entry`] finds them.
+    #[inline(always)]
+    fn load_entries<const BITS: u32>(&self, dst: &[u32], entries: &mut [u32]) {
+        let bits = if BITS == SPLIT { ROOT_BITS.into() } else { BITS };
+        let mut places = [0; CHUNK];
+        for (place, dst) in places.iter_mut().zip(dst) {
+            *place = dst >> (32 - bits);
+        }
+        load_all(&self.top, &places, entries);
+        if BITS != SPLIT {
+            return;
+        }
+        for ((place, root), dst) in places.iter_mut().zip(&*entries).zip(dst) {
+            *place = base(*root) + ((dst >> 16) & ((1 << NODE_BITS) - 1));
+        }
+        let mut below = [0; CHUNK];
+        load_all(&self.arena, &places, &mut below[..dst.len()]);
+        for (entry, below) in entries.iter_mut().zip(below) {
+            *entry = if is_reference(*entry) { below } else { *entry };
+        }
+    }
+
+    /// Follows all directories to their ends; the union of the entries there.
+    #[inline(always)]
+    fn descend_all<const BITS: u32>(&self, dst: &[u32], entries: &mut [u32]) -> u32 {
+        let (mut below, mut places, mut next) = ([0; CHUNK], [0; CHUNK], [0; CHUNK]);
+        for (below, dst) in below.iter_mut().zip(dst) {
+            *below = Self::below::<BITS>(*dst);
+        }
+        // At most 16 times, as in `lookup`.
+        loop {
+            for ((place, below), entry) in places.iter_mut().zip(&mut below).zip(&*entries) {
+                (*place, *below) = slot(*entry, *below);
             }
-            longest -= longest / 2;
+            load_all(&self.arena, &places, &mut next[..dst.len()]);
+            let mut union = 0;
+            for (entry, next) in entries.iter_mut().zip(next) {
+                *entry = if is_directory(*entry) { next } else { *entry };
+                union |= *entry;
+            }
+            if !is_directory(union) {
+                return union;
+            }
         }
-        let mut out = [0; GROUP];
-        for lane in 0..GROUP {
-            let range = load_range(&self.arena, index[lane]);
-            out[lane] = select_unpredictable(is_list(entries[lane]), range, entries[lane]) as u16;
+    }
+
+    /// Replaces entries that are lists by their answers.
+    #[inline(always)]
+    fn answer_all(&self, dst: &[u32], entries: &mut [u32]) {
+        let (mut halves, mut places, mut words) = ([0; CHUNK], [0; CHUNK], [0; CHUNK]);
+        ranks(&self.arena, entries, dst, &mut halves);
+        for ((half, place), entry) in halves.iter_mut().zip(&mut places).zip(&*entries) {
+            *half = nexthop_half(*entry, *half);
+            *place = *half / 2;
         }
-        out
+        load_all(&self.arena, &places, &mut words[..dst.len()]);
+        for ((entry, word), half) in entries.iter_mut().zip(words).zip(halves) {
+            *entry = if is_reference(*entry) { word >> (half % 2 * 16) } else { *entry };
+        }
+    }
+}
+
+/// Where a directory's next entry is, and the address bits below that; of an entry that is none, the start of the arena and
+/// all bits.
+#[inline(always)]
+fn slot(entry: u32, below: u32) -> (u32, u32) {
+    let directory = if is_directory(entry) { entry } else { 0 };
+    let bits = directory_bits(directory);
+    // Of 0 bits, nothing: a shift by 32 would be none.
+    (base(directory) + (below >> 1 >> (31 - bits)), below << bits)
+}
+
+/// Which half of the arena has the next hop of the range with this rank; of a hit, the first one, which is not taken.
+#[inline(always)]
+fn nexthop_half(entry: u32, rank: u32) -> u32 {
+    (2 * base(entry) + list_ranges(entry) + rank).max(1) - 1
+}
+
+/// Loads the entries, or parts of lists, at all `places`, as far as there are rows for them.
+#[inline(always)]
+fn load_all(words: &[AtomicU32], places: &[u32; CHUNK], loaded: &mut [u32]) {
+    let rows = loaded.as_chunks_mut::<ROW>().0;
+    for (loaded, places) in rows.iter_mut().zip(places.as_chunks::<ROW>().0) {
+        *loaded = places.map(|place| load_entry(words, place as usize));
     }
 }
 
@@ -110,15 +206,4 @@ impl Tables {
 #[inline(always)]
 fn load_entry(entries: &[AtomicU32], index: usize) -> u32 {
     entries.get(index).map_or(0, |entry| entry.load(Ordering::Acquire))
-}
-
-/// Halves the ranges `index..index + len`, keeping the last one at or below `key`.
-///
-/// At length 1 it changes nothing, because the first range of a list is at or below every key.
-#[inline(always)]
-fn search_step(arena: &[AtomicU32], index: &mut usize, len: &mut usize, key: u32) {
-    let half = *len / 2;
-    let middle = *index + half;
-    *index = select_unpredictable(load_range(arena, middle) <= key, middle, *index);
-    *len -= half;
 }

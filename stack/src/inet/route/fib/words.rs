@@ -1,24 +1,31 @@
 //! The 32-bit words of the split and direct layouts.
 //!
-//! An *entry* (in the table, the root or a node) is one of
+//! An *entry* (in the table or in a directory) is one of
 //!
 //! ```text
-//!   0 | 0 ............. 0 | next hop (16)     hit: the answer for every address below this entry
-//!   1 | class (7) | base (24)                 list: sorted ranges, or (in a root) a node, in the arena
+//!   0 | 0 ................. 0 | next hop (16)     hit: the answer for every address below this entry
+//!   1 | 0 | ranges (6) | base (24)                list: so many sorted ranges, in the arena
+//!   1 | 1 | bits (6)   | base (24)                directory: 2^bits entries, in the arena, indexed by
+//!                                                 the address bits that follow those of this entry
 //! ```
 //!
-//! A *range* is `start (16) | next hop (16)`, where `start` holds the low 16 bits of the first address.
-//! A list is sorted, its first range starts at or below every address that reaches it, and it is filled
-//! up to the size of its class with copies of its last range.
+//! A list of n ranges is n words: n halves with the low 16 bits of the ranges' first addresses, in ascending
+//! order, and then n halves with their next hops; the lower half of a word comes first. The first range
+//! starts at or below every address that reaches the list. So the starts of the longest list are 32 bytes
+//! side by side, which one AVX2 instruction compares with an address.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Set in an entry that refers to the arena.
-const LIST: u32 = 1 << 31;
+const ARENA: u32 = 1 << 31;
+/// The class bit, and with [`ARENA`] the entry's bits, that tell a directory from a list.
+const DIRECTORY: u8 = 1 << 6;
 /// Where the size class stands in an entry.
 const CLASS_SHIFT: u32 = 24;
 /// How many words an entry can address: 16 Mi words, 64 MiB.
 pub(in super::super) const ARENA_WORDS_MAX: usize = 1 << CLASS_SHIFT;
+/// The most ranges of a list; an entry with more is a directory.
+pub(in super::super) const LIST_RANGES_MAX: usize = 16;
 
 /// A place in the arena: where it begins and its size class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,12 @@ impl Extent {
         class_words(self.class)
     }
 
+    /// Whether it holds a directory.
+    #[inline]
+    pub(in super::super) const fn is_directory(self) -> bool {
+        self.class & DIRECTORY != 0
+    }
+
     /// The part of `arena` it spans; empty if it lies outside (which no entry does).
     pub(in super::super) fn slice(self, arena: &[AtomicU32]) -> &[AtomicU32] {
         let base = self.base as usize;
@@ -43,21 +56,21 @@ impl Extent {
     }
 }
 
-/// Words in size class `class`: four sizes an octave (4, 5, 6, 7, 8, 10, 12, 14, 16, 20 ...), so that padding
-/// stays below a fifth. Class 0 is one word: what a hit looks like to [`list_words`]. Class 64 is the largest,
-/// 65536 ranges: one for each address of a /16.
+/// Words in size class `class`: a list has a word for each of its ranges, a directory one for each entry.
 #[inline]
 pub(in super::super) const fn class_words(class: u8) -> usize {
-    ((4 + (class as usize & 3)) << (class >> 2)) >> 2
+    if class & DIRECTORY != 0 { 1 << (class & !DIRECTORY) } else { class as usize }
 }
 
-/// The smallest class of at least `words` (2 to 65536).
-pub(in super::super) fn class_of(words: usize) -> u8 {
-    let octave = words.max(1).ilog2();
-    let quarter = ((words << 2) >> octave) & 3;
-    // At most 16 * 4, plus 3, plus 1.
-    let class = (octave * 4) as u8 + quarter as u8;
-    class + u8::from(class_words(class) < words)
+/// The class of a list of `ranges`, at most [`LIST_RANGES_MAX`].
+pub(in super::super) const fn list_class(ranges: usize) -> u8 {
+    debug_assert!(ranges <= LIST_RANGES_MAX);
+    ranges as u8
+}
+
+/// The class of a directory of 2^`bits` entries.
+pub(in super::super) const fn directory_class(bits: u8) -> u8 {
+    DIRECTORY | bits
 }
 
 /// The entry that answers `nexthop`.
@@ -68,69 +81,84 @@ pub(in super::super) const fn hit(nexthop: u16) -> u32 {
 
 /// The entry that refers to `extent`.
 #[inline]
-pub(in super::super) const fn list(extent: Extent) -> u32 {
-    LIST | (extent.class as u32) << CLASS_SHIFT | extent.base
+pub(in super::super) const fn reference(extent: Extent) -> u32 {
+    ARENA | (extent.class as u32) << CLASS_SHIFT | extent.base
 }
 
 /// Where an entry refers to, or `None` for a hit.
 #[inline]
 pub(in super::super) const fn extent(entry: u32) -> Option<Extent> {
-    if is_list(entry) {
-        Some(Extent { base: list_base(entry), class: list_class(entry) })
+    if is_reference(entry) {
+        let class = (entry >> CLASS_SHIFT) as u8 & !(1 << 7);
+        Some(Extent { base: base(entry), class })
     } else {
         None
     }
 }
 
-/// Whether an entry refers to the arena.
+/// Whether an entry refers to the arena: it is a list or a directory.
 #[inline]
-pub(in super::super) const fn is_list(entry: u32) -> bool {
-    entry & LIST != 0
+pub(in super::super) const fn is_reference(entry: u32) -> bool {
+    entry & ARENA != 0
+}
+
+/// Whether an entry refers to a directory; of several entries OR-ed, whether one of them does.
+#[inline]
+pub(in super::super) const fn is_directory(entry: u32) -> bool {
+    entry >> 30 == 3
 }
 
 /// The entry if it refers to the arena, and 0 if it is a hit: without a branch.
 #[inline]
-const fn list_or_zero(entry: u32) -> u32 {
+const fn reference_or_zero(entry: u32) -> u32 {
     entry & (entry.cast_signed() >> 31).cast_unsigned()
 }
 
-/// Where the list or node of an entry begins; 0 for a hit.
+/// Where the list or directory of an entry begins; 0 for a hit.
 #[inline]
-pub(super) const fn list_base(entry: u32) -> u32 {
-    list_or_zero(entry) & (ARENA_WORDS_MAX as u32 - 1)
+pub(super) const fn base(entry: u32) -> u32 {
+    reference_or_zero(entry) & (ARENA_WORDS_MAX as u32 - 1)
 }
 
-/// The size class of the list of an entry; 0 for a hit.
+/// How many ranges the list of an entry has; 0 for a hit.
 #[inline]
-const fn list_class(entry: u32) -> u8 {
-    ((list_or_zero(entry) & !LIST) >> CLASS_SHIFT) as u8
+pub(super) const fn list_ranges(entry: u32) -> u32 {
+    (reference_or_zero(entry) >> CLASS_SHIFT) & 0x3f
 }
 
-/// How many words the list of an entry has; 1 for a hit.
+/// How many address bits the directory of an entry takes.
 #[inline]
-pub(super) const fn list_words(entry: u32) -> usize {
-    class_words(list_class(entry))
+pub(super) const fn directory_bits(entry: u32) -> u32 {
+    (entry >> CLASS_SHIFT) & 0x3f
 }
 
-/// The range that starts at `address` and leads to `nexthop`.
+/// The range that starts at `address` and leads to `nexthop`, as the control side sorts it.
 #[inline]
 pub(in super::super) const fn range(address: u32, nexthop: u16) -> u32 {
     address << 16 | nexthop as u32
 }
 
-/// The largest range word whose start is at or below `address`: a range is at or below the address
-/// exactly if its word is at or below this one.
+/// The low 16 bits of the first address of a range.
 #[inline]
-pub(super) const fn range_key(address: u32) -> u32 {
-    address << 16 | 0xffff
+pub(in super::super) const fn range_start(range: u32) -> u32 {
+    range >> 16
 }
 
-/// Loads a range; ordered by the Acquire load of the entry that led to it.
+/// The words of the list of `ranges`.
+pub(in super::super) fn list_words(ranges: &[u32]) -> impl Iterator<Item = u32> {
+    let half = |at: usize| match ranges.get(at) {
+        Some(range) => range_start(*range),
+        None => ranges.get(at - ranges.len()).map_or(0, |range| range & 0xffff),
+    };
+    (0..ranges.len()).map(move |word| half(2 * word) | half(2 * word + 1) << 16)
+}
+
+/// Loads a half of the arena; ordered by the Acquire load of the entry that led to it.
 ///
 /// Indexing cannot fail: an entry refers inside the arena of its own FIB, and arenas do not shrink. A
 /// fallible load would do as well, but LLVM then makes the whole search a chain of branches that depend on
-/// the traffic (50 cycles a packet in place of 13).
+/// the traffic.
 #[inline(always)]
-pub(super) fn load_range(arena: &[AtomicU32], index: usize) -> u32 {
-    arena[index].load(Ordering::Relaxed)
+pub(super) fn load_half(arena: &[AtomicU32], index: usize) -> u16 {
+    (arena[index / 2].load(Ordering::Relaxed) >> (index % 2 * 16)) as u16
 }

@@ -6,8 +6,9 @@ use std::iter::Peekable;
 
 use ipnet::Ipv4Net;
 
-use super::super::fib::words::{class_of, class_words, range};
+use super::super::fib::words::range;
 use super::kind::Cut;
+use super::shape::{Span, arena_words};
 use crate::net::route::Ranges;
 
 /// Lists of ranges, cut at the borders of the entries that they are for.
@@ -32,8 +33,8 @@ impl Lists {
     }
 
     /// Words of arena that the lists take at most, a node included.
-    pub(super) fn arena_words(&self) -> usize {
-        let lists: usize = self.iter().map(|list| class_words(class_of(list.len()))).sum();
+    pub(super) fn arena_words(&self, cut: Cut) -> usize {
+        let lists: usize = self.iter().map(|list| arena_words(Span::of(list, cut), list)).sum();
         lists + Cut::NODE_ENTRIES
     }
 

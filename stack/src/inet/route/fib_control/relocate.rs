@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::super::fib::words::{extent, list};
+use super::super::fib::words::{extent, reference};
 use super::super::fib::{Fib, Tables};
 use super::FibControl;
 use super::extents::Extents;
@@ -24,7 +24,7 @@ impl FibControl {
             extents: Extents::new(capacity),
         };
         for (index, entry) in old.top.iter().enumerate() {
-            let copied = copy.entry(entry.load(Ordering::Relaxed), kind.cut().group() > 1);
+            let copied = copy.entry(entry.load(Ordering::Relaxed));
             copy.to.top[index].store(copied, Ordering::Relaxed);
         }
         let Copy { to, extents, .. } = copy;
@@ -55,17 +55,16 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Copies what `entry` refers to (a list or, with `is_node`, a node and its lists) and returns the
-    /// entry for the copy.
-    fn entry(&mut self, entry: u32, is_node: bool) -> u32 {
+    /// Copies what `entry` refers to (a list, or a directory and all below it) and returns the entry for the copy.
+    fn entry(&mut self, entry: u32) -> u32 {
         let Some(source) = extent(entry) else { return entry };
         let target =
             self.extents.alloc(source.class).expect("the new arena was sized for all words in use");
         for (index, word) in source.slice(self.from).iter().enumerate() {
             let word = word.load(Ordering::Relaxed);
-            let word = if is_node { self.entry(word, false) } else { word };
+            let word = if source.is_directory() { self.entry(word) } else { word };
             target.slice(&self.to.arena)[index].store(word, Ordering::Relaxed);
         }
-        list(target)
+        reference(target)
     }
 }

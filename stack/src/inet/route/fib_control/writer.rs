@@ -3,16 +3,19 @@
 //! Control side. See "Reading while the control thread writes" in `fib.rs` for the order of the stores:
 //! words that nobody refers to first, then one Release store that refers to them.
 
-use std::iter::repeat;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ipnet::Ipv4Net;
 
-use super::super::fib::words::{Extent, class_of, extent, hit, is_list, list};
+use super::super::fib::NODE_BITS;
+use super::super::fib::words::{
+    Extent, directory_class, extent, hit, is_reference, list_class, list_words, reference,
+};
 use super::FibControl;
 use super::extents::Extents;
 use super::kind::{Cut, Kind, tables};
 use super::lists::{Lists, Sweep};
+use super::shape::{Shape, Span, entries};
 use crate::net::route::Rib;
 
 impl FibControl {
@@ -39,7 +42,7 @@ impl FibControl {
     /// Writes the gathered lists to the entries from `first` on, in a larger arena if need be.
     fn place_or_relocate(&mut self, cut: Cut, first: u32) {
         if self.place(cut, first).is_none() {
-            self.relocate(self.lists.arena_words());
+            self.relocate(self.lists.arena_words(cut));
             let placed = self.place(cut, first);
             debug_assert!(placed.is_some(), "room was made for all of them");
         }
@@ -52,7 +55,7 @@ impl FibControl {
     fn place(&mut self, cut: Cut, first: u32) -> Option<()> {
         let Self { policy: _, fib, extents, lists } = self;
         let Some(tables) = tables(&fib.0) else { return Some(()) };
-        let mut arena = Arena { words: &tables.arena, extents };
+        let mut arena = Arena { words: &tables.arena, extents, cut };
         let (group, slot) = ((first / cut.group()) as usize, (first % cut.group()) as usize);
         let top = &tables.top[group];
         if cut.group() == 1 {
@@ -69,13 +72,15 @@ impl FibControl {
 struct Arena<'a> {
     words: &'a [AtomicU32],
     extents: &'a mut Extents,
+    cut: Cut,
 }
 
-impl Arena<'_> {
+impl<'a> Arena<'a> {
     /// Writes one list to each of `entries`, as far as there are lists.
     fn place_entries(&mut self, entries: &[AtomicU32], lists: &Lists) -> Option<()> {
         for (entry, ranges) in entries.iter().zip(lists.iter()) {
-            let new = self.place_list(entry.load(Ordering::Relaxed), ranges)?;
+            let new =
+                self.place(entry.load(Ordering::Relaxed), Span::of(ranges, self.cut), ranges)?;
             self.switch(entry, new);
         }
         Some(())
@@ -102,37 +107,61 @@ impl Arena<'_> {
     fn place_new_node(&mut self, top: &AtomicU32, slot: usize, lists: &Lists) -> Option<()> {
         let mut entries = [top.load(Ordering::Relaxed); Cut::NODE_ENTRIES];
         for (entry, ranges) in entries[slot..].iter_mut().zip(lists.iter()) {
-            *entry = self.place_list(*entry, ranges)?;
+            *entry = self.place(*entry, Span::of(ranges, self.cut), ranges)?;
         }
         let new = match uniform(entries.into_iter()) {
             Some(only) => only,
-            None => list(self.store(&entries)?),
+            None => reference(self.store(directory_class(NODE_BITS), entries.into_iter())?),
         };
         self.switch(top, new);
         Some(())
     }
 
-    /// The entry for `ranges`: a hit, or a list in the arena; `old` if that says the same already.
-    fn place_list(&mut self, old: u32, ranges: &[u32]) -> Option<u32> {
-        if let [only] = ranges {
-            return Some(hit(*only as u16));
+    /// The entry for `ranges`, with what it refers to written; `old` if that says the same already, or does now: a directory
+    /// keeps its place as long as it has the right size, and its entries are switched one by one.
+    fn place(&mut self, old: u32, span: Span, ranges: &[u32]) -> Option<u32> {
+        match Shape::of(span, ranges.len()) {
+            Shape::Hit => Some(hit(ranges.first().map_or(0, |range| *range as u16))),
+            Shape::List => self.place_list(old, ranges),
+            Shape::Directory(bits) => self.place_directory(old, span, bits, ranges),
         }
+    }
+
+    fn place_list(&mut self, old: u32, ranges: &[u32]) -> Option<u32> {
         if extent(old).is_some_and(|extent| self.holds(extent, ranges)) {
             return Some(old);
         }
-        self.store(ranges).map(list)
+        self.store(list_class(ranges.len()), list_words(ranges)).map(reference)
     }
 
-    /// Whether `extent` says what `words` say.
-    fn holds(&self, extent: Extent, words: &[u32]) -> bool {
+    fn place_directory(&mut self, old: u32, span: Span, bits: u8, ranges: &[u32]) -> Option<u32> {
+        let class = directory_class(bits);
+        if let Some(directory) = extent(old).filter(|extent| extent.class == class) {
+            let children = entries(span, bits, ranges);
+            for (entry, (span, ranges)) in directory.slice(self.words).iter().zip(children) {
+                let new = self.place(entry.load(Ordering::Relaxed), span, ranges)?;
+                self.switch(entry, new);
+            }
+            return Some(old);
+        }
+        let directory = self.extents.alloc(class)?;
+        let children = entries(span, bits, ranges);
+        for (entry, (span, ranges)) in directory.slice(self.words).iter().zip(children) {
+            entry.store(self.place(hit(0), span, ranges)?, Ordering::Relaxed);
+        }
+        Some(reference(directory))
+    }
+
+    /// Whether `extent` is a list of `ranges`.
+    fn holds(&self, extent: Extent, ranges: &[u32]) -> bool {
         let held = extent.slice(self.words).iter().map(|word| word.load(Ordering::Relaxed));
-        extent.class == class_of(words.len()) && held.eq(padded(words, extent.words()))
+        extent.class == list_class(ranges.len()) && held.eq(list_words(ranges))
     }
 
     /// Writes `words` to an extent of their own.
-    fn store(&mut self, words: &[u32]) -> Option<Extent> {
-        let extent = self.extents.alloc(class_of(words.len()))?;
-        for (to, word) in extent.slice(self.words).iter().zip(padded(words, extent.words())) {
+    fn store(&mut self, class: u8, words: impl Iterator<Item = u32>) -> Option<Extent> {
+        let extent = self.extents.alloc(class)?;
+        for (to, word) in extent.slice(self.words).iter().zip(words) {
             to.store(word, Ordering::Relaxed);
         }
         Some(extent)
@@ -143,21 +172,24 @@ impl Arena<'_> {
         let old = entry.load(Ordering::Relaxed);
         if old != new {
             entry.store(new, Ordering::Release);
-            if let Some(extent) = extent(old) {
-                self.extents.free(extent);
+            self.free(old);
+        }
+    }
+
+    /// Frees what an entry that is no longer there referred to: a list, or a directory and all below it.
+    fn free(&mut self, entry: u32) {
+        let Some(extent) = extent(entry) else { return };
+        if extent.is_directory() {
+            for entry in extent.slice(self.words) {
+                self.free(entry.load(Ordering::Relaxed));
             }
         }
+        self.extents.free(extent);
     }
 }
 
 /// The hit that all of `entries` are, if they are.
 fn uniform(mut entries: impl Iterator<Item = u32>) -> Option<u32> {
-    let first = entries.next().filter(|&first| !is_list(first))?;
+    let first = entries.next().filter(|&first| !is_reference(first))?;
     entries.all(|entry| entry == first).then_some(first)
-}
-
-/// `words`, filled up to `len` with copies of the last: a search ends there or before, alike.
-fn padded(words: &[u32], len: usize) -> impl Iterator<Item = u32> {
-    let last = words.last().copied().unwrap_or_default();
-    words.iter().copied().chain(repeat(last)).take(len)
 }
