@@ -21,7 +21,9 @@ use crate::net::IfSlot;
 /// How long charges are gathered before they decide: some thousand packets, and little for a queue of 1024 descriptors.
 const INTERVAL: Duration = Duration::from_millis(2);
 /// Of this many iterations one is charged while nothing is dropped.
-const SAMPLE_EVERY: u32 = 8;
+const SAMPLE_EVERY: u32 = 32;
+/// A vnet may have this part more than its share: costs are estimates, and traffic comes in bursts.
+const TOLERANCE: u64 = 8;
 /// Admits everything.
 const ALL: u32 = 1 << 16;
 /// Cycles that a packet of the fast path costs, before that was measured.
@@ -194,7 +196,11 @@ impl CpuShares {
             Phase::Full if self.skip == 0 => SAMPLE_EVERY,
             Phase::Full => 0,
         };
-        self.skip = if self.skip == 0 { SAMPLE_EVERY - 1 } else { self.skip - 1 };
+        // At random, or traffic that repeats itself would show the same part again and again.
+        self.skip = match self.skip.checked_sub(1) {
+            Some(left) => left,
+            None => self.next_random() % (2 * SAMPLE_EVERY - 1),
+        };
     }
 
     /// Whether packets are charged, and may be refused.
@@ -324,15 +330,24 @@ impl CpuShares {
         let Self { charges, charged, shown, cost, .. } = self;
         let of = |vnet: &u32| charges.get(*vnet as usize).copied();
         let mut levels = Levels::default();
-        charged.iter().filter_map(of).for_each(|charge| levels.add(charge.demand()));
+        let mut all = 0;
+        for charge in charged.iter().filter_map(of) {
+            levels.add(charge.demand());
+            all +=
+                u64::from(charge.cycles) + u64::from(charge.refused) * u64::from(*cost / REFUSAL);
+        }
         let given = cycles * u64::from(self.capacity) / u64::from(WHOLE);
-        let fair = levels.fair(given, cycles);
+        // Of what was charged, not of the time: costs are estimates, and where all are too high nobody has too much.
+        let fair = levels.fair(given, all);
         let mut limited = 0;
         for vnet in charged {
             let Some(charge) = charges.get_mut(*vnet as usize) else { continue };
             let allowed = fair.of(u32::from(charge.entitled.weight.max(1)));
-            let most = cycles * u64::from(charge.entitled.percent) / 100;
-            charge.decide(allowed.min(most), *cost / REFUSAL, sample);
+            let most = match charge.entitled.percent {
+                100.. => u64::MAX,
+                percent => cycles * u64::from(percent) / 100,
+            };
+            charge.decide(allowed, most, *cost / REFUSAL, sample);
             limited += u32::from(charge.admit != ALL);
             let percent = u64::from(charge.cycles) * 100 / cycles.max(1);
             if percent > 0 && shown.len() < shown.capacity() {
@@ -356,9 +371,9 @@ impl CpuShares {
 }
 
 impl Charge {
-    /// Admits so much that all of it, and what it costs to drop the rest, takes `allowed` cycles; `refusal` for each packet. One
-    /// packet of `sample` was looked at.
-    fn decide(&mut self, allowed: u64, refusal: u32, sample: u32) {
+    /// Admits so much that all of it, and what it costs to drop the rest, takes `allowed` cycles, or `most`; `refusal` for each
+    /// packet. One packet of `sample` was looked at.
+    fn decide(&mut self, allowed: u64, most: u64, refusal: u32, sample: u32) {
         if let Some(average) = self.cycles.checked_div(self.admitted) {
             self.average = if self.average == 0 { average } else { self.average.midpoint(average) };
         }
@@ -366,7 +381,9 @@ impl Charge {
         let average = u64::from(self.average.max(1));
         // Packets come at random: four standard deviations of their number are no excess.
         let noise = 4 * average * (offered * u64::from(sample)).isqrt();
-        if self.demand().cycles <= allowed + noise {
+        let tolerated = (allowed.saturating_add(allowed / TOLERANCE)).min(most);
+        let allowed = allowed.min(most);
+        if self.demand().cycles <= tolerated.saturating_add(noise) {
             self.admit = ALL;
             return;
         }

@@ -58,6 +58,8 @@ struct World {
     arrived: Vec<f64>,
     fates: Vec<Fate>,
     shown: std::collections::BTreeMap<IfSlot, u32>,
+    /// A hypervisor takes the CPU away now and then.
+    steals: bool,
 }
 
 impl World {
@@ -71,6 +73,7 @@ impl World {
             arrived: vec![0.0; tenants.len()],
             fates: vec![Fate::default(); tenants.len()],
             shown: std::collections::BTreeMap::new(),
+            steals: false,
         }
     }
 
@@ -123,6 +126,9 @@ impl World {
     fn iterate(&mut self) {
         self.shares.begin();
         let begin = self.now;
+        if self.steals && self.random(100) == 0 {
+            self.now += 500_000;
+        }
         let burst: Vec<usize> = self.queue.drain(..self.queue.len().min(BURST)).collect();
         for (number, tenant) in self.tenants.clone().iter().enumerate() {
             let packets = burst.iter().filter(|of| **of == number).count();
@@ -179,8 +185,11 @@ fn nothing_is_dropped_while_there_are_cycles_to_spare() {
 
 #[test]
 fn equal_tenants_lose_nothing_to_each_other() {
-    for (count, slow) in [(1, 0), (2, 0), (64, 0), (1000, 0), (8, ICMP_ERROR)] {
+    let counts = [(1, 0), (2, 0), (64, 0), (1000, 0), (8, ICMP_ERROR)];
+    for ((count, slow), steals) in counts.into_iter().flat_map(|case| [(case, false), (case, true)])
+    {
         let mut world = World::new(&vec![tenant(3.0 / f64::from(count), slow); count as usize]);
+        world.steals = steals;
         let fates = world.run(50);
         let (refused, offered) =
             fates.iter().fold((0, 0), |sum, fate| (sum.0 + fate.refused, sum.1 + fate.offered));
