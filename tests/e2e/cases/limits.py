@@ -36,13 +36,13 @@ def limits_refuse_by_name_and_are_shown(lab: Lab):
     message = refused(lab, "-v", "red", "sysctl", "net.vnet.maxroutes=5")
     that("the vnet has 6 routes" in message and "delete some first" in message, message)
     # Memory, checked before it grows: a route is about 64 bytes.
-    ask(lab, "-v", "red", "sysctl", "net.vnet.maxmemory=4096", "net.vnet.maxroutes=1000000")
-    that(limits["memory"]["used"] <= 4096, f"{limits['memory']}")
+    ask(lab, "-v", "red", "sysctl", "net.vnet.maxmemory=6144", "net.vnet.maxroutes=1000000")
+    that(limits["memory"]["used"] <= 6144, f"{limits['memory']}")
     added = 0
     while added < 100 and (done := tried(lab, "-v", "red", "route", "add", f"10.{100 + added}.0.0/16", "-reject")).returncode == 0:
         added += 1
-    that("its limit memory" in done.stderr and "4096" in done.stderr, f"{added} routes: {done.stderr}")
-    ask(lab, "-v", "red", "sysctl", "net.vnet.maxmemory=8192")
+    that("its limit memory" in done.stderr and "6144" in done.stderr, f"{added} routes: {done.stderr}")
+    ask(lab, "-v", "red", "sysctl", "net.vnet.maxmemory=12288")
     ask(lab, "-v", "red", "route", "add", f"10.{100 + added}.0.0/16", "-reject")
     lab.stop()
 

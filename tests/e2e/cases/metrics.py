@@ -104,7 +104,7 @@ def limits_are_those_that_refuse(lab: Lab):
     _, values = scrape(lab)
     limits = answer(lab, "vnet", "show", "red")["limits"]
     lab.stop()
-    equal(len(limits), 6, f"limits: {limits}")
+    equal(len(limits), 7, f"limits: {limits}")
     for resource, shown in limits.items():
         labels = (("resource", resource), ("vnet", "red"))
         told = [values.get((f"curvnet_vnet_limit{suffix}", labels)) for suffix in ("", "_used", "_refusals_total")]
