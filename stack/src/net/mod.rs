@@ -72,7 +72,7 @@ mod module {
                     sysctl("net.vnet.cpuweight", RW, 1..=10_000, "Weight of the vnet when a worker does not keep up: its share of the cycles is its weight by the sum of the weights");
                 /// And the most of it.
                 pub maxpcpu: vnet::SysctlInt = 100,
-                    sysctl("net.vnet.maxpcpu", RW, 1..=100, "Maximum percent of a worker's cycles for the vnet when the worker does not keep up");
+                    sysctl("net.vnet.maxpcpu", RW, 1..=100, "Maximum percent of a worker's cycles for the vnet, from when the worker does not keep up until the vnet asks for less");
                 /// The vnet's part of each worker.
                 pub cpu_use: vnet::PerWorker<crate::net::CpuUse>;
                 /// What the sysctls below show; as of when they are read.

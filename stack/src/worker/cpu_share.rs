@@ -28,6 +28,8 @@ const TOLERANCE: u64 = 8;
 const ALL: u32 = 1 << 16;
 /// Cycles that a packet of the fast path costs, before that was measured.
 const COST_AT_FIRST: u32 = 100;
+/// And the most that it may seem to cost.
+const COST_MAX: u32 = 1 << 16;
 /// A packet that is dropped at once costs about this part of one that is forwarded.
 const REFUSAL: u32 = 3;
 /// Packets in a poll of a worker that has cycles to spare: it finds few because it comes back soon; and of one that has hardly any.
@@ -48,6 +50,8 @@ pub struct Entitlement {
 /// What one vnet cost a worker in one interval.
 #[derive(Clone, Copy, Debug)]
 struct Charge {
+    /// How often the vnet's index was used before.
+    generation: u32,
     interval: u32,
     /// The interface that it received through.
     slot: IfSlot,
@@ -64,6 +68,7 @@ struct Charge {
 
 impl Charge {
     const NONE: Self = Self {
+        generation: u32::MAX,
         interval: 0,
         slot: IfSlot(u32::MAX),
         cycles: 0,
@@ -209,25 +214,35 @@ impl CpuShares {
         self.scale != 0
     }
 
-    /// How many of `packets` packets of the vnet with index `vnet` may be processed; they are charged for the fast path. The interface `slot` received
+    /// How many of `packets` packets of the vnet with this index and generation may be processed; they are charged for the fast path. The interface `slot` received
     /// them.
     #[inline]
     pub fn admit(
         &mut self,
-        vnet: usize,
+        (vnet, generation): (usize, u32),
         slot: IfSlot,
         packets: usize,
         entitled: impl FnOnce() -> Entitlement,
     ) -> usize {
         let (interval, scale, random) = (self.interval, self.scale, self.next_random());
         let Some(charge) = self.charges.get_mut(vnet) else { return packets };
+        if charge.generation != generation {
+            *charge = Charge { generation, ..Charge::NONE };
+        }
         if charge.interval != interval {
             // Of vnets that had nothing in the interval before, everything is admitted.
             let admit =
                 if charge.interval.wrapping_add(1) == interval { charge.admit } else { ALL };
             let average = charge.average;
-            *charge =
-                Charge { interval, slot, admit, average, entitled: entitled(), ..Charge::NONE };
+            *charge = Charge {
+                generation,
+                interval,
+                slot,
+                admit,
+                average,
+                entitled: entitled(),
+                ..Charge::NONE
+            };
             if self.charged.len() < self.charged.capacity() {
                 self.charged.push(vnet as u32);
             }
@@ -261,6 +276,9 @@ impl CpuShares {
     #[inline]
     pub fn end(&mut self, iteration: Iteration, show: impl FnMut(IfSlot, u32)) {
         let elapsed = &mut self.elapsed;
+        if elapsed.began == 0 {
+            elapsed.began = iteration.now;
+        }
         elapsed.iterations += 1;
         elapsed.full += u32::from(iteration.is_full);
         elapsed.packets = elapsed.packets.saturating_add(iteration.packets);
@@ -319,7 +337,7 @@ impl CpuShares {
         let packets = self.admitted + self.refused / u64::from(REFUSAL);
         let cycles = self.elapsed.busy.saturating_sub(self.slow);
         if let Some(cost) = cycles.checked_div(packets) {
-            let cost = u32::try_from(cost).unwrap_or(u32::MAX).clamp(1, 1 << 16);
+            let cost = u32::try_from(cost).unwrap_or(u32::MAX).clamp(1, COST_MAX);
             self.cost = u32::midpoint(self.cost, cost);
         }
     }
@@ -358,7 +376,7 @@ impl CpuShares {
         limited
     }
 
-    /// Marsaglia's xorshift: which of the packets are dropped should not be foreseen by chance.
+    /// Marsaglia's xorshift: what is rounded, and which iterations are charged, should not keep step with the traffic.
     #[inline(always)]
     fn next_random(&mut self) -> u32 {
         let mut random = self.random;
@@ -375,6 +393,8 @@ impl Charge {
     /// packet. One packet of `sample` was looked at.
     fn decide(&mut self, allowed: u64, most: u64, refusal: u32, sample: u32) {
         if let Some(average) = self.cycles.checked_div(self.admitted) {
+            // Of a worker that lost its CPU meanwhile no packet is the cause.
+            let average = average.min(COST_MAX);
             self.average = if self.average == 0 { average } else { self.average.midpoint(average) };
         }
         let offered = u64::from(self.admitted) + u64::from(self.refused);
@@ -390,7 +410,8 @@ impl Charge {
         let refusal = u64::from(refusal).min(average - 1);
         let net = allowed.saturating_sub(offered * refusal) / (average - refusal);
         // Something of the share is left for use, however much is dropped.
-        let packets = net.max(allowed / average / 2);
+        // One packet in any case: its cost is the only way to learn that they cost less by now.
+        let packets = net.max(allowed / average / 2).max(1);
         self.admit = (packets * u64::from(ALL) / offered.max(1)).min(u64::from(ALL - 1)) as u32;
     }
 }

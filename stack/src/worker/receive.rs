@@ -182,7 +182,8 @@ fn admit_burst(env: &Env, state: &mut State, ifp: &Ifnet, received: &mut Receive
 /// How many of `packets` packets the vnet may have processed; the others are received, and dropped.
 fn admit(env: &Env, state: &mut State, ifp: &Ifnet, packets: usize) -> usize {
     let vnet = &ifp.vnet;
-    let admitted = state.cpu.admit(vnet.id().index(), ifp.slot, packets, || entitlement(vnet));
+    let id = (vnet.id().index(), vnet.id().generation());
+    let admitted = state.cpu.admit(id, ifp.slot, packets, || entitlement(vnet));
     if admitted < packets {
         let refused = (packets - admitted) as u64;
         ifp.counters(&env.reader).ipackets.add(refused);

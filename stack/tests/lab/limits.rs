@@ -337,9 +337,10 @@ fn a_vnet_has_no_more_than_its_share_of_a_worker() {
     let expired = Packet { tag: Some(100), ttl: 1, ..through(8) }.frame();
     // Time is what this test says it is: an iteration takes as many cycles as ten of the good packets may cost on the fast path.
     const ITERATION: u64 = 1000;
-    *lab.datapath().cpu() = CpuShares::new(8 * ITERATION, Vnets::MAX_VNETS);
+    const ITERATIONS: u64 = 1600;
+    *lab.datapath().cpu() = CpuShares::new(64 * ITERATION, Vnets::MAX_VNETS);
     let mut sent = [0, 0];
-    for iteration in 1..=400_u64 {
+    for iteration in 1..=ITERATIONS {
         let flood = std::iter::repeat_n(expired.as_slice(), 60);
         let frames = flood.chain([good.as_slice(); 4]);
         let burst: Vec<_> = frames.map(|frame| lab.mbuf(frame)).collect();
@@ -350,11 +351,15 @@ fn a_vnet_has_no_more_than_its_share_of_a_worker() {
     }
     let limit = usage(&mut lab, Limit::Pcpu);
     assert_eq!(lab.drops(BLUE), [].into());
-    assert_eq!(sent[1], 4 * 400, "each of the good packets is forwarded");
+    assert_eq!(sent[1], 4 * ITERATIONS, "each of the good packets is forwarded");
     let drops = lab.drops(RED);
     assert_eq!((drops["cpu_share"], limit.most), (limit.refused, 100));
-    assert!(limit.refused > 30 * 400, "most are refused: {limit:?}");
-    assert_eq!(drops["cpu_share"] + drops["ip_ttl_exceeded"], 60 * 400, "and all have one end");
+    assert!(limit.refused > 30 * ITERATIONS, "most are refused: {limit:?}");
+    assert_eq!(
+        drops["cpu_share"] + drops["ip_ttl_exceeded"],
+        60 * ITERATIONS,
+        "and all have one end"
+    );
     assert!(sent[0] > 0, "something is left for the others");
     lab.end();
 }

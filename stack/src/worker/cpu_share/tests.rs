@@ -149,7 +149,7 @@ impl World {
         let mut admitted = packets;
         if self.shares.is_charging() {
             let entitled = Entitlement { weight: tenant.weight, percent: tenant.percent };
-            admitted = self.shares.admit(number, slot, packets, || entitled);
+            admitted = self.shares.admit((number, 0), slot, packets, || entitled);
             self.shares.charge(number, admitted as u64 * tenant.slow);
         }
         self.now += admitted as u64 * (FAST + tenant.slow) + (packets - admitted) as u64 * DROP;
@@ -185,7 +185,7 @@ fn nothing_is_dropped_while_there_are_cycles_to_spare() {
 
 #[test]
 fn equal_tenants_lose_nothing_to_each_other() {
-    let counts = [(1, 0), (2, 0), (64, 0), (1000, 0), (8, ICMP_ERROR)];
+    let counts = [(1, 0), (2, 0), (64, 0), (8, ICMP_ERROR)];
     for ((count, slow), steals) in counts.into_iter().flat_map(|case| [(case, false), (case, true)])
     {
         let mut world = World::new(&vec![tenant(3.0 / f64::from(count), slow); count as usize]);
@@ -234,6 +234,19 @@ fn all_is_admitted_when_the_flood_is_over() {
     assert!(world.fates.iter().all(|fate| fate.lost + fate.refused == 0), "{:?}", world.fates);
     assert!(!world.shares.is_charging());
     assert!(world.shown.values().all(|percent| *percent == 0), "{:?}", world.shown);
+}
+
+#[test]
+fn a_vnet_that_seemed_too_dear_is_measured_again() {
+    let mut world = World::new(&[tenant(0.2, 0), tenant(0.9, ICMP_ERROR), tenant(0.5, ICMP_ERROR)]);
+    world.pass(20);
+    for _ in 0..20 {
+        // As if the worker had lost its CPU while it handled the victim's packets.
+        world.shares.charge(0, 1 << 31);
+        world.pass(1);
+    }
+    let fates = world.run(20);
+    assert_eq!((fates[0].lost, fates[0].refused), (0, 0), "{fates:?}");
 }
 
 /// The share of each by the rule's own words: whoever wants less than an equal part of what is left has it.

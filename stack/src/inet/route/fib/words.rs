@@ -4,8 +4,8 @@
 //!
 //! ```text
 //!   0 | 0 ................. 0 | next hop (16)     hit: the answer for every address below this entry
-//!   1 | 0 | ranges (6) | base (24)                list: so many sorted ranges, in the arena
-//!   1 | 1 | bits (6)   | base (24)                directory: 2^bits entries, in the arena, indexed by
+//!   1 | 0 | ranges - 1 (4) | base (26)            list: so many sorted ranges, in the arena
+//!   1 | 1 | bits - 1 (4)   | base (26)            directory: 2^bits entries, in the arena, indexed by
 //!                                                 the address bits that follow those of this entry
 //! ```
 //!
@@ -18,11 +18,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Set in an entry that refers to the arena.
 const ARENA: u32 = 1 << 31;
-/// The class bit, and with [`ARENA`] the entry's bits, that tell a directory from a list.
-const DIRECTORY: u8 = 1 << 6;
+/// Bit 4 of a class and bit 30 of an entry, which tell a directory from a list.
+const DIRECTORY: u8 = 1 << 4;
+/// The bits of a class that say how large, less one.
+const SIZE: u8 = DIRECTORY - 1;
 /// Where the size class stands in an entry.
-const CLASS_SHIFT: u32 = 24;
-/// How many words an entry can address: 16 Mi words, 64 MiB.
+const CLASS_SHIFT: u32 = 26;
+/// How many words an entry can address: 64 Mi words, 256 MiB. As many routes as a vnet may have never take half of it: each adds at
+/// most 7 words, two ranges that need a list and their share of two directories.
 pub(in super::super) const ARENA_WORDS_MAX: usize = 1 << CLASS_SHIFT;
 /// The most ranges of a list; an entry with more is a directory.
 pub(in super::super) const LIST_RANGES_MAX: usize = 16;
@@ -59,18 +62,20 @@ impl Extent {
 /// Words in size class `class`: a list has a word for each of its ranges, a directory one for each entry.
 #[inline]
 pub(in super::super) const fn class_words(class: u8) -> usize {
-    if class & DIRECTORY != 0 { 1 << (class & !DIRECTORY) } else { class as usize }
+    let size = (class & SIZE) as usize + 1;
+    if class & DIRECTORY != 0 { 1 << size } else { size }
 }
 
 /// The class of a list of `ranges`, at most [`LIST_RANGES_MAX`].
 pub(in super::super) const fn list_class(ranges: usize) -> u8 {
-    debug_assert!(ranges <= LIST_RANGES_MAX);
-    ranges as u8
+    debug_assert!(0 < ranges && ranges <= LIST_RANGES_MAX);
+    (ranges - 1) as u8
 }
 
 /// The class of a directory of 2^`bits` entries.
 pub(in super::super) const fn directory_class(bits: u8) -> u8 {
-    DIRECTORY | bits
+    debug_assert!(0 < bits && bits <= 16);
+    DIRECTORY | (bits - 1)
 }
 
 /// The entry that answers `nexthop`.
@@ -89,7 +94,7 @@ pub(in super::super) const fn reference(extent: Extent) -> u32 {
 #[inline]
 pub(in super::super) const fn extent(entry: u32) -> Option<Extent> {
     if is_reference(entry) {
-        let class = (entry >> CLASS_SHIFT) as u8 & !(1 << 7);
+        let class = (entry >> CLASS_SHIFT) as u8 & (DIRECTORY | SIZE);
         Some(Extent { base: base(entry), class })
     } else {
         None
@@ -120,16 +125,22 @@ pub(super) const fn base(entry: u32) -> u32 {
     reference_or_zero(entry) & (ARENA_WORDS_MAX as u32 - 1)
 }
 
+/// The size in the class of an entry; 0 for a hit.
+#[inline]
+const fn size(entry: u32) -> u32 {
+    ((reference_or_zero(entry) >> CLASS_SHIFT) & SIZE as u32) + (entry >> 31)
+}
+
 /// How many ranges the list of an entry has; 0 for a hit.
 #[inline]
 pub(super) const fn list_ranges(entry: u32) -> u32 {
-    (reference_or_zero(entry) >> CLASS_SHIFT) & 0x3f
+    size(entry)
 }
 
 /// How many address bits the directory of an entry takes.
 #[inline]
 pub(super) const fn directory_bits(entry: u32) -> u32 {
-    (entry >> CLASS_SHIFT) & 0x3f
+    size(entry)
 }
 
 /// The range that starts at `address` and leads to `nexthop`, as the control side sorts it.
