@@ -20,7 +20,7 @@ use crate::net::IfSlot;
 
 /// How long charges are gathered before they decide: some thousand packets, and little for a queue of 1024 descriptors.
 const INTERVAL: Duration = Duration::from_millis(2);
-/// Of this many iterations one is charged while nothing is dropped.
+/// Of this many iterations of a worker that does not keep up one is charged, while nothing is dropped.
 const SAMPLE_EVERY: u32 = 32;
 /// A vnet may have this part more than its share: costs are estimates, and traffic comes in bursts.
 const TOLERANCE: u64 = 8;
@@ -331,7 +331,7 @@ impl CpuShares {
         }
     }
 
-    /// Cycles that no vnet was charged for are those of the fast path, and of dropping. A worker that keeps up polls for so few packets
+    /// Cycles that no vnet was charged for are those of the fast path and of dropping, with all that comes before and after it. A worker that keeps up polls for so few packets
     /// that each costs more.
     fn learn_cost(&mut self) {
         let packets = self.admitted + self.refused / u64::from(REFUSAL);

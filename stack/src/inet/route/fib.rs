@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | few    | up to 24 address ranges | one compare a range, eight packets at a time | 160 bytes |
 //! | split  | thousands of routes | root of 2^10, node of 2^6, directories, a list | 5 KiB + at most 310 bytes a route |
-//! | direct | millions of routes | table of 2^16, 2^18 or 2^20, directories, a list | 4 bytes an entry + about 9 to 12 a route |
+//! | direct | millions of routes | table of 2^16, 2^18 or 2^20, directories, a list | 4 bytes an entry + about 9 to 12 a route, at most 28 |
 //!
 //! Split and direct are DXR (`sys/netinet/in_fib_dxr.c`; Zec, Rizzo, Mikuc: "DXR: towards a billion
 //! routing lookups per second in software", CCR 2012): a table indexed by the leading bits of the
