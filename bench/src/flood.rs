@@ -51,7 +51,7 @@ pub(crate) struct Args {
     options: Options,
 }
 
-/// What happens in a case.
+/// The conditions of a case.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     name: &'static str,
@@ -103,7 +103,7 @@ struct Bench {
     _house: House,
 }
 
-/// What became of the packets of each tenant.
+/// The ends of the packets of each tenant.
 #[derive(Debug)]
 struct Outcome {
     cycles: u64,

@@ -47,7 +47,7 @@ pub struct Entitlement {
     pub percent: u16,
 }
 
-/// What one vnet cost a worker in one interval.
+/// The cost of one vnet for a worker in one interval.
 #[derive(Clone, Copy, Debug)]
 struct Charge {
     /// How often the vnet's index was used before.
@@ -79,7 +79,7 @@ impl Charge {
         entitled: Entitlement { weight: 1, percent: 100 },
     };
 
-    /// What it would have cost to process all.
+    /// The cycles that all of its packets would have cost.
     fn demand(&self) -> Demand {
         let refused = u64::from(self.refused) * u64::from(self.average);
         Demand {
@@ -98,6 +98,25 @@ enum Phase {
     Full,
     /// Packets of some vnets are dropped.
     Limiting,
+}
+
+impl Phase {
+    /// Of how many iterations one is charged, and counts for all.
+    const fn sample(self) -> u32 {
+        match self {
+            Phase::Spare | Phase::Limiting => 1,
+            Phase::Full => SAMPLE_EVERY,
+        }
+    }
+}
+
+/// The charges of all vnets in one interval.
+#[derive(Debug, Default)]
+struct Sum {
+    levels: Levels,
+    cycles: u64,
+    admitted: u64,
+    refused: u64,
 }
 
 /// An iteration of a worker.
@@ -128,17 +147,13 @@ struct Elapsed {
 #[derive(Debug)]
 pub struct CpuShares {
     phase: Phase,
-    /// What a charge counts in this iteration; 0: nothing is charged.
+    /// The factor of charges in this iteration; 0: nothing is charged.
     scale: u32,
     /// Iterations before the next one that is charged.
     skip: u32,
     interval: u32,
     interval_cycles: u64,
     elapsed: Elapsed,
-    /// Cycles beside those of the fast path.
-    slow: u64,
-    admitted: u64,
-    refused: u64,
     /// Cycles of a packet on the fast path.
     cost: u32,
     /// How much of the cycles is given to vnets that want more than their share, of [`WHOLE`]: less as long as the worker does not
@@ -173,9 +188,6 @@ impl CpuShares {
             interval: 1,
             interval_cycles,
             elapsed: Elapsed::default(),
-            slow: 0,
-            admitted: 0,
-            refused: 0,
             cost: COST_AT_FIRST,
             capacity: WHOLE,
             random: 0x9e37_79b9,
@@ -195,12 +207,8 @@ impl CpuShares {
 
     /// Whether the iteration is charged.
     fn choose(&mut self) {
-        self.scale = match self.phase {
-            Phase::Spare => 0,
-            Phase::Limiting => 1,
-            Phase::Full if self.skip == 0 => SAMPLE_EVERY,
-            Phase::Full => 0,
-        };
+        let is_charged = self.phase == Phase::Limiting || self.skip == 0;
+        self.scale = if is_charged { self.phase.sample() } else { 0 };
         // At random, or traffic that repeats itself would show the same part again and again.
         self.skip = match self.skip.checked_sub(1) {
             Some(left) => left,
@@ -214,8 +222,8 @@ impl CpuShares {
         self.scale != 0
     }
 
-    /// How many of `packets` packets of the vnet with this index and generation may be processed; they are charged for the fast path. The interface `slot` received
-    /// them.
+    /// How many of `packets` packets of the vnet with this index and generation may be processed; they are charged for the fast
+    /// path. The interface `slot` received them.
     #[inline]
     pub fn admit(
         &mut self,
@@ -256,8 +264,6 @@ impl CpuShares {
         charge.admitted = charge.admitted.saturating_add(now);
         charge.refused = charge.refused.saturating_add(not);
         charge.cycles = charge.cycles.saturating_add(now.saturating_mul(self.cost));
-        self.admitted += u64::from(now);
-        self.refused += u64::from(not);
         admitted
     }
 
@@ -267,7 +273,6 @@ impl CpuShares {
         let cycles = cycles.saturating_mul(u64::from(self.scale));
         if let Some(charge) = self.charges.get_mut(vnet) {
             charge.cycles = charge.cycles.saturating_add(u32::try_from(cycles).unwrap_or(u32::MAX));
-            self.slow += cycles;
         }
     }
 
@@ -299,11 +304,12 @@ impl CpuShares {
         if self.phase == Phase::Spare && keeps_up {
             return;
         }
+        let sum = self.sum();
         if self.phase != Phase::Spare {
-            self.adapt(keeps_up);
+            self.adapt(keeps_up, &sum);
         }
         self.shown.drain(..).for_each(|slot| show(slot, 0));
-        let limited = self.decide(cycles, &mut show);
+        let limited = self.decide(cycles, &sum, &mut show);
         self.phase = match (limited, keeps_up) {
             (1.., _) => Phase::Limiting,
             (0, false) => Phase::Full,
@@ -314,16 +320,28 @@ impl CpuShares {
             self.shown.drain(..).for_each(|slot| show(slot, 0));
         }
         self.charged.clear();
-        (self.slow, self.admitted, self.refused) = (0, 0, 0);
         self.interval = self.interval.wrapping_add(1);
     }
 
+    /// Adds the charges up.
+    fn sum(&self) -> Sum {
+        let mut sum = Sum::default();
+        let charges = self.charged.iter().filter_map(|vnet| self.charges.get(*vnet as usize));
+        for charge in charges {
+            sum.levels.add(charge.demand());
+            sum.cycles += u64::from(charge.cycles);
+            sum.admitted += u64::from(charge.admitted);
+            sum.refused += u64::from(charge.refused);
+        }
+        sum
+    }
+
     /// Learns of an interval how much can be given away.
-    fn adapt(&mut self, keeps_up: bool) {
+    fn adapt(&mut self, keeps_up: bool, sum: &Sum) {
         let Elapsed { iterations, packets, .. } = self.elapsed;
         if !keeps_up {
             self.capacity = self.capacity * 7 / 8;
-            self.learn_cost();
+            self.learn_cost(sum);
         } else if packets > iterations * MANY_PACKETS {
             self.capacity = self.capacity.saturating_sub(WHOLE / 64);
         } else if packets < iterations * FEW_PACKETS {
@@ -331,11 +349,12 @@ impl CpuShares {
         }
     }
 
-    /// Cycles that no vnet was charged for are those of the fast path and of dropping, with all that comes before and after it. A worker that keeps up polls for so few packets
-    /// that each costs more.
-    fn learn_cost(&mut self) {
-        let packets = self.admitted + self.refused / u64::from(REFUSAL);
-        let cycles = self.elapsed.busy.saturating_sub(self.slow);
+    /// Cycles that no vnet was charged for by the TSC are those of the fast path and of dropping, with all that comes before and
+    /// after it. A worker that keeps up polls for so few packets that each costs more.
+    fn learn_cost(&mut self, sum: &Sum) {
+        let packets = sum.admitted + sum.refused / u64::from(REFUSAL);
+        let slow = sum.cycles.saturating_sub(sum.admitted * u64::from(self.cost));
+        let cycles = self.elapsed.busy.saturating_sub(slow);
         if let Some(cost) = cycles.checked_div(packets) {
             let cost = u32::try_from(cost).unwrap_or(u32::MAX).clamp(1, COST_MAX);
             self.cost = u32::midpoint(self.cost, cost);
@@ -343,20 +362,12 @@ impl CpuShares {
     }
 
     /// Decides what is admitted of each vnet in the next interval; how many vnets are limited.
-    fn decide(&mut self, cycles: u64, mut show: impl FnMut(IfSlot, u32)) -> u32 {
-        let sample = if self.phase == Phase::Full { SAMPLE_EVERY } else { 1 };
-        let Self { charges, charged, shown, cost, .. } = self;
-        let of = |vnet: &u32| charges.get(*vnet as usize).copied();
-        let mut levels = Levels::default();
-        let mut all = 0;
-        for charge in charged.iter().filter_map(of) {
-            levels.add(charge.demand());
-            all +=
-                u64::from(charge.cycles) + u64::from(charge.refused) * u64::from(*cost / REFUSAL);
-        }
+    fn decide(&mut self, cycles: u64, sum: &Sum, mut show: impl FnMut(IfSlot, u32)) -> u32 {
+        let (sample, refusal) = (self.phase.sample(), self.cost / REFUSAL);
         let given = cycles * u64::from(self.capacity) / u64::from(WHOLE);
         // Of what was charged, not of the time: costs are estimates, and where all are too high nobody has too much.
-        let fair = levels.fair(given, all);
+        let fair = sum.levels.fair(given, sum.cycles + sum.refused * u64::from(refusal));
+        let Self { charges, charged, shown, .. } = self;
         let mut limited = 0;
         for vnet in charged {
             let Some(charge) = charges.get_mut(*vnet as usize) else { continue };
@@ -365,7 +376,7 @@ impl CpuShares {
                 100.. => u64::MAX,
                 percent => cycles * u64::from(percent) / 100,
             };
-            charge.decide(allowed, most, *cost / REFUSAL, sample);
+            charge.decide(allowed, most, refusal, sample);
             limited += u32::from(charge.admit != ALL);
             let percent = u64::from(charge.cycles) * 100 / cycles.max(1);
             if percent > 0 && shown.len() < shown.capacity() {

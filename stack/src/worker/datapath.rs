@@ -256,7 +256,7 @@ impl Datapath {
         });
     }
 
-    /// Who has this worker's cycles.
+    /// The shares of this worker's cycles.
     pub fn cpu(&mut self) -> &mut CpuShares {
         &mut self.state.cpu
     }

@@ -166,10 +166,7 @@ pub(super) fn admit_runs<'a>(
     if refused == Mask::default() {
         return;
     }
-    let mut ended = Burst::new();
-    let _moved: usize = burst.extract(&refused, &mut ended);
-    *runs = Runs::new();
-    state.sorter.sort(&env.reader, demux, &env.drops, burst, runs);
+    state.sorter.sort_without(&refused, &env.reader, demux, &env.drops, burst, runs);
 }
 
 /// Ends what is beyond the share of the vnet.

@@ -140,9 +140,8 @@ impl Sorter {
             }
         }
         if unknown > 0 {
-            self.discard(reader, demux, drops, burst, groups);
-            *runs = Runs::new();
-            self.sort(reader, demux, drops, burst, runs);
+            let unknown = self.unknown(reader, demux, drops, burst, groups);
+            self.sort_without(&unknown, reader, demux, drops, burst, runs);
         }
     }
 
@@ -211,16 +210,31 @@ impl Sorter {
         }
     }
 
-    /// Ends the frames whose groups have no interface.
+    /// Ends the frames of a sorted burst whose bits are set, and finds the runs of the others.
+    pub(super) fn sort_without<'a>(
+        &mut self,
+        ended: &Mask,
+        reader: &'a Reader,
+        demux: &'a PortDemux,
+        drops: &PortDrops,
+        burst: &mut Burst,
+        runs: &mut Runs<'a>,
+    ) {
+        let _moved: usize = burst.extract(ended, &mut Burst::new());
+        *runs = Runs::new();
+        self.sort(reader, demux, drops, burst, runs);
+    }
+
+    /// The frames whose groups have no interface, which are counted as dropped.
     #[cold]
-    fn discard(
+    fn unknown(
         &self,
         reader: &Reader,
         demux: &PortDemux,
         drops: &PortDrops,
-        burst: &mut Burst,
+        burst: &Burst,
         groups: usize,
-    ) {
+    ) -> Mask {
         let mut unknown = Mask::default();
         for (frame, group) in self.of_frame[..burst.len()].iter().enumerate() {
             let group = usize::from(*group);
@@ -236,8 +250,7 @@ impl Sorter {
             };
             drops.received.add(reason, 1);
         }
-        let mut ended = Burst::new();
-        let _moved: usize = burst.extract(&unknown, &mut ended);
+        unknown
     }
 }
 

@@ -1,6 +1,6 @@
 //! Max-min fairness: how much each has when all that want less than their share have what they want, and the rest is shared.
 
-/// What one vnet wants.
+/// The wish of one vnet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demand {
     pub(super) cycles: u64,

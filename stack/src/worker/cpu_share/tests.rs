@@ -27,7 +27,7 @@ fn tenant(load: f64, slow: u64) -> Tenant {
     Tenant { load, slow, weight: 100, percent: 100 }
 }
 
-/// What became of a tenant's packets.
+/// The ends of a tenant's packets.
 #[derive(Clone, Copy, Debug, Default)]
 struct Fate {
     offered: u64,
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    /// What became of the packets of `intervals` intervals, after the worker had some to settle in.
+    /// The fates of the packets of `intervals` intervals, after the worker had some to settle in.
     fn run(&mut self, intervals: u64) -> &[Fate] {
         self.pass(40);
         self.fates.fill(Fate::default());

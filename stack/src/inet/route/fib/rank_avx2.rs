@@ -20,7 +20,7 @@ pub(super) fn rank(arena: &[AtomicU32], entry: u32, dst: u32) -> u32 {
 #[inline(always)]
 pub(super) fn ranks(arena: &[AtomicU32], entries: &[u32], dst: &[u32], ranks: &mut [u32; CHUNK]) {
     let (mut bases, mut ranges, mut addresses) = ([0; CHUNK], [0; CHUNK], [0; CHUNK]);
-    // What can be computed for all of them side by side.
+    // The parts that are computed for all of them side by side.
     for ((base_of, ranges), entry) in bases.iter_mut().zip(&mut ranges).zip(entries) {
         (*base_of, *ranges) = (base(*entry), list_ranges(*entry));
     }
