@@ -1,7 +1,7 @@
 //! Defaults and bounds of the keys.
 
-/// Packets that one poll takes from a queue, unless `workers.burst` says otherwise.
-pub const BURST_DEFAULT: u16 = 64;
+/// The most packets that one poll takes from a queue, unless `workers.burst` says otherwise.
+pub const BURST_DEFAULT: u16 = 256;
 
 /// Microseconds that a worker sleeps after a run of empty polls: it does not, by default.
 pub const IDLE_SLEEP_US_DEFAULT: u32 = 0;

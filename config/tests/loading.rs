@@ -64,7 +64,7 @@ fn a_small_file_gets_the_documented_defaults() {
     assert_eq!(config.dpdk.mbufs, None);
     assert!(config.dpdk.eal_args.is_empty());
     assert_eq!(config.workers.cpus, [CpuId(7)]);
-    assert_eq!((config.workers.burst, config.workers.idle_sleep_us), (64, 0));
+    assert_eq!((config.workers.burst, config.workers.idle_sleep_us), (256, 0));
     assert_eq!(config.control.socket, Path::new("/run/curvnet.sock"));
     let port = &config.ports[0];
     assert_eq!((port.queues, port.mtu, port.promiscuous, port.mac), (None, 1500, false, None));

@@ -157,6 +157,44 @@ impl Burst {
         self.compact(mask, into)
     }
 
+    /// Puts the packets into another order: at place `i` the one that was at `order[i]`. Where `order` names none, or one that it
+    /// named before, those that it does not name follow in the order that they had.
+    #[inline]
+    pub fn reorder(&mut self, order: &[u8; MAX_BURST]) {
+        let mut packets = [std::ptr::null_mut::<ffi::rte_mbuf>(); MAX_BURST];
+        let slots = self.slots.as_mut_ptr().cast::<*mut ffi::rte_mbuf>();
+        // SAFETY: the first `len` slots are initialised, an Mbuf is transparent to its pointer, and `packets` has room for all
+        // slots. From here on `packets` owns the mbufs.
+        unsafe { packets.as_mut_ptr().copy_from_nonoverlapping(slots, self.len) };
+        let mut is_named_twice = false;
+        for (place, from) in order[..self.len].iter().enumerate() {
+            // Each pointer is taken once, so no packet is in two slots.
+            let packet = std::mem::replace(&mut packets[usize::from(*from)], std::ptr::null_mut());
+            is_named_twice |= packet.is_null();
+            // SAFETY: `place` is below `len`.
+            unsafe { slots.add(place).write(packet) };
+        }
+        if is_named_twice {
+            self.fill(&packets);
+        }
+    }
+
+    /// Puts the packets that are left into the slots that have none; there are as many of these as of those.
+    #[cold]
+    fn fill(&mut self, left: &[*mut ffi::rte_mbuf; MAX_BURST]) {
+        let slots = self.slots.as_mut_ptr().cast::<*mut ffi::rte_mbuf>();
+        let mut left = left.iter().filter(|packet| !packet.is_null());
+        for place in 0..self.len {
+            // SAFETY: `place` is below `len`, and the slot was written by `reorder`.
+            let slot = unsafe { &mut *slots.add(place) };
+            if slot.is_null()
+                && let Some(packet) = left.next()
+            {
+                *slot = *packet;
+            }
+        }
+    }
+
     /// The set bits that stand for packets of this burst.
     fn count(&self, mask: &Mask) -> usize {
         let (words, rest) = (self.len / 64, self.len % 64);

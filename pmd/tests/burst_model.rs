@@ -11,6 +11,7 @@ enum Op {
     Pop,
     Extract(Mask),
     ExtractAll,
+    Reorder(Vec<u8>),
     Append,
     DrainAndDrop(usize),
     Clear,
@@ -34,6 +35,9 @@ fn ops() -> impl Strategy<Value = Op> {
         2 => Just(Op::Pop),
         4 => mask.prop_map(Op::Extract),
         1 => Just(Op::ExtractAll),
+        // Any order, and one that names each place once.
+        1 => vec(any::<u8>(), MAX_BURST).prop_map(Op::Reorder),
+        3 => Just((0..=u8::MAX).collect::<Vec<_>>()).prop_shuffle().prop_map(Op::Reorder),
         2 => Just(Op::Append),
         1 => (0..MAX_BURST).prop_map(Op::DrainAndDrop),
         1 => Just(Op::Clear),
@@ -91,6 +95,18 @@ impl Pair<'_> {
         self.model[1].extend(moved);
     }
 
+    fn reorder(&mut self, order: &[u8]) {
+        let mut left: Vec<Option<u32>> = self.model[0].iter().copied().map(Some).collect();
+        let order: &[u8; MAX_BURST] = order.try_into().expect("a place for each packet");
+        let named: Vec<Option<u32>> = order[..left.len()]
+            .iter()
+            .map(|from| left.get_mut(usize::from(*from)).and_then(Option::take))
+            .collect();
+        let mut left = left.into_iter().flatten();
+        self.model[0] = named.into_iter().filter_map(|id| id.or_else(|| left.next())).collect();
+        self.real[0].reorder(order);
+    }
+
     fn append(&mut self) {
         let moved = self.model[1].len().min(MAX_BURST - self.model[0].len());
         let [into, from] = &mut self.real;
@@ -115,6 +131,7 @@ impl Pair<'_> {
             }
             Op::Extract(mask) => self.extract(mask),
             Op::ExtractAll => self.extract(&[u64::MAX; MAX_BURST / 64]),
+            Op::Reorder(order) => self.reorder(order),
             Op::Append => self.append(),
             Op::DrainAndDrop(take) => self.drain_and_drop(*take),
             Op::Clear => {

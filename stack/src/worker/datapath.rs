@@ -66,6 +66,8 @@ pub(super) struct State {
     pub(super) timed: bool,
     /// The interfaces whose things are in the caches or on their way there: the last one, and those that were announced.
     pub(super) near: [IfSlot; 2],
+    /// Whether packets of several interfaces were in the last burst.
+    was_interleaved: bool,
 }
 
 /// One worker's stack.
@@ -105,6 +107,7 @@ impl Datapath {
                 now: Nanos(0),
                 timed: false,
                 near: [IfSlot(u32::MAX); 2],
+                was_interleaved: false,
             },
             sample: Sample { every: SAMPLE_EVERY, left: SAMPLE_EVERY },
         }
@@ -192,6 +195,7 @@ impl Datapath {
     #[inline]
     pub fn receive(&mut self, port: PortId, burst: &mut Burst) {
         let Self { env, state, .. } = self;
+        state.was_interleaved = false;
         match env.interfaces.port(&env.reader, port) {
             Some(PortDemux { untagged: Some(ifp), vlans: None }) => {
                 process(env, state, ifp, false, Received::Written(burst));
@@ -206,6 +210,7 @@ impl Datapath {
                         process(env, state, ifp, tagged, Received::Written(burst));
                     }
                     None => {
+                        state.was_interleaved = true;
                         if state.cpu.is_charging() {
                             admit_runs(env, state, demux, burst, &mut runs);
                         }
@@ -221,6 +226,12 @@ impl Datapath {
         if state.out.epairs().len() > 0 {
             cross_epairs(env, state);
         }
+    }
+
+    /// Whether packets of several interfaces were in the burst that was received last.
+    #[inline]
+    pub(super) fn was_interleaved(&self) -> bool {
+        self.state.was_interleaved
     }
 
     /// Ends an iteration: packets from the control thread, packets of the vnets to themselves, frames that cross epairs,

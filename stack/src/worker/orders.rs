@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam::queue::ArrayQueue;
 use pmd::{PortId, RxQueue, TxQueue};
 
+use super::poll::PolledQueue;
+
 /// Changes on their way to a worker, and as many on their way back. The control thread waits for each.
 const CHANGES: usize = 4;
 
@@ -87,7 +89,7 @@ pub struct PortChange {
     pub(super) direction: Direction,
     /// To attach: the new receive queues, with room for those that the worker has; it keeps this list and gives its old
     /// one back. To detach: room for all that it has.
-    pub(super) rx: Vec<(PortId, RxQueue)>,
+    pub(super) rx: Vec<PolledQueue>,
     pub(super) tx: Option<TxPort>,
 }
 
@@ -96,7 +98,7 @@ impl PortChange {
     #[must_use]
     pub fn attach(port: PortId, rx: Vec<RxQueue>, polled: usize, tx: Option<TxPort>) -> Box<Self> {
         let mut all = Vec::with_capacity(polled + rx.len());
-        all.extend(rx.into_iter().map(|queue| (port, queue)));
+        all.extend(rx.into_iter().map(|queue| PolledQueue::new((port, queue))));
         Box::new(Self { port, direction: Direction::Attach, rx: all, tx })
     }
 
@@ -110,12 +112,12 @@ impl PortChange {
     /// The queues that came back.
     #[must_use]
     pub fn into_queues(self) -> (Vec<RxQueue>, Option<TxQueue>) {
-        let rx = self.rx.into_iter().map(|(_, queue)| queue).collect();
+        let rx = self.rx.into_iter().map(|polled| polled.into_parts().1).collect();
         (rx, self.tx.and_then(TxPort::into_queue))
     }
 
     /// Carries the orders out on the worker's list of receive queues.
-    pub(super) fn exchange(&mut self, polled: &mut Vec<(PortId, RxQueue)>) {
+    pub(super) fn exchange(&mut self, polled: &mut Vec<PolledQueue>) {
         match self.direction {
             // Neither list grows beyond its room, which the control thread has counted.
             Direction::Attach => {
@@ -124,7 +126,7 @@ impl PortChange {
             }
             Direction::Detach => {
                 let port = self.port;
-                self.rx.extend(polled.extract_if(.., |(of, _)| *of == port));
+                self.rx.extend(polled.extract_if(.., |queue| queue.port() == port));
             }
         }
     }

@@ -89,13 +89,16 @@ fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -
     let ahead = if list.len() > AHEAD { AHEAD } else { list.len() };
     list.iter().take(ahead % list.len()).for_each(|run| run.ifp.prefetch(reader, out));
     let frames = burst.as_mut_slice();
-    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, columns, first.ifp);
+    let together =
+        list.iter().find(|run| run.is_long()).map_or(frames.len(), |run| run.places().start);
+    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, columns);
+    mixed.check(together, first.ifp);
     let mut curvnet = curvnet::set(reader, &first.ifp.vnet);
     for (number, run) in list.iter().enumerate() {
         if let Some(next) = list.get(number + ahead) {
             next.ifp.prefetch(reader, out);
         }
-        let (ifp, places) = (run.ifp, runs.places(run));
+        let (ifp, places) = (run.ifp, run.places());
         curvnet.switch(&ifp.vnet);
         ifp.counters(reader).ipackets.add(places.len() as u64);
         if *timed && let Some(histograms) = nodes.histograms() {
@@ -105,10 +108,13 @@ fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -
             mixed.leave(places);
             continue;
         }
-        // Runs of one packet come first, so a core foresees which way it goes.
-        match places {
-            [place] => mixed.forward(ifp, std::slice::from_ref(place)),
-            places => mixed.forward(ifp, places),
+        // Runs of one packet come first and long ones last, so a core foresees which way it goes.
+        if places.len() == 1 {
+            mixed.forward(ifp, places.start..places.start + 1);
+        } else if run.is_long() {
+            mixed.forward_long(ifp, places);
+        } else {
+            mixed.forward(ifp, places);
         }
     }
     mixed.into_vector()
@@ -125,8 +131,8 @@ fn slow_path(env: &Env, state: &mut State, runs: &Runs<'_>, vector: &Vector, bur
     }
     for run in runs.all() {
         let mut of_run = Burst::new();
-        for place in runs.places(run) {
-            let Some(mut mbuf) = left[usize::from(*place)].take() else { continue };
+        for place in run.places() {
+            let Some(mut mbuf) = left[place].take() else { continue };
             if run.ifp.vlan().is_some() {
                 pop_vlan_tag(&mut mbuf);
             }
@@ -157,10 +163,10 @@ pub(super) fn admit_runs<'a>(
 ) {
     let mut refused = Mask::default();
     for run in runs.all() {
-        let places = runs.places(run);
+        let places = run.places();
         let admitted = admit(env, state, run.ifp, places.len());
-        for place in places.get(admitted..).unwrap_or_default() {
-            refused[usize::from(place / 64)] |= 1 << (place % 64);
+        for place in places.skip(admitted) {
+            refused[place / 64] |= 1 << (place % 64);
         }
     }
     if refused == Mask::default() {

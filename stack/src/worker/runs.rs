@@ -1,7 +1,9 @@
 //! From a burst of one port to runs of frames of one interface each.
 //!
-//! Tenants arrive interleaved. The frames stay where they are; a run is a list of places, in the order in which the frames came, so
-//! that a burst has as many runs as it has tenants.
+//! Tenants arrive interleaved. The frames of one interface are put side by side, in the order in which they came, so that a burst
+//! has as many runs as it has tenants.
+
+use std::ops::Range;
 
 use arrayvec::ArrayVec;
 use pmd::{Burst, MAX_BURST, Mask, Mbuf};
@@ -12,22 +14,38 @@ use crate::net::datapath::{pop_vlan_tag, vlan_tag};
 use crate::net::{Ifnet, PortDemux};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
+/// Frames from which a run is worth passes of its own; those of shorter runs are checked together, whatever vnets they are for.
+const LONG: u16 = 16;
+
 /// Frames that one interface received.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run<'a> {
     /// The interface.
     pub(super) ifp: &'a Ifnet,
-    /// Where the list of its places begins, and how many there are; see [`Runs::places`].
+    /// The place in the burst of the first one, and how many there are.
     start: u16,
     len: u16,
 }
 
-/// The runs of one burst, and what was found out of its frames on the way.
+impl Run<'_> {
+    /// The places of the frames in the burst.
+    #[inline(always)]
+    pub(super) fn places(&self) -> Range<usize> {
+        usize::from(self.start)..usize::from(self.start) + usize::from(self.len)
+    }
+
+    /// Whether the run is worth passes of its own.
+    #[inline(always)]
+    pub(super) fn is_long(&self) -> bool {
+        self.len >= LONG
+    }
+}
+
+/// The runs of one burst, one behind the other, and what was found out of its frames on the way.
 #[derive(Debug)]
 pub(super) struct Runs<'a> {
-    /// Those of one frame first.
+    /// Those of one frame first, the long ones last.
     runs: ArrayVec<Run<'a>, MAX_BURST>,
-    places: [u8; MAX_BURST],
     /// The frames that have the 802.1Q tag of their interface.
     pub(super) tagged: Mask,
 }
@@ -36,10 +54,10 @@ impl<'a> Runs<'a> {
     /// Nothing.
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { runs: ArrayVec::new(), places: [0; MAX_BURST], tagged: Mask::default() }
+        Self { runs: ArrayVec::new(), tagged: Mask::default() }
     }
 
-    /// All runs, those of one frame first.
+    /// All runs: those of one frame first, the long ones last.
     #[inline(always)]
     pub(super) fn all(&self) -> &[Run<'a>] {
         &self.runs
@@ -52,29 +70,23 @@ impl<'a> Runs<'a> {
         let tagged: u32 = self.tagged.iter().map(|word| word.count_ones()).sum();
         (tagged == 0 || tagged as usize == packets).then_some((run.ifp, tagged > 0))
     }
-
-    /// The places in the burst of a run's frames.
-    #[inline(always)]
-    pub(super) fn places(&self, run: &Run<'_>) -> &[u8] {
-        let (start, len) = (usize::from(run.start), usize::from(run.len));
-        self.places.get(start..start + len).unwrap_or_default()
-    }
 }
 
 /// Stands for the VLAN of frames without one; id 0 is a priority and no VLAN (IEEE 802.1Q 6.9.1).
 const UNTAGGED: u16 = 0;
 /// Stands for the VLAN of frames whose headers cannot be read.
 const UNREADABLE: u16 = 0x1000;
-/// VLAN ids, and what stands for one.
-const VLANS: usize = UNREADABLE as usize + 1;
+/// Room for VLAN ids and what stands for one: a power of two, so that no number has to be compared with it.
+const VLANS: usize = 2 * UNREADABLE as usize;
 
-/// Frames of one VLAN.
+/// Frames of one VLAN. Of a size that a core can multiply by while it addresses.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(8))]
 struct Group {
     vlan: u16,
     len: u16,
-    /// Where the next of its frames goes in the list of places; in the end, behind all of them.
-    next: u16,
+    /// The place of its first frame, once the frames are in the order of their groups.
+    start: u16,
 }
 
 /// Sorts bursts of ports with VLANs.
@@ -84,20 +96,20 @@ pub(super) struct Sorter {
     group_of: Box<[u16; VLANS]>,
     /// The VLAN of each frame.
     vlans: Box<[u16; MAX_BURST]>,
-    /// The groups of a burst in the order of their first frames, and a place beyond the last.
-    groups: Box<[Group; MAX_BURST + 1]>,
-    /// The group of each frame.
-    of_frame: Box<[u16; MAX_BURST]>,
+    /// The groups of a burst in the order of their first frames, a place beyond the last, and more up to a power of two.
+    groups: Box<[Group; 2 * MAX_BURST]>,
+    /// The group of each frame, and how many of it came before.
+    of_frame: Box<[(u8, u8); MAX_BURST]>,
     /// The groups in the order in which they become runs.
-    order: Box<[u16; MAX_BURST]>,
+    order: Box<[u8; MAX_BURST]>,
 }
 
 impl Default for Sorter {
     fn default() -> Self {
         Self {
             group_of: Box::new([0; VLANS]),
-            groups: Box::new([Group::default(); MAX_BURST + 1]),
-            of_frame: Box::new([0; MAX_BURST]),
+            groups: Box::new([Group::default(); 2 * MAX_BURST]),
+            of_frame: Box::new([(0, 0); MAX_BURST]),
             vlans: Box::new([0; MAX_BURST]),
             order: Box::new([0; MAX_BURST]),
         }
@@ -105,7 +117,7 @@ impl Default for Sorter {
 }
 
 impl Sorter {
-    /// Finds the runs of a burst. Frames that no interface takes end here.
+    /// Puts the frames of a burst into the order of their interfaces, and finds the runs. Frames that no interface takes end here.
     pub(super) fn sort<'a>(
         &mut self,
         reader: &'a Reader,
@@ -116,31 +128,31 @@ impl Sorter {
     ) {
         let groups = if self.read_tags(burst, &mut runs.tagged) {
             // As from a wire with one tenant.
-            let len = burst.len();
-            (0..len).zip(&mut runs.places).for_each(|(frame, place)| *place = frame as u8);
-            self.groups[0] = Group { vlan: self.vlans[0], len: len as u16, next: len as u16 };
-            self.of_frame[..len].fill(0);
-            usize::from(len > 0)
+            self.groups[0] = Group { vlan: self.vlans[0], len: burst.len() as u16, start: 0 };
+            self.order[0] = 0;
+            usize::from(!burst.is_empty())
         } else {
             let groups = self.group(burst.len());
-            self.list_places(burst.len(), groups, &mut runs.places);
+            self.order_groups(groups);
+            // Groups of one frame each are in order already.
+            if groups < burst.len() {
+                self.reorder(burst, &mut runs.tagged);
+            }
             groups
         };
-        let mut unknown = 0;
-        self.put_singles_first(groups);
+        let mut unknown = Mask::default();
         for number in &self.order[..groups] {
-            let Group { vlan, len, next } = self.groups[usize::from(*number)];
+            let Group { vlan, len, start } = self.groups[usize::from(*number)];
+            let run = |ifp| Run { ifp, start, len };
             match interface(reader, demux, vlan) {
                 Some(ifp) => {
                     ifp.prefetch_first();
-                    // Behind the last of its places.
-                    runs.runs.push(Run { ifp, start: next - len, len });
+                    runs.runs.push(run(ifp));
                 }
-                None => unknown += usize::from(len),
+                None => end_unknown(&mut unknown, drops, vlan, start..start + len),
             }
         }
-        if unknown > 0 {
-            let unknown = self.unknown(reader, demux, drops, burst, groups);
+        if unknown != Mask::default() {
             self.sort_without(&unknown, reader, demux, drops, burst, runs);
         }
     }
@@ -169,44 +181,59 @@ impl Sorter {
     fn group(&mut self, frames: usize) -> usize {
         let mut count = 0;
         for (vlan, of_frame) in self.vlans[..frames].iter().zip(&mut *self.of_frame) {
-            let known = self.group_of[usize::from(*vlan)];
-            let is_new = known == 0;
-            let number = if is_new { count } else { known - 1 };
-            self.group_of[usize::from(*vlan)] = number + 1;
+            let known = &mut self.group_of[usize::from(*vlan) % VLANS];
+            let is_new = *known == 0;
+            let number = if is_new { count } else { *known - 1 };
+            *known = number + 1;
             // Beyond the last group, unless it is new.
-            self.groups[usize::from(count)] = Group { vlan: *vlan, len: 0, next: 0 };
-            self.groups[usize::from(number)].len += 1;
-            *of_frame = number;
+            let last = &mut self.groups[usize::from(count) % (2 * MAX_BURST)];
+            *last = Group { vlan: *vlan, len: 0, start: 0 };
+            let number = number as u8;
+            let group = &mut self.groups[usize::from(number)];
+            *of_frame = (number, group.len as u8);
+            group.len += 1;
             count += u16::from(is_new);
         }
         usize::from(count)
     }
 
-    /// Lists the places of each group's frames, one group behind the other. Clears the table of groups for the next burst.
+    /// Orders the groups, those of one frame first and the long ones last, again without a branch that depends on them; gives each its
+    /// place. Clears the table of groups for the next burst.
     #[inline(always)]
-    fn list_places(&mut self, frames: usize, groups: usize, places: &mut [u8; MAX_BURST]) {
-        let mut start = 0;
-        for group in &mut self.groups[..groups] {
-            self.group_of[usize::from(group.vlan)] = 0;
-            group.next = start;
-            start += group.len;
+    fn order_groups(&mut self, groups: usize) {
+        let (mut singles, mut shorts, mut longs) = (0, 0, groups);
+        let mut short = [0; MAX_BURST / 2];
+        for (number, group) in self.groups[..groups].iter().enumerate() {
+            self.group_of[usize::from(group.vlan) % VLANS] = 0;
+            let (is_single, is_long) = (group.len == 1, group.len >= LONG);
+            longs -= usize::from(is_long);
+            self.order[if is_long { longs } else { singles } % MAX_BURST] = number as u8;
+            // No more than half of the groups of a burst have two frames.
+            short[shorts % (MAX_BURST / 2)] = number as u8;
+            singles += usize::from(is_single);
+            shorts += usize::from(!is_single & !is_long);
         }
-        for (frame, group) in self.of_frame[..frames].iter().enumerate() {
-            let group = &mut self.groups[usize::from(*group)];
-            places[usize::from(group.next) % MAX_BURST] = frame as u8;
-            group.next += 1;
+        self.order[singles..longs].copy_from_slice(&short[..shorts]);
+        let mut start = 0;
+        for number in &self.order[..groups] {
+            let group = &mut self.groups[usize::from(*number)];
+            group.start = start;
+            start += group.len;
         }
     }
 
-    /// Orders the groups, those of one frame first; again without a branch that depends on them.
+    /// Puts the frames into the order of their groups.
     #[inline(always)]
-    fn put_singles_first(&mut self, groups: usize) {
-        let (mut singles, mut others) = (0, groups);
-        for (number, group) in self.groups[..groups].iter().enumerate() {
-            let is_single = group.len == 1;
-            others -= usize::from(!is_single);
-            self.order[if is_single { singles } else { others }] = number as u16;
-            singles += usize::from(is_single);
+    fn reorder(&mut self, burst: &mut Burst, tagged: &mut Mask) {
+        let mut order = [0; MAX_BURST];
+        for (frame, (group, before)) in self.of_frame[..burst.len()].iter().enumerate() {
+            let place = self.groups[usize::from(*group)].start + u16::from(*before);
+            order[usize::from(place) % MAX_BURST] = frame as u8;
+        }
+        burst.reorder(&order);
+        let tags: u32 = tagged.iter().map(|word| word.count_ones()).sum();
+        if tags != 0 && tags as usize != burst.len() {
+            reorder_bits(&order[..burst.len()], tagged);
         }
     }
 
@@ -224,47 +251,57 @@ impl Sorter {
         *runs = Runs::new();
         self.sort(reader, demux, drops, burst, runs);
     }
+}
 
-    /// The frames whose groups have no interface, which are counted as dropped.
-    #[cold]
-    fn unknown(
-        &self,
-        reader: &Reader,
-        demux: &PortDemux,
-        drops: &PortDrops,
-        burst: &Burst,
-        groups: usize,
-    ) -> Mask {
-        let mut unknown = Mask::default();
-        for (frame, group) in self.of_frame[..burst.len()].iter().enumerate() {
-            let group = usize::from(*group);
-            let vlan = self.groups[..groups].get(group).map_or(UNREADABLE, |group| group.vlan);
-            if interface(reader, demux, vlan).is_some() {
-                continue;
-            }
-            unknown[frame / 64] |= 1 << (frame % 64);
-            let reason = match vlan {
-                UNTAGGED => DropReason::NoInterface,
-                UNREADABLE => DropReason::MbufLayout,
-                _ => DropReason::VlanUnknown,
-            };
-            drops.received.add(reason, 1);
-        }
-        unknown
+/// The same for the bits of the frames.
+#[inline(never)]
+fn reorder_bits(order: &[u8], bits: &mut Mask) {
+    let mut ordered = Mask::default();
+    for (place, frame) in order.iter().enumerate() {
+        let bit = bits[usize::from(frame / 64)] >> (frame % 64) & 1;
+        ordered[place / 64] |= bit << (place % 64);
     }
+    *bits = ordered;
+}
+
+/// Adds frames whose VLAN has no interface to those that end, and counts them as dropped.
+#[cold]
+fn end_unknown(unknown: &mut Mask, drops: &PortDrops, vlan: u16, places: Range<u16>) {
+    let reason = match vlan {
+        UNTAGGED => DropReason::NoInterface,
+        UNREADABLE => DropReason::MbufLayout,
+        _ => DropReason::VlanUnknown,
+    };
+    drops.received.add(reason, places.len() as u64);
+    places.for_each(|place| unknown[usize::from(place / 64)] |= 1 << (place % 64));
 }
 
 /// The VLAN of a frame, and whether the frame has its tag.
 #[inline(always)]
 fn vlan_of(mbuf: &mut Mbuf) -> (u16, bool) {
+    if mbuf.data().len() < ETHER_HDR_LEN + VLAN_TAG_LEN || mbuf.rx_vlan_stripped().is_some() {
+        return vlan_of_other(mbuf);
+    }
+    vlan_in_frame(mbuf)
+}
+
+/// The same for a frame that is too short to have a tag, or whose tag the port took off.
+#[inline(never)]
+fn vlan_of_other(mbuf: &mut Mbuf) -> (u16, bool) {
     // A tag that begins in one segment and ends in another cannot be read.
     let split = mbuf.data().len() < ETHER_HDR_LEN + VLAN_TAG_LEN && mbuf.nb_segs() > 1;
     if split && !mbuf.linearize() {
         return (UNREADABLE, false);
     }
-    if let Some(tci) = mbuf.rx_vlan_stripped() {
-        return (tci & 0x0fff, false);
+    match mbuf.rx_vlan_stripped() {
+        Some(tci) => (tci & 0x0fff, false),
+        None => vlan_in_frame(mbuf),
     }
+}
+
+/// The VLAN that a frame's tag says, if it has one.
+#[inline(always)]
+fn vlan_in_frame(mbuf: &mut Mbuf) -> (u16, bool) {
     match vlan_tag(mbuf).map(|tci| tci & 0x0fff) {
         None => (UNTAGGED, false),
         Some(UNTAGGED) => pop_priority(mbuf),

@@ -180,6 +180,21 @@ fn forward<'q>(
     burst
 }
 
+/// The three passes over a chunk of a burst of many interfaces; the bits of the exceptions.
+#[inline(always)]
+fn pass(
+    rules: &mut Rules<'_>,
+    out: &Output,
+    columns: &mut Columns,
+    chunk: &mut [Mbuf],
+    vector: &mut Vector,
+) -> u64 {
+    let mut hops = [0; CHUNK];
+    let exceptions = check_chunk(rules, chunk, columns, 0);
+    look_up(rules, columns, exceptions, &mut hops[..chunk.len()]);
+    rewrite(chunk, columns, &hops, exceptions, Booking::new(rules, out, vector))
+}
+
 /// The chunk that begins at place `start`.
 #[inline(always)]
 fn chunk_of(burst: &mut Burst, start: usize) -> &mut [Mbuf] {

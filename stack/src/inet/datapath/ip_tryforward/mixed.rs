@@ -1,8 +1,10 @@
 //! `ip_tryforward` for bursts of many interfaces.
 //!
-//! The parts of a packet that mean the same in every vnet are checked for the whole burst at once, eight packets side by side,
-//! whatever vnet they are for ([`check_burst`]). The rest is done run by run inside the run's vnet, packet by packet: runs are short, and a
-//! loop whose end a core cannot foresee costs more than its body.
+//! Of short runs, the parts of a packet that mean the same in every vnet are checked together, eight packets side by side, whatever vnet
+//! they are for ([`check_burst`]). The rest is done run by run inside the run's vnet, packet by packet: a loop whose end a core
+//! cannot foresee costs more than its body. Long runs take the three passes as a burst of one interface does.
+
+use std::ops::Range;
 
 use pmd::{Mask, Mbuf};
 use vnet::Reader;
@@ -10,7 +12,7 @@ use vnet::Reader;
 use super::booking::{Booking, Count};
 use super::check::{Ordinary, check, check_each};
 use super::rewrite::rewrite_one;
-use super::{CHUNK, Rules, Vector, check_chunk, rules};
+use super::{CHUNK, Rules, Vector, check_chunk, pass, rules};
 use crate::inet::AddressFilter;
 use crate::net::Ifnet;
 use crate::net::graph::{Columns, Output};
@@ -37,27 +39,35 @@ pub(crate) struct Mixed<'a> {
 }
 
 impl<'a> Mixed<'a> {
-    /// Checks `frames` for all that does not depend on the vnet. `first` is the interface of one of them: those on one port
-    /// have the same MAC address, as a rule.
+    /// Frames of which nothing is known but which have a tag.
     pub(crate) fn new(
         (reader, now): (&'a Reader, Nanos),
         out: &'a Output,
         frames: &'a mut [Mbuf],
         tagged: &'a Mask,
         columns: &'a mut Columns,
-        first: &Ifnet,
     ) -> Self {
-        let mac = first.mac;
-        let exceptions = if first.has_rx_checksum() {
-            check_burst::<true>(frames, tagged, mac, columns)
-        } else {
-            check_burst::<false>(frames, tagged, mac, columns)
-        };
-        let tags: u32 = tagged.iter().map(|word| word.count_ones()).sum();
-        let is_uniform = tags == 0 || tags as usize == frames.len();
-        let is_plain = is_uniform && exceptions == Mask::default();
         let vector = Vector::all(frames.len());
-        Self { reader, out, now, frames, tagged, columns, exceptions, mac, is_plain, vector }
+        let (exceptions, mac) = (Mask::default(), MacAddr::default());
+        Self { reader, out, now, frames, tagged, columns, exceptions, mac, is_plain: false, vector }
+    }
+
+    /// Checks the first `packets` packets, those of short runs, for all that does not depend on the vnet. `first` is the interface of one
+    /// of them: those on one port have the same MAC address, as a rule.
+    #[inline(always)]
+    pub(crate) fn check(&mut self, packets: usize, first: &Ifnet) {
+        let Some(frames) = self.frames.get(..packets).filter(|frames| !frames.is_empty()) else {
+            return;
+        };
+        self.mac = first.mac;
+        self.exceptions = if first.has_rx_checksum() {
+            check_burst::<true>(frames, self.tagged, self.mac, self.columns)
+        } else {
+            check_burst::<false>(frames, self.tagged, self.mac, self.columns)
+        };
+        let tags: u32 = self.tagged.iter().map(|word| word.count_ones()).sum();
+        let is_uniform = tags == 0 || tags as usize == self.frames.len();
+        self.is_plain = is_uniform && self.exceptions == Mask::default();
     }
 
     /// The packets that are ready by now.
@@ -66,15 +76,14 @@ impl<'a> Mixed<'a> {
     }
 
     /// The packets at `places` are not for the fast path.
-    pub(crate) fn leave(&mut self, places: &[u8]) {
-        places.iter().for_each(|place| self.vector.leave(usize::from(*place)));
+    pub(crate) fn leave(&mut self, places: Range<usize>) {
+        places.for_each(|place| self.vector.leave(place));
     }
 
-    /// Makes ready what it can of the packets at `places`, a run that was received on `ifp`, whose vnet is curvnet.
+    /// Makes ready what it can of the packets at `places`, a run that was received on `ifp`, whose vnet is curvnet. They were checked.
     #[inline(always)]
-    pub(crate) fn forward(&mut self, ifp: &'a Ifnet, places: &[u8]) {
-        let Some(first) = places.first() else { return };
-        let tagged = is_in(self.tagged, usize::from(*first));
+    pub(crate) fn forward(&mut self, ifp: &'a Ifnet, places: Range<usize>) {
+        let tagged = is_in(self.tagged, places.start);
         let Some(rules) = rules(self.reader, ifp, self.now, tagged) else {
             return self.leave(places);
         };
@@ -87,12 +96,11 @@ impl<'a> Mixed<'a> {
 
     /// The same in the vnet of `rules`. If the run is `PLAIN`, nothing but the vnet speaks against its packets.
     #[inline(always)]
-    fn forward_run<const PLAIN: bool>(&mut self, mut rules: Rules<'a>, places: &[u8]) {
+    fn forward_run<const PLAIN: bool>(&mut self, mut rules: Rules<'a>, places: Range<usize>) {
         let (mut taken, mut received) = (0, 0);
         let longest = rules.ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32);
         let mut booking = Booking::new(&mut rules, self.out, &mut self.vector);
-        for place in places {
-            let at = usize::from(*place);
+        for at in places {
             let Some(mbuf) = self.frames.get_mut(at) else { break };
             if !PLAIN {
                 booking.rules.tagged = is_in(self.tagged, at);
@@ -121,6 +129,40 @@ impl<'a> Mixed<'a> {
         rules.block.fastforward.add(taken);
         rules.block.counters.ibytes.add(received);
     }
+
+    /// Makes ready what it can of the packets at `places`, a long run that was received on `ifp`, whose vnet is curvnet.
+    #[inline(never)]
+    pub(crate) fn forward_long(&mut self, ifp: &'a Ifnet, places: Range<usize>) {
+        let Some(mut rules) = rules(self.reader, ifp, self.now, false) else {
+            return self.leave(places);
+        };
+        let before = self.vector.counts();
+        let (mut at, end) = (places.start, places.end);
+        while at < end {
+            let (is_tagged, count) = stretch(self.tagged, at, end);
+            let Some(chunk) = self.frames.get_mut(at..at + count) else { break };
+            rules.tagged = is_tagged;
+            let mut exceptions = pass(&mut rules, self.out, self.columns, chunk, &mut self.vector);
+            while exceptions != 0 {
+                self.vector.leave(at + exceptions.trailing_zeros() as usize);
+                exceptions &= exceptions - 1;
+            }
+            at += count;
+        }
+        let after = self.vector.counts();
+        rules.block.fastforward.add(after.0 - before.0);
+        rules.block.counters.ibytes.add(after.1 - before.1);
+    }
+}
+
+/// How many packets from place `at` on, and before place `end`, have a tag, or have none, as the first one; at most as many as there are
+/// bits in a word.
+#[inline(always)]
+fn stretch(tagged: &Mask, at: usize, end: usize) -> (bool, usize) {
+    let word = tagged.get(at / CHUNK).copied().unwrap_or(0) >> (at % CHUNK);
+    let is_tagged = word & 1 == 1;
+    let alike = if is_tagged { word.trailing_ones() } else { word.trailing_zeros() } as usize;
+    (is_tagged, alike.min(CHUNK - at % CHUNK).min(end - at))
 }
 
 /// Rewrites the packet at place `at`, unless it is an exception or its vnet speaks against it; the hop that it takes.
