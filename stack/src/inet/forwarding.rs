@@ -6,10 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use ipnet::Ipv4Net;
 
 use super::AddressFilter;
+use super::on_link::OnLink;
 use super::route::{Fib, NearFib, NextHopIndex};
 use crate::net::IfSlot;
 use crate::net::ahead::FIRST_EGRESSES;
@@ -89,7 +89,7 @@ pub struct Forwarding {
     not_sources: AddressFilter,
     /// By adjacency.
     networks: Box<[LinkNetwork]>,
-    neighbors: HashMap<(IfSlot, u32), u32>,
+    on_link: OnLink,
     flow_key: u64,
     loopback: Option<IfSlot>,
 }
@@ -109,8 +109,8 @@ pub struct ForwardingParts {
     pub next_hops: NextHops,
     /// By adjacency, the network that the neighbour is on.
     pub networks: Box<[LinkNetwork]>,
-    /// The neighbour table, resolved and not: interface and address to adjacency.
-    pub neighbors: HashMap<(IfSlot, u32), u32>,
+    /// The neighbour table, resolved and not: interface and address to the place of the adjacency, each once.
+    pub neighbors: Vec<((IfSlot, u32), u32)>,
     /// Secret that decides which flow takes which of several paths.
     pub flow_key: u64,
     /// The vnet's lo0.
@@ -145,7 +145,7 @@ impl Forwarding {
             next_hops,
             not_sources,
             networks,
-            neighbors,
+            on_link: OnLink::new(neighbors, flow_key),
             flow_key,
             loopback,
         }
@@ -229,7 +229,7 @@ impl Forwarding {
     /// Whether `addr` on `slot` is in the neighbour table, resolved or not.
     #[must_use]
     pub fn knows(&self, slot: IfSlot, addr: u32) -> bool {
-        self.neighbors.contains_key(&(slot, addr))
+        self.on_link.get(slot, addr).is_some()
     }
 
     /// The place of the adjacency that packets of `flow` to `dst` take; for a connected network, the neighbour's when it
@@ -238,11 +238,15 @@ impl Forwarding {
     #[must_use]
     pub fn select(&self, hop: NextHop, dst: u32, flow: impl FnOnce() -> u64) -> Option<u32> {
         let place = hop.select(self.flow_key, flow);
-        if hop.kind == NextHopKind::Connected {
-            let slot = self.next_hops.adjacency(place)?.slot;
-            return Some(self.neighbors.get(&(slot, dst)).copied().unwrap_or(place));
-        }
-        Some(place)
+        if hop.kind == NextHopKind::Connected { self.on_link(place, dst) } else { Some(place) }
+    }
+
+    /// The place of the adjacency that packets to `dst` take on the link of the interface whose adjacency is at `place`.
+    #[inline(always)]
+    #[must_use]
+    pub fn on_link(&self, place: u32, dst: u32) -> Option<u32> {
+        let slot = self.next_hops.adjacency(place)?.slot;
+        Some(self.on_link.get(slot, dst).unwrap_or(place))
     }
 
     /// Whether a packet of this source that goes out where it came in, along the adjacency at `place`, should rather have been

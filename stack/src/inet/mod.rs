@@ -6,6 +6,7 @@ mod forwarding;
 mod icmp_limit;
 mod in_ifinfo;
 mod module;
+mod on_link;
 mod probes;
 mod stat;
 

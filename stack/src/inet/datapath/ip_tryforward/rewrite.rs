@@ -7,7 +7,7 @@ use super::check::GROUP;
 use super::{CHUNK, HEADERS, Rules, exception};
 use crate::inet::datapath::flow::flow_with;
 use crate::net::graph::{Columns, write_headers};
-use crate::net::route::{FastHop, NextHopKind};
+use crate::net::route::{FastHop, NextHop, NextHopKind};
 use crate::wire::{ETHER_HDR_LEN, VLAN_TAG_LEN};
 
 /// Rewrites the packets of `chunk` that are no exceptions so far; the bits of the exceptions after it.
@@ -230,7 +230,7 @@ pub(super) fn rewrite_one<'r>(
 
 /// The adjacency of a packet whose next hop has several paths, or is a connected network; of another one that can be forwarded, that of
 /// its gateway.
-#[inline(never)]
+#[inline(always)]
 fn place_of(
     rules: &Rules<'_>,
     mbuf: &Mbuf,
@@ -239,9 +239,22 @@ fn place_of(
     number: u16,
 ) -> Option<u32> {
     let hop = rules.forwarding.next_hops().get(number);
-    if !matches!(hop.kind, NextHopKind::Gateway | NextHopKind::Connected) {
-        return None;
+    match hop.kind {
+        NextHopKind::Connected => rules.forwarding.on_link(hop.first, columns.dst[at]),
+        NextHopKind::Gateway => place_of_flow(rules, mbuf, columns, at, hop),
+        _ => None,
     }
+}
+
+/// The adjacency of a packet that may take one of several paths.
+#[inline(never)]
+fn place_of_flow(
+    rules: &Rules<'_>,
+    mbuf: &Mbuf,
+    columns: &Columns,
+    at: usize,
+    hop: NextHop,
+) -> Option<u32> {
     let (src, dst, ttl) = (columns.src[at], columns.dst[at], columns.ttl[at]);
     let protocol = (ttl >> 8) as u8;
     let flow = || flow_with(mbuf, rules.link_len(), src, dst.swap_bytes(), protocol);
