@@ -22,9 +22,8 @@ use wire::MacAddr;
 use self::line::{Arrivals, FLOOD, Frames, QUEUE, VICTIM};
 use crate::forward::frames::{IN_MAC, OUT_MAC, SENDER_MAC, gateway_mac};
 use crate::forward::measure::LONGEST;
-use crate::host::{Host, Options};
+use crate::host::{Host, Options, check_seconds};
 use crate::life::lab::{House, Lab};
-use crate::machine::{self, Ticks};
 use crate::report::{Better, Build, Scenario};
 
 const MBUFS: u32 = 16_383;
@@ -72,27 +71,23 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
         return Ok(());
     }
     ensure!(Vnets::MAX_VNETS > 1, "this build has one vnet");
+    check_seconds(args.seconds)?;
     ensure!((0.001..=1000.0).contains(&args.rate), "--rate {}: 0.001 to 1000", args.rate);
     ensure!((0.0..=1000.0).contains(&args.times), "--times {}: 0 to 1000", args.times);
     pmd::malloc::use_huge_pages();
     let Host { cpu, pool, eal } = Host::start(&args.options, MBUFS, MEMORY_MIB)?;
     pmd::affinity::pin(cpu)?;
     let lab = Lab::of(cpu, eal, pool);
-    let (before, mut warnings, mut results) = (Ticks::now(), machine::warnings(), Vec::new());
-    if !args.options.json {
-        println!("{}", Outcome::header());
-    }
+    let mut findings = args.options.findings();
+    findings.say(Outcome::header());
     let period = tsc::hz() as f64 / (args.rate * 1e6);
     for case in CASES {
         let flood = if case.floods { period / args.times } else { f64::INFINITY };
         let outcome = Bench::new(&lab, case.shares)?.run([period, flood], args.seconds)?;
-        if !args.options.json {
-            println!("{}", outcome.line(case.name));
-        }
-        results.push(outcome.report(case.name));
+        findings.say(outcome.line(case.name));
+        findings.add([outcome.report(case.name)]);
     }
-    warnings.extend(Ticks::now().steal_since(before));
-    args.options.finish("flood", build, warnings, results)
+    findings.finish("flood", build)
 }
 
 /// Two tenants on one port, and their worker.

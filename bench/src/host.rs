@@ -1,9 +1,11 @@
 //! The beginning of a bench with a worker of its own: a CPU for the worker, DPDK, and mbufs; and its end.
 
-use anyhow::{Context, Result, bail};
+use std::fmt::Display;
+
+use anyhow::{Context, Result, bail, ensure};
 use pmd::{CpuId, Eal, EalConfig, Hugepages, MbufPool, SocketId};
 
-use crate::machine;
+use crate::machine::{self, Ticks};
 use crate::report::{Build, Machine, Report, SCHEMA, Scenario};
 
 /// The options of such a bench.
@@ -24,16 +26,40 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Prints what `command` found as one JSON object if that was asked for; otherwise, behind what it has printed, the
-    /// warnings.
-    pub(crate) fn finish(
-        &self,
-        command: &str,
-        build: Build,
-        warnings: Vec<String>,
-        scenarios: Vec<Scenario>,
-    ) -> Result<()> {
+    /// Begins to collect what the bench finds.
+    pub(crate) fn findings(&self) -> Findings {
+        let (before, warnings) = (Ticks::now(), machine::warnings());
+        Findings { json: self.json, before, warnings, scenarios: Vec::new() }
+    }
+}
+
+/// The findings of such a bench: lines as they come, or one JSON object at the end.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    json: bool,
+    before: Ticks,
+    warnings: Vec<String>,
+    scenarios: Vec<Scenario>,
+}
+
+impl Findings {
+    /// Prints a line for people.
+    pub(crate) fn say(&self, line: impl Display) {
         if !self.json {
+            println!("{line}");
+        }
+    }
+
+    /// Adds results.
+    pub(crate) fn add(&mut self, results: impl IntoIterator<Item = Scenario>) {
+        self.scenarios.extend(results);
+    }
+
+    /// Prints what `command` found as one JSON object if that was asked for; otherwise, behind what was said, the warnings.
+    pub(crate) fn finish(self, command: &str, build: Build) -> Result<()> {
+        let Self { json, before, mut warnings, scenarios } = self;
+        warnings.extend(Ticks::now().steal_since(before));
+        if !json {
             warnings.iter().for_each(|warning| println!("warning: {warning}"));
             return Ok(());
         }
@@ -43,6 +69,12 @@ impl Options {
         println!("{}", serde_json::to_string(&report)?);
         Ok(())
     }
+}
+
+/// Refuses a time that no scenario runs for.
+pub(crate) fn check_seconds(seconds: f64) -> Result<()> {
+    ensure!((0.01..=3600.0).contains(&seconds), "--seconds {seconds}: give 0.01 to 3600");
+    Ok(())
 }
 
 /// The worker's CPU, DPDK, and a pool.

@@ -15,7 +15,6 @@ use stack::net::route::{Rib, RouteEntry, RouteFlags};
 use crate::forward::measure::{BURST, baseline};
 use crate::forward::table::{self, Prefix};
 use crate::host::{Host, Options};
-use crate::machine::{self, Ticks};
 use crate::random::Random;
 use crate::report::{Better, Build, Scenario};
 
@@ -64,19 +63,15 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
     pmd::malloc::use_huge_pages();
     let host = Host::start(&args.options, MBUFS, MEMORY_MIB)?;
     pmd::affinity::pin(host.cpu)?;
-    let (before, mut warnings, mut results) = (Ticks::now(), machine::warnings(), Vec::new());
-    if !args.options.json {
-        println!("{:<16}{:>9}{:>9}{:>9}   layout", "bulk lookup", "cycles", "rte_fib", "ratio");
-    }
+    let mut findings = args.options.findings();
+    let [name, ours, theirs, ratio] = ["bulk lookup", "cycles", "rte_fib", "ratio"];
+    findings.say(format_args!("{name:<16}{ours:>9}{theirs:>9}{ratio:>9}   layout"));
     for size in &SIZES {
         let measured = measure(size, args.rounds as usize, &host)?;
-        if !args.options.json {
-            println!("{}", measured.line(size.name));
-        }
-        results.push(measured.report(size.name));
+        findings.say(measured.line(size.name));
+        findings.add([measured.report(size.name)]);
     }
-    warnings.extend(Ticks::now().steal_since(before));
-    args.options.finish("lookup", build, warnings, results)
+    findings.finish("lookup", build)
 }
 
 /// Cycles of an address in each round, here and there.

@@ -23,8 +23,7 @@ use self::result::Measured;
 use self::scenario::{Scenario, Wire};
 use self::table::Table;
 use self::world::{Place, World};
-use crate::host::{Host, Options};
-use crate::machine::{self, Ticks};
+use crate::host::{Host, Options, check_seconds};
 use crate::pattern::{self, Pattern};
 use crate::report::Build;
 
@@ -60,31 +59,20 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
         }
         return Ok(());
     }
-    ensure!(
-        (0.01..=3600.0).contains(&args.seconds),
-        "--seconds {}: a scenario runs for 0.01 to 3600 seconds",
-        args.seconds
-    );
+    check_seconds(args.seconds)?;
     let lab = Lab::start(args)?;
-    let (before, mut warnings, mut results) = (Ticks::now(), machine::warnings(), Vec::new());
-    if !args.options.json {
-        println!("{}", Measured::header());
-    }
+    let mut findings = args.options.findings();
+    findings.say(Measured::header());
     for scenario in &scenarios {
         if scenario.vnets > vnet::Vnets::MAX_VNETS {
-            if !args.options.json {
-                println!("{:<44}  -  this build has one vnet", scenario.name);
-            }
+            findings.say(format_args!("{:<44}  -  this build has one vnet", scenario.name));
             continue;
         }
         let measured = lab.run(scenario).with_context(|| scenario.name.clone())?;
-        if !args.options.json {
-            println!("{}", measured.line(&scenario.name));
-        }
-        results.push(measured.report(scenario));
+        findings.say(measured.line(&scenario.name));
+        findings.add([measured.report(scenario)]);
     }
-    warnings.extend(Ticks::now().steal_since(before));
-    args.options.finish("forward", build, warnings, results)
+    findings.finish("forward", build)
 }
 
 /// DPDK and what all scenarios share.

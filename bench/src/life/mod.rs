@@ -27,8 +27,7 @@ use anyhow::{Context, Result, ensure};
 
 use self::lab::Lab;
 use self::outcome::Outcome;
-use crate::host::Options;
-use crate::machine::{self, Ticks};
+use crate::host::{Options, check_seconds};
 use crate::pattern::{self, Pattern};
 use crate::report::Build;
 
@@ -94,23 +93,18 @@ pub(crate) fn run(args: &Args, build: Build) -> Result<()> {
     }
     check(args)?;
     let lab = Lab::start(args)?;
-    let (before, mut warnings, mut results) = (Ticks::now(), machine::warnings(), Vec::new());
+    let mut findings = args.options.findings();
     for Scenario { name, several_vnets, run } in scenarios {
         if *several_vnets && vnet::Vnets::MAX_VNETS == 1 {
-            if !args.options.json {
-                println!("{name}: not run: this build has one vnet");
-            }
+            findings.say(format_args!("{name}: not run: this build has one vnet"));
             continue;
         }
         let outcome = run(&lab, args).with_context(|| (*name).to_owned())?;
-        if !args.options.json {
-            println!("{name}:");
-            outcome.lines.iter().for_each(|line| println!("  {line}"));
-        }
-        results.extend(outcome.results);
+        findings.say(format_args!("{name}:"));
+        outcome.lines.iter().for_each(|line| findings.say(format_args!("  {line}")));
+        findings.add(outcome.results);
     }
-    warnings.extend(Ticks::now().steal_since(before));
-    args.options.finish("life", build, warnings, results)
+    findings.finish("life", build)
 }
 
 /// Numbers that a scenario can do something with.
@@ -121,6 +115,5 @@ fn check(args: &Args) -> Result<()> {
     ensure!((1..=64).contains(workers), "--workers {workers}: give 1 to 64");
     ensure!(*changes >= 100, "--changes {changes}: give 100 at least");
     ensure!((1..=10_000_000).contains(moves), "--moves {moves}: give 1 to 10000000");
-    ensure!((0.05..=3600.0).contains(seconds), "--seconds {seconds}: give 0.05 to 3600");
-    Ok(())
+    check_seconds(*seconds)
 }
