@@ -49,7 +49,7 @@ pub(crate) fn deal(
 }
 
 /// One worker's part of a port.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Share {
     /// The receive queues that it polls.
     rx: Vec<RxQueue>,
@@ -61,6 +61,11 @@ impl Share {
     /// How many queues it polls.
     pub(crate) fn polls(&self) -> usize {
         self.rx.len()
+    }
+
+    /// Whether it has no queue.
+    fn is_empty(&self) -> bool {
+        self.rx.is_empty() && self.out.is_none()
     }
 }
 
@@ -246,13 +251,33 @@ pub(crate) fn polled(workers: &[Worker]) -> Vec<usize> {
 
 /// Hands its part of a port that was started to each of the workers, which run.
 pub(crate) fn attach(workers: &mut [Worker], port: PortId, shares: Vec<Share>) -> Result<()> {
-    for (worker, Share { rx, out }) in workers.iter_mut().zip(shares) {
+    let shares = workers.iter_mut().zip(shares);
+    for (worker, Share { rx, out }) in shares.filter(|(_, share)| !share.is_empty()) {
         worker.gauges.tx.extend(out.iter().map(|out| (port, out.counters())));
         let (before, new) = (worker.polled.len(), rx.len());
         drop(worker.change(PortChange::attach(port, rx, before, out))?);
         worker.polled.extend(std::iter::repeat_n(port, new));
     }
     Ok(())
+}
+
+/// Has the receive queues of a port polled by other workers, all of which run: the first queue by the first of `to`, and so on.
+/// All go on sending as before. Meanwhile packets wait in the queues.
+pub(crate) fn move_rx(workers: &mut [Worker], port: PortId, to: &[usize]) -> Result<()> {
+    let mut rx = Vec::new();
+    for worker in workers.iter_mut().filter(|worker| worker.polled.contains(&port)) {
+        let change = worker.change(PortChange::release(port, worker.polled.len()))?;
+        rx.extend(change.into_queues().0);
+        worker.polled.retain(|of| *of != port);
+    }
+    rx.sort_unstable_by_key(RxQueue::queue);
+    let mut shares: Vec<Share> = workers.iter().map(|_| Share::default()).collect();
+    for (queue, worker) in rx.into_iter().zip(to.iter().cycle()) {
+        if let Some(share) = shares.get_mut(*worker) {
+            share.rx.push(queue);
+        }
+    }
+    attach(workers, port, shares)
 }
 
 /// Takes the queues of a port, to which no interface sends any more, from workers that run.

@@ -28,6 +28,15 @@ pub enum Change {
     PortAttach(Port),
     /// A port that is there no more.
     PortDetach(Port),
+    /// Has the queues of a port polled by as many other workers.
+    PortWorkers {
+        /// Which port.
+        port: PortName,
+        /// The workers that poll it.
+        from: Vec<usize>,
+        /// The workers that shall.
+        to: Vec<usize>,
+    },
     /// Makes an epair: both ends, with their addresses.
     EpairCreate(Box<[EpairEnd; 2]>),
     /// Destroys an epair: both ends, with their addresses; no static neighbour and no route needs one of them then.
@@ -159,7 +168,10 @@ impl Change {
         match self {
             Self::Vnet { vnet, .. } | Self::InterfaceMove { to: vnet, .. } => Some(vnet),
             Self::EpairCreate(ends) | Self::EpairDestroy(ends) => Some(&ends[0].vnet),
-            Self::Setting { .. } | Self::PortAttach(_) | Self::PortDetach(_) => None,
+            Self::Setting { .. }
+            | Self::PortAttach(_)
+            | Self::PortDetach(_)
+            | Self::PortWorkers { .. } => None,
         }
     }
 
@@ -171,6 +183,9 @@ impl Change {
             }
             Self::PortAttach(port) => vec![Self::PortDetach(port)],
             Self::PortDetach(port) => vec![Self::PortAttach(port)],
+            Self::PortWorkers { port, from, to } => {
+                vec![Self::PortWorkers { port, from: to, to: from }]
+            }
             Self::EpairCreate(ends) => vec![Self::EpairDestroy(ends)],
             Self::EpairDestroy(ends) => vec![Self::EpairCreate(ends)],
             Self::InterfaceMove { interface, from, to } => {
@@ -195,6 +210,10 @@ impl Change {
             }
             Self::PortAttach(port) => come("port", &port.name, format!("on {}", port.device)),
             Self::PortDetach(port) => go("port", &port.name, format!("on {}", port.device)),
+            Self::PortWorkers { port, from, to } => {
+                let text = |workers: &[usize]| Some(format!("{workers:?}"));
+                described(Action::Change, &format!("port {port}"), "workers", text(from), text(to))
+            }
             Self::EpairCreate(ends) => come("epair", &ends[0].interface.name, joint(ends)),
             Self::EpairDestroy(ends) => go("epair", &ends[0].interface.name, joint(ends)),
             Self::InterfaceMove { interface, from, to } => {

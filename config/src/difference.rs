@@ -14,7 +14,8 @@ use ipnet::IpNet;
 use crate::change::{Change, VnetChange};
 use crate::defaults::LOOPBACK_MTU_DEFAULT;
 use crate::model::{
-    Attachment, Config, Gateway, IfName, Interface, Neighbor, Route, RouteTarget, Vnet, VnetName,
+    Attachment, Config, Gateway, IfName, Interface, Neighbor, Port, Route, RouteTarget, Vnet,
+    VnetName,
 };
 use crate::write::{Table, port_table};
 use devices::{Devices, Move};
@@ -27,6 +28,7 @@ type Step = (Stage, Change);
 enum Stage {
     Setting,
     PortAttach,
+    PortWorkers,
     RouteRemove,
     NeighborRemove,
     AddressRemove,
@@ -126,7 +128,8 @@ fn ports(old: &Config, new: &Config, steps: &mut Vec<Step>) {
         match new.port(&port.name) {
             Some(same) => {
                 let table = format!("port {}", port.name);
-                keys(&table, port_table(port).keys, port_table(same).keys, steps);
+                let old = workers(port, same, steps);
+                keys(&table, port_table(&old).keys, port_table(same).keys, steps);
             }
             None => steps.push((Stage::PortDetach, Change::PortDetach(port.clone()))),
         }
@@ -134,6 +137,18 @@ fn ports(old: &Config, new: &Config, steps: &mut Vec<Step>) {
     for port in new.ports.iter().filter(|port| old.port(&port.name).is_none()) {
         steps.push((Stage::PortAttach, Change::PortAttach(port.clone())));
     }
+}
+
+/// The change of the workers that poll a port, if as many queues go to as many workers as before, which leaves it running; the port
+/// behind it.
+fn workers(old: &Port, new: &Port, steps: &mut Vec<Step>) -> Port {
+    let (Some(from), Some(to)) = (&old.workers, &new.workers) else { return old.clone() };
+    if from == to || from.len() != to.len() || old.queues != new.queues {
+        return old.clone();
+    }
+    let (port, from, to) = (old.name.clone(), from.clone(), to.clone());
+    steps.push((Stage::PortWorkers, Change::PortWorkers { port, from, to }));
+    Port { workers: new.workers.clone(), ..old.clone() }
 }
 
 /// The attachments that interfaces take packets of, in the new configuration.

@@ -137,8 +137,8 @@ pub struct Port {
     pub name: PortName,
     /// NIC or virtual device; unique among the ports.
     pub device: Device,
-    /// rx queues, at most one for each worker that polls the port. `None`: one for each, or as many as the
-    /// device has if that is less.
+    /// rx queues, fewer than `workers` if that is given, and at most one for each worker that polls the port. `None`: one for each,
+    /// or as many as the device has if that is less.
     pub queues: Option<u16>,
     /// The workers that poll it, by their places in [`Workers::cpus`]; not empty. `None`: those that poll the fewest queues.
     pub workers: Option<Vec<usize>>,
@@ -152,6 +152,24 @@ pub struct Port {
     pub promiscuous: bool,
     /// Unicast address to program into the device; `None`: keep the device's own.
     pub mac: Option<MacAddr>,
+}
+
+impl Port {
+    /// The keys that would make it.
+    pub fn wish(&self) -> PortWish {
+        let workers = self.workers.as_ref();
+        PortWish {
+            name: self.name.to_string(),
+            device: self.device.to_string(),
+            queues: self.queues.map(i64::from),
+            workers: workers.map(|workers| workers.iter().map(|worker| *worker as i64).collect()),
+            mtu: Some(i64::from(self.mtu)),
+            rx_descriptors: Some(i64::from(self.rx_descriptors)),
+            tx_descriptors: Some(i64::from(self.tx_descriptors)),
+            promiscuous: Some(self.promiscuous),
+            mac: self.mac.map(|mac| mac.to_string()),
+        }
+    }
 }
 
 /// The keys of a `[[port]]`, unchecked; those that are not given have the same defaults as in a file.

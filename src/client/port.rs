@@ -25,6 +25,14 @@ pub(crate) enum Port {
         #[arg(long)]
         force: bool,
     },
+    /// Have the receive queues of a port polled by other workers, while packets come.
+    Workers {
+        /// The name of the port.
+        name: String,
+        /// The worker of each queue, as `stats queues` numbers them, with commas.
+        #[arg(value_delimiter = ',', required = true, value_name = "WORKER")]
+        workers: Vec<i64>,
+    },
 }
 
 /// The keys of `[[port]]`.
@@ -88,6 +96,9 @@ pub(super) fn run(client: &Client, command: Port) -> Result<(), Failure> {
         }))?),
         Port::Detach { name, force } => {
             client.done(&instance.ask(ProcessCommand::PortDetach { name, force })?)
+        }
+        Port::Workers { name, workers } => {
+            client.done(&instance.ask(ProcessCommand::PortWorkers { name, workers })?)
         }
     }
 }

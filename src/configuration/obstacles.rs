@@ -54,6 +54,7 @@ fn obstacle(change: &Change, new: &BTreeSet<&VnetName>, facts: &Facts) -> Option
         | Change::EpairDestroy(_)
         | Change::InterfaceMove { .. }
         | Change::PortAttach(_)
-        | Change::PortDetach(_) => None,
+        | Change::PortDetach(_)
+        | Change::PortWorkers { .. } => None,
     }
 }

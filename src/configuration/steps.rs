@@ -88,6 +88,9 @@ impl Steps<'_> {
                 .ports
                 .detach(port.name.as_str(), false, self.stack, self.workers)
                 .map_err(anyhow::Error::from),
+            Change::PortWorkers { port, to, .. } => {
+                self.ports.place(port.as_str(), to, self.workers).map_err(anyhow::Error::from)
+            }
             Change::EpairCreate(ends) => self.create_epair(ends),
             Change::EpairDestroy(ends) => {
                 let slot = self.slot(&ends[0].vnet, ends[0].interface.name.as_str())?;

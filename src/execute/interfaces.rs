@@ -77,9 +77,7 @@ impl Service<'_> {
             return Err(Refusal::new(Code::BadRequest, text, "give a number from 1 to 4094"));
         }
         let Some(facts) = self.ports.find(port).map(|open| open.facts) else {
-            let known = self.ports.iter().map(|open| open.port.name());
-            let cure = "`port list` shows those that there are";
-            return Err(Refusal::not_found("port", port, known, cure));
+            return Err(self.ports.unknown(port));
         };
         let mac = mac.unwrap_or(facts.mac);
         if !mac.is_unicast() {

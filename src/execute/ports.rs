@@ -49,9 +49,22 @@ impl Service<'_> {
     }
 
     pub(super) fn port_attach(&mut self, wish: PortWish) -> Answered {
+        let port = self.judge(wish)?;
+        self.ports.attach(&port, self.stack, self.workers)?;
+        Ok(done())
+    }
+
+    pub(super) fn port_workers(&mut self, name: &str, workers: Vec<i64>) -> Answered {
+        let port = self.judge(self.ports.polled_by(name, workers)?)?;
+        self.ports.place(name, &port.workers.unwrap_or_default(), self.workers)?;
+        Ok(done())
+    }
+
+    /// Checks a port by the rules of a file.
+    fn judge(&self, wish: PortWish) -> Result<config::Port, Refusal> {
         let facts = host::facts();
         let facts = facts.map_err(|error| Refusal::new(Code::Refused, format!("{error:#}"), ""))?;
-        let port = config::port(wish, self.workers.len(), &facts).map_err(|errors| {
+        config::port(wish, self.workers.len(), &facts).map_err(|errors| {
             // The first is enough for a request of one line.
             let first = errors.report().diagnostics().first();
             let (text, cure) = first.map_or((String::new(), ""), |first| {
@@ -59,9 +72,7 @@ impl Service<'_> {
                 (format!("{}: {label}", first.message), &first.cure)
             });
             Refusal::new(Code::BadRequest, text, cure)
-        })?;
-        self.ports.attach(&port, self.stack, self.workers)?;
-        Ok(done())
+        })
     }
 
     pub(super) fn port_detach(&mut self, name: &str, force: bool) -> Answered {

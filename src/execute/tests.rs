@@ -21,6 +21,7 @@ const OF_PROCESS: [&str; 16] = [
     "port.list",
     "port.attach",
     "port.detach",
+    "port.workers",
     "config.show",
     "config.diff",
     "config.apply",

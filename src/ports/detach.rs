@@ -21,9 +21,7 @@ impl Ports {
         workers: &mut [Worker],
     ) -> Result<(), Refusal> {
         let Some(at) = self.open.iter().position(|open| open.port.name() == name) else {
-            let known = self.iter().map(|open| open.port.name());
-            let cure = "`port list` shows those that there are";
-            return Err(Refusal::not_found("port", name, known, cure));
+            return Err(self.unknown(name));
         };
         let id = self.open[at].facts.id;
         let on_it = stack.interfaces_on(id);

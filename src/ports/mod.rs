@@ -9,6 +9,7 @@
 
 mod attach;
 mod detach;
+mod place;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use tracing::info;
 use wire::MacAddr;
 
 use crate::check;
+use crate::protocol::Refusal;
 use crate::summary::PortSummary;
 use crate::workers::{self, Placement, Share, Shares, Worker};
 
@@ -166,6 +168,12 @@ impl Ports {
     /// The port of that name.
     pub(crate) fn find(&self, name: &str) -> Option<&OpenPort> {
         self.open.iter().find(|open| open.port.name() == name)
+    }
+
+    /// There is no port of this name.
+    pub(crate) fn unknown(&self, name: &str) -> Refusal {
+        let known = self.iter().map(|open| open.port.name());
+        Refusal::not_found("port", name, known, "`port list` shows those that there are")
     }
 
     /// The port with DPDK's number.

@@ -81,6 +81,9 @@ fn port(
         None => (workers, "add CPUs to `cpus` in [workers]"),
     };
     let queues = queues.and_then(|given| port_queues(check, &given, polled_by));
+    // As many as it would have without the key.
+    let named = polling.as_ref().map(Vec::len);
+    let queues = queues.filter(|queues| Some(usize::from(*queues)) != named);
     let rx_descriptors = descriptors(check, "rx_descriptors", rx_descriptors);
     let tx_descriptors = descriptors(check, "tx_descriptors", tx_descriptors);
     let mac = mac.and_then(|given| scalars::mac(check, &given));

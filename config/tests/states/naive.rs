@@ -227,6 +227,11 @@ impl State {
                         .filter(|((of, _), _)| of.starts_with("port")),
                 );
             }
+            Change::PortWorkers { port, from, to } => {
+                let key = (format!("port {port}"), "workers".to_owned());
+                let text = |workers| Some(format!("{workers:?}"));
+                swap(&mut self.settings, key, text(from), text(to));
+            }
             Change::PortDetach(port) => {
                 assert!(self.ports.remove(port.name.as_str()));
                 let table = format!("port {}", port.name);
@@ -324,7 +329,7 @@ impl State {
 fn empty() -> Config {
     config::parse(
         "e.toml",
-        "[workers]\ncpus = [1]\n[[vnet]]\nname = 'vnet0'\n",
+        "[workers]\ncpus = [1, 2]\n[[vnet]]\nname = 'vnet0'\n",
         &super::common::host(),
     )
     .expect("a small configuration")

@@ -34,7 +34,7 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
 fn start() -> Config {
     config::parse(
         "start.toml",
-        "[workers]\ncpus = [1]\n[[vnet]]\nname = 'vnet0'\n",
+        "[workers]\ncpus = [1, 2]\n[[vnet]]\nname = 'vnet0'\n",
         &super::common::host(),
     )
     .expect("a small configuration")
@@ -76,7 +76,7 @@ fn mac(number: u8) -> Option<MacAddr> {
 }
 
 fn process(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
-    config.workers.cpus = (0..=usize::from(a % 3)).map(CpuId).collect();
+    config.workers.cpus = (0..=1 + usize::from(a % 3)).map(CpuId).collect();
     config.workers.burst = 1 + u16::from(b);
     config.workers.idle_sleep_us = u32::from(c % 3) * 50;
     config.dpdk = Dpdk {
@@ -113,11 +113,19 @@ fn port(config: &mut Config, [a, b, c, d, e]: [u8; 5]) {
             args: (args == 1).then(|| format!("size={b}")),
         },
     };
+    let first = usize::from(d / 4 % 2);
+    let workers = match d % 4 {
+        0 => Some(vec![first]),
+        1 => Some(vec![first, 1 - first]),
+        _ => None,
+    };
+    // One queue for one worker goes without saying.
+    let says_queues = c.is_multiple_of(2) && workers.as_ref().is_none_or(|all| all.len() > 1);
     config.ports.push(Port {
         name,
         device,
-        queues: c.is_multiple_of(2).then_some(1),
-        workers: d.is_multiple_of(4).then(|| vec![0]),
+        queues: says_queues.then_some(1),
+        workers,
         mtu: if c.is_multiple_of(3) { 1500 } else { 1000 + u16::from(c) },
         rx_descriptors: if d.is_multiple_of(3) { 1024 } else { 512 },
         tx_descriptors: if d.is_multiple_of(5) { 1024 } else { 256 },

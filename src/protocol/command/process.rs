@@ -53,6 +53,8 @@ commands! {
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             force: bool,
         },
+        /// Has the receive queues of a port polled by these workers.
+        "port.workers" => PortWorkers { name: String, workers: Vec<i64> },
         /// The running configuration; begins a stream of its text.
         "config.show" => ConfigShow {},
         /// The changes that a configuration would make; begins a stream of changes, once its text is there.
@@ -106,7 +108,8 @@ impl ProcessCommand {
             Self::VnetCreate { .. }
             | Self::VnetDestroy { .. }
             | Self::PortAttach(_)
-            | Self::PortDetach { .. } => true,
+            | Self::PortDetach { .. }
+            | Self::PortWorkers { .. } => true,
             Self::VnetList { .. }
             | Self::VnetShow { .. }
             | Self::VnetTraffic { .. }

@@ -279,6 +279,7 @@ impl Datapath {
         match change.direction {
             Direction::Attach => change.tx = change.tx.take().and_then(|tx| out.insert(tx)),
             Direction::Detach => change.tx = out.remove(change.port),
+            Direction::Release => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Orders of the control thread to a worker: to end, or to take or give back the queues of a port.
+//! Orders of the control thread to a worker: to end, or to take or give back queues of a port.
 //!
 //! A worker looks at one flag in each iteration. Memory that a change needs comes with it and goes back with the answer:
 //! the worker neither allocates nor frees.
@@ -78,8 +78,12 @@ impl Orders {
 /// Which way the queues go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
+    /// To the worker.
     Attach,
+    /// Back, all of them.
     Detach,
+    /// Back, those that it receives from; it goes on sending.
+    Release,
 }
 
 /// The queues of a port on their way to a worker, or from it.
@@ -88,7 +92,7 @@ pub struct PortChange {
     pub(super) port: PortId,
     pub(super) direction: Direction,
     /// To attach: the new receive queues, with room for those that the worker has; it keeps this list and gives its old
-    /// one back. To detach: room for all that it has.
+    /// one back. Otherwise: room for all that it has.
     pub(super) rx: Vec<PolledQueue>,
     pub(super) tx: Option<TxPort>,
 }
@@ -109,6 +113,13 @@ impl PortChange {
         Box::new(Self { port, direction: Direction::Detach, rx, tx: None })
     }
 
+    /// A worker that polls `polled` receive queues shall give back those of the port, and go on sending through it.
+    #[must_use]
+    pub fn release(port: PortId, polled: usize) -> Box<Self> {
+        let rx = Vec::with_capacity(polled);
+        Box::new(Self { port, direction: Direction::Release, rx, tx: None })
+    }
+
     /// The queues that came back.
     #[must_use]
     pub fn into_queues(self) -> (Vec<RxQueue>, Option<TxQueue>) {
@@ -124,7 +135,7 @@ impl PortChange {
                 std::mem::swap(polled, &mut self.rx);
                 polled.append(&mut self.rx);
             }
-            Direction::Detach => {
+            Direction::Detach | Direction::Release => {
                 let port = self.port;
                 self.rx.extend(polled.extract_if(.., |queue| queue.port() == port));
             }

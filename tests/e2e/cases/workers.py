@@ -1,6 +1,7 @@
 """Which worker has which queues, and what several workers send through one."""
 
 import os
+import subprocess
 
 from harness import Lab, Skip, case, equal, interface, that, vnet
 from harness.client import answer, ask, refused
@@ -99,6 +100,30 @@ def a_port_is_polled_by_the_workers_that_are_named(lab: Lab):
     file = lab.directory / "other.toml"
     file.write_text(shown.replace("workers = [1]\n", "workers = [0]\n"))
     equal(ask(lab, "config", "diff", file), "process:\n  ~ port p0 workers: [1] -> [0]\n1 change\n", "diff")
-    message = refused(lab, "config", "apply", file)
-    that("~ port p0 workers: [1] -> [0]" in message and "start the instance again" in message, message)
+    that("~ port p0 workers: [1] -> [0]" in ask(lab, "config", "apply", file), "nothing was applied")
+    equal(queues(lab)[0][0], ["p0", "p7"], "queues of worker 0")
+    host.ping("10.1.0.1", "-i", "0.005", count=20)
     lab.stop()
+
+
+@case()
+def queues_move_to_another_worker_while_packets_come(lab: Lab):
+    cpus = two_cpus()
+    left = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
+    right = lab.kernel("p1", "10.2.0.2/24", "10.2.0.1")
+    lab.start(vnet("red", BOTH, sysctl=FORWARDING), cpus=cpus)
+    line = ["ip", "netns", "exec", left.namespace.name, "ping", "-q", "-c", "400", "-i", "0.005", "10.2.0.2"]
+    pings = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    for worker in ("1", "0") * 5:
+        ask(lab, "port", "workers", "p0", worker)
+        polls = [ports for ports, _, _ in queues(lab)]
+        equal(["p0" in ports for ports in polls], [worker == "0", worker == "1"], "p0 is polled")
+        that(f"workers = [{worker}]\n" in ask(lab, "config", "show"), "config show")
+    that(" 0% packet loss" in pings.communicate()[0], "packets were lost")
+    for wish, words in (("2", "there is no worker 2"), ("0,0", "worker 0 polls the port twice")):
+        message = refused(lab, "port", "workers", "p0", wish)
+        that(words in message, message)
+    that("there is no port p3" in refused(lab, "port", "workers", "p3", "0"), "a port that is not there")
+    equal(["p0" in ports for ports, _, _ in queues(lab)], [True, False], "p0 is polled by the worker that it had last")
+    right.ping("10.1.0.2", "-i", "0.005", count=20)
+    equal(lab.stop().drops(), {}, "drops")
