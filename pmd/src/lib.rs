@@ -53,6 +53,7 @@ mod log;
 pub mod malloc;
 mod mbuf;
 pub mod numa;
+mod peer;
 pub mod pool;
 pub mod port;
 mod prefetch;
@@ -71,6 +72,7 @@ pub use eal::{Eal, EalConfig, EalError};
 pub use hugepage::Hugepages;
 pub use ids::{CpuId, Cycles, PortId, QueueId, SocketId};
 pub use mbuf::Mbuf;
+pub use peer::Peer;
 pub use pool::{MbufPool, PoolError};
 pub use port::{
     Capabilities, Device, Events, Link, MAX_PORTS, Offloads, Port, PortConfig, PortError, PortStats,

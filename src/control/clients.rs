@@ -25,6 +25,8 @@ const CHUNK: usize = 16 * 1024;
 const IDLE: Duration = Duration::from_secs(10);
 /// How often deadlines are checked.
 const ROUND: Duration = Duration::from_secs(1);
+/// How long no connection is accepted after an error, which is that there are no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// How soon a client that is faster than its rate is served again.
 const SOON: Duration = Duration::from_millis(5);
 
@@ -107,10 +109,10 @@ impl ClientThread {
         let listens = self.accept_again_at.is_none_or(|until| until <= Instant::now());
         let wish = if listens { PollFlags::IN } else { PollFlags::empty() };
         fds.push(PollFd::from_borrowed_fd(self.socket.listener().as_fd(), wish));
-        if !listens {
-            timeout = SOON;
+        if let Some(until) = self.accept_again_at.filter(|_| !listens) {
+            timeout = timeout.min(until.saturating_duration_since(Instant::now()));
         }
-        for (number, Client { stream, link }) in &self.clients {
+        for (number, Client { stream, link, .. }) in &self.clients {
             let mut wish = PollFlags::empty();
             wish.set(PollFlags::IN, link.wants_input());
             wish.set(PollFlags::OUT, !link.output().is_empty());
@@ -206,7 +208,7 @@ impl ClientThread {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     warn!("control socket: {error}");
-                    self.accept_again_at = Some(now + SOON * 20);
+                    self.accept_again_at = Some(now + ACCEPT_PAUSE);
                     return;
                 }
             }

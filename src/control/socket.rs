@@ -12,7 +12,7 @@ use config::Control;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::lock::Lock;
+use super::lock::{Lock, Taken};
 
 /// Owner and group may talk to it: connecting takes the right to write (unix(7)).
 const MODE: u32 = 0o660;
@@ -75,7 +75,10 @@ fn make(Control { socket: path, owner, group }: &Control) -> Result<Socket> {
         fs::create_dir_all(directory).map_err(|error| cannot(&error, directory))?;
     }
     let _stale_or_not = refuse_what_is_no_socket(path)?;
-    let lock = Lock::take(path).map_err(|error| cannot(&error, path))?.ok_or_else(in_use)?;
+    let lock = match Lock::take(path).map_err(|error| cannot(&error, path))? {
+        Taken::Now(lock) => lock,
+        Taken::ByOther(process) => return Err(in_use(process)),
+    };
     clear(path)?;
     let listener = UnixListener::bind(path).map_err(|error| cannot(&error, path))?;
     let file = fs::symlink_metadata(path).context("the file that was just made")?;
@@ -142,9 +145,10 @@ fn cannot(error: &io::Error, path: &Path) -> anyhow::Error {
     anyhow!("{} cannot be made: {error}; {cure}", path.display())
 }
 
-fn in_use() -> anyhow::Error {
+fn in_use(process: Option<u32>) -> anyhow::Error {
+    let process = process.map_or(String::new(), |process| format!(" (process {process})"));
     anyhow!(
-        "another instance listens there: stop it, or let [control] socket name another path for this one"
+        "another instance{process} listens there: stop it, or let [control] socket name another path for this one"
     )
 }
 
@@ -172,13 +176,14 @@ fn clear(path: &Path) -> Result<()> {
             let error = io::Error::from(io::ErrorKind::PermissionDenied);
             Err(cannot(&error, path))
         }
+        Ok(process) => Err(in_use(process)),
         // A full queue of connections (AGAIN) is a sign of life, too.
-        _ => Err(in_use()),
+        Err(_) => Err(in_use(None)),
     }
 }
 
-/// Whether somebody listens, without waiting for room in his queue.
-fn connect(path: &Path) -> rustix::io::Result<()> {
+/// The process that listens, if its number is known; without waiting for room in its queue.
+fn connect(path: &Path) -> rustix::io::Result<Option<u32>> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket: OwnedFd =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -207,7 +212,8 @@ mod tests {
         let mode = fs::symlink_metadata(&path).expect("the file").permissions().mode();
         assert_eq!(mode & 0o7777, 0o660);
         let error = format!("{:#}", Socket::bind(&at(&path)).expect_err("it lives"));
-        assert!(error.contains("another instance") && error.contains("[control]"), "{error}");
+        let named = format!("another instance (process {})", std::process::id());
+        assert!(error.contains(&named) && error.contains("[control]"), "{error}");
         drop(socket);
         let folder_of_it = path.parent().expect("a folder");
         assert_eq!(fs::read_dir(folder_of_it).expect("a list").count(), 0, "a file stayed");
@@ -259,6 +265,28 @@ mod tests {
         let error = format!("{:#}", Socket::bind(&at(&path)).expect_err("a file is there"));
         assert!(error.contains("no socket") && error.contains("[control]"), "{error}");
         assert_eq!(fs::read_to_string(&path).expect("it is there"), "precious");
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    /// Opening it would wait for a reader.
+    #[test]
+    fn a_fifo_where_the_lock_belongs_is_refused() {
+        let folder = folder("fifo");
+        let lock = folder.join("control.sock.lock");
+        for reader in [false, true] {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, &lock, kind, mode, 0).expect("a FIFO");
+            let _held_open = reader.then(|| {
+                fs::OpenOptions::new().read(true).write(true).open(&lock).expect("a reader")
+            });
+            let error = format!(
+                "{:#}",
+                Socket::bind(&at(&folder.join("control.sock"))).expect_err("no file")
+            );
+            assert!(error.contains("control.sock") && error.contains("[control]"), "{error}");
+            fs::remove_file(&lock).expect("removed");
+        }
         fs::remove_dir_all(folder).expect("removed");
     }
 

@@ -8,11 +8,13 @@
 //! | `answer.rs` | what is answered |
 //! | `stream.rs` | what is sent after the answer to a request that began a stream |
 //! | `refusal.rs` | why something is refused |
+//! | `unique.rs` | JSON without fields that are there twice |
 
 mod answer;
 mod command;
 mod refusal;
 mod stream;
+mod unique;
 
 pub(crate) use answer::{
     Answer, Arm, BooksShown, Done, DropsShown, EpairMade, Features, InterfaceShown, LimitShown,
@@ -30,6 +32,7 @@ pub(crate) use stream::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use unique::Unique;
 
 /// The version of the protocol. A request of another version is refused.
 pub(crate) const VERSION: u64 = 1;
@@ -68,11 +71,15 @@ impl Request {
     ///
     /// It is no request. The id is in the error if there was one, so that the client knows what is refused.
     pub(crate) fn parse(line: &[u8]) -> Result<Self, (Option<Id>, Refusal)> {
-        let fields: Map<String, Value> = serde_json::from_slice(line).map_err(|error| {
+        let refused = |error: String| {
             let cure = "send one JSON object on each line, as docs/protocol.md shows";
             (None, Refusal::new(Code::BadRequest, format!("this is no request: {error}"), cure))
-        })?;
-        Self::of(fields)
+        };
+        match serde_json::from_slice(line) {
+            Ok(Unique(Value::Object(fields))) => Self::of(fields),
+            Ok(_) => Err(refused("it is no object".to_owned())),
+            Err(error) => Err(refused(error.to_string())),
+        }
     }
 
     fn of(mut fields: Map<String, Value>) -> Result<Self, (Option<Id>, Refusal)> {
