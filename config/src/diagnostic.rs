@@ -136,6 +136,10 @@ rules! {
     LogFormatUnused,
     /// A device that is neither a PCI address nor a vdev string.
     BadDevice,
+    /// An entry of `[control] devices` that allows nothing.
+    BadDeviceRule,
+    /// A device that the user of the control socket may not name.
+    DeviceDenied,
     /// Two ports on one device.
     DeviceTwice,
     /// A file that a device string reads does not exist.

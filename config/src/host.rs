@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::model::CpuId;
+use crate::model::{CpuId, DeviceAccess};
 
 /// Facts about the machine and the build, gathered by the program and handed in.
 ///
@@ -23,6 +23,8 @@ pub struct Host {
     pub max_vnets: usize,
     /// The accessor arm of this build: `vimage`, `none`, `vimage-globals` or `vimage-section`.
     pub arm: String,
+    /// The devices that the author of the configuration may name.
+    pub devices: DeviceAccess,
 }
 
 /// The values that may be written to a sysctl.

@@ -68,8 +68,9 @@ pub use host::{Host, SysctlInfo, SysctlKind, SysctlScope};
 pub use inet::{IntoInet, NoInet6};
 pub use load::{load, parse, port, read, toml};
 pub use model::{
-    Attachment, BadName, Config, Control, CpuId, Device, Dpdk, Gateway, Histograms, Hugepages,
-    IfName, Interface, Log, LogFormat, LogTarget, Metrics, Neighbor, PciAddress, Port, PortName,
-    PortWish, Route, RouteTarget, Sysctl, SysctlValue, VlanId, Vnet, VnetName, Workers,
+    Attachment, BadDeviceRule, BadName, Config, Control, CpuId, Device, DeviceAccess,
+    DevicePermission, DeviceRule, Dpdk, Gateway, Histograms, Hugepages, IfName, Interface, Log,
+    LogFormat, LogTarget, Metrics, Neighbor, PciAddress, Port, PortName, PortWish, Route,
+    RouteTarget, Sysctl, SysctlValue, VlanId, Vnet, VnetName, Workers,
 };
 pub use validate::wrong_log_directive;

@@ -1,5 +1,6 @@
 //! The checked configuration. The types say what has been checked; see each field.
 
+mod access;
 mod names;
 mod network;
 
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use wire::MacAddr;
 
 use crate::error::Report;
+pub(crate) use access::is_canonical;
+pub use access::{BadDeviceRule, DeviceAccess, DevicePermission, DeviceRule};
 pub(crate) use names::check_name;
 pub use names::{BadName, CpuId, IfName, PortName, VlanId, VnetName};
 pub use network::{Device, PciAddress};
@@ -88,6 +91,8 @@ pub struct Control {
     pub owner: Option<String>,
     /// The group whose members may use it, by name or number; the group of the process if there is none.
     pub group: Option<String>,
+    /// The devices that users may name in requests who are neither root nor the owner: nothing by default.
+    pub devices: Vec<DeviceRule>,
 }
 
 /// The program's log.

@@ -48,6 +48,8 @@ crate::tables! {
         owner: Spanned<String>,
         /// The group whose members may use it, by name or number.
         group: Spanned<String>,
+        /// The devices that its users may name who are neither root nor the owner.
+        devices: Spanned<List<Spanned<String>>>,
     }
 
     /// The program's log.

@@ -195,12 +195,13 @@ fn workers_table(Workers { cpus, burst, idle_sleep_us }: &Workers) -> Table {
     )
 }
 
-fn control_table(Control { socket, owner, group }: &Control) -> Table {
+fn control_table(Control { socket, owner, group, devices }: &Control) -> Table {
     let path = |path: &Path| quoted(path.display());
     Table::new("[control]")
         .unless("socket", path(socket), path(Path::new(SOCKET_DEFAULT)))
         .maybe("owner", owner.as_ref().map(quoted))
         .maybe("group", group.as_ref().map(quoted))
+        .maybe("devices", (!devices.is_empty()).then(|| list(devices.iter().map(quoted))))
 }
 
 fn log_table(Log { format, target, level }: &Log) -> Table {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use config::{Diagnostic, Host, Report, Rule, parse};
+use config::{DeviceAccess, DevicePermission, DeviceRule, Diagnostic, Host, Report, Rule, parse};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
 
@@ -31,6 +31,12 @@ fn report(path: &Path, text: &str) -> Report {
     let mut host = common::host();
     if name.starts_with("one-vnet") {
         host = Host { max_vnets: 1, arm: "none".to_owned(), ..host };
+    }
+    if name.starts_with("device-denied") {
+        let rules =
+            vec![DeviceRule::Driver("net_tap".into()), DeviceRule::Driver("net_pcap".into())];
+        let permission = DevicePermission { rules, ..DevicePermission::default() };
+        host.devices = DeviceAccess::Only(permission);
     }
     // Beside the shipped files, for the rule that looks for a file there.
     let file_name = format!("config/{name}");

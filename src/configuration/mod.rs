@@ -29,7 +29,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use config::{Config, Host};
+use config::{Config, DeviceAccess, DeviceRule, Host};
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use tracing::warn;
 
@@ -74,6 +74,8 @@ pub(crate) enum Wish {
 struct Draft {
     outbox: Outbox,
     wish: Wish,
+    /// The devices that the file may name.
+    access: DeviceAccess,
     text: String,
     /// There is no more to come.
     is_whole: bool,
@@ -95,6 +97,8 @@ pub(crate) struct Configurator {
     drafts: Vec<Draft>,
     tasks: Option<Sender<Task>>,
     pieces: Option<Receiver<Piece>>,
+    /// `[control] devices` of the instance.
+    device_rules: Vec<DeviceRule>,
     /// Changes are being made.
     applying: bool,
     thread: Option<JoinHandle<()>>,
@@ -108,6 +112,7 @@ impl Configurator {
     ///
     /// No thread.
     pub(crate) fn start(path: PathBuf, started: Config, host: Host) -> Result<Self> {
+        let device_rules = started.control.devices.clone();
         let (tasks, todo) = unbounded();
         let (to_control, pieces) = bounded(1);
         let work = thread::Work { path, started, host, control: to_control };
@@ -116,11 +121,21 @@ impl Configurator {
             .spawn(move || work.run(&todo))
             .context("the thread of the configuration")?;
         let (tasks, pieces, thread) = (Some(tasks), Some(pieces), Some(thread));
-        Ok(Self { drafts: Vec::new(), tasks, pieces, applying: false, thread })
+        Ok(Self { drafts: Vec::new(), tasks, pieces, device_rules, applying: false, thread })
     }
 
-    /// Begins a stream that the wish is answered by; its file comes by [`Self::put`].
-    pub(crate) fn begin(&mut self, caller: &mut Caller<'_>, wish: Wish) -> Result<Answer, Refusal> {
+    /// `[control] devices` of the instance.
+    pub(crate) fn device_rules(&self) -> &[DeviceRule] {
+        &self.device_rules
+    }
+
+    /// Begins a stream that the wish is answered by; its file comes by [`Self::put`], and may name the devices of `access`.
+    pub(crate) fn begin(
+        &mut self,
+        caller: &mut Caller<'_>,
+        wish: Wish,
+        access: DeviceAccess,
+    ) -> Result<Answer, Refusal> {
         self.drafts.retain(|draft| !draft.outbox.is_gone());
         if self.drafts.len() >= DRAFTS {
             let text = format!("{DRAFTS} configurations are being sent already");
@@ -128,7 +143,7 @@ impl Configurator {
         }
         let is_whole = wish == Wish::Show;
         let (outbox, grew) = (caller.stream(), Instant::now());
-        self.drafts.push(Draft { outbox, wish, text: String::new(), is_whole, grew });
+        self.drafts.push(Draft { outbox, wish, access, text: String::new(), is_whole, grew });
         Ok(Answer::Done(Done::default()))
     }
 

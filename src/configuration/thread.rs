@@ -58,9 +58,10 @@ impl Work {
     }
 
     fn ask(&self, draft: Draft, telling: &mut Telling) {
-        let Draft { outbox, wish, text, .. } = draft;
+        let Draft { outbox, wish, access, text, .. } = draft;
+        let host = Host { devices: access, ..self.host.clone() };
         let mut lines = Vec::new();
-        let last = match self.answer(&mut lines, wish, &text) {
+        let last = match self.answer(&mut lines, wish, &text, &host) {
             Ok(message) => end("done", message),
             Err(refusal) => {
                 let message = "nothing has changed".to_owned();
@@ -72,7 +73,13 @@ impl Work {
     }
 
     /// Does what is wished, and puts down what the client is told before the last line.
-    fn answer(&self, lines: &mut Vec<Pushed>, wish: Wish, text: &str) -> Result<String, Refusal> {
+    fn answer(
+        &self,
+        lines: &mut Vec<Pushed>,
+        wish: Wish,
+        text: &str,
+        host: &Host,
+    ) -> Result<String, Refusal> {
         let Wish::Compare { file, color, check, apply } = wish else {
             let text = self.show()?;
             let line = |part: &str| Pushed { text: Some(part.to_owned()), ..Pushed::default() };
@@ -80,8 +87,8 @@ impl Work {
             return Ok(String::new());
         };
         let began = Instant::now();
-        let config = config::parse(&file, text, &self.host)
-            .map_err(|errors| of_file(errors.render(color)))?;
+        let config =
+            config::parse(&file, text, host).map_err(|errors| of_file(errors.render(color)))?;
         debug!("{file}: read and checked in {:?}", began.elapsed());
         let warnings = config.warnings.render(color);
         if !warnings.is_empty() {

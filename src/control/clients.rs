@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use tracing::{debug, warn};
 
 use super::link::Link;
-use super::peer;
+use super::peer::{self, Rights};
 use super::queues::{CLIENTS, Job, Line, REQUESTS, Reply};
 use super::socket::Socket;
 use crate::protocol::{Code, Refusal};
@@ -33,6 +33,7 @@ const SOON: Duration = Duration::from_millis(5);
 /// A client and its connection.
 struct Client {
     stream: UnixStream,
+    rights: Rights,
     link: Link,
 }
 
@@ -160,7 +161,7 @@ impl ClientThread {
 
     /// Reads from a client; false when its connection is gone.
     fn attend(&mut self, number: u64, flags: PollFlags, now: Instant) -> bool {
-        let Some(Client { stream, link }) = self.clients.get_mut(&number) else { return true };
+        let Some(Client { stream, link, .. }) = self.clients.get_mut(&number) else { return true };
         if flags.intersects(PollFlags::ERR | PollFlags::NVAL) {
             return false;
         }
@@ -192,7 +193,11 @@ impl ClientThread {
                 let Some(request) = client.link.next_request(now) else { continue };
                 given = true;
                 self.outstanding += 1;
-                let _room = self.to_control.try_send(Job { client: *number, request });
+                let _room = self.to_control.try_send(Job {
+                    client: *number,
+                    rights: client.rights,
+                    request,
+                });
             }
         }
     }
@@ -219,8 +224,11 @@ impl ClientThread {
         if stream.set_nonblocking(true).is_err() {
             return;
         }
-        let mut client = Client { stream, link: Link::new(now) };
-        if !peer::is_allowed(&client.stream, self.socket.owner(), self.socket.group()) {
+        let rights = peer::rights(&stream, &self.socket);
+        // A client that is refused sends no request, so the lesser rights are none.
+        let lesser = rights.unwrap_or(Rights::Group);
+        let mut client = Client { stream, rights: lesser, link: Link::new(now) };
+        if rights.is_none() {
             let text = "you may not use this socket";
             let cure = "be root, the user that runs curvnet, the socket's owner, or in its group";
             client.link.dismiss(Refusal::new(Code::Denied, text, cure));

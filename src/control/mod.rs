@@ -25,6 +25,7 @@ mod server;
 mod socket;
 mod stream;
 
+pub(crate) use peer::Rights;
 pub(crate) use server::Server;
 pub(crate) use socket::Socket;
 pub(crate) use stream::{Caller, Outbox};

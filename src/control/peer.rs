@@ -1,28 +1,33 @@
-//! Who may talk to us: root, the user that runs the process, the socket's owner, and members of its group. The file's mode says the
-//! same; this holds when somebody has changed it.
+//! The users that may talk to us: root, the user that runs the process, the socket's owner, and members of its group. The
+//! file's mode says the same; this holds when somebody has changed it.
 
-use std::fs;
 use std::os::unix::net::UnixStream;
 
-/// Whether the process at the other end may use the socket. As of when it connected (unix(7), `SO_PEERCRED`).
-pub(crate) fn is_allowed(stream: &UnixStream, owner: u32, group: u32) -> bool {
-    let Ok(peer) = rustix::net::sockopt::socket_peercred(stream) else { return false };
-    let (user, main_group) = (peer.uid, peer.gid.as_raw());
-    user.is_root()
-        || user == rustix::process::geteuid()
-        || user.as_raw() == owner
-        || main_group == group
-        || supplementary(&fs::read_to_string(status_of(peer.pid)).unwrap_or_default(), group)
+use pmd::Peer;
+
+use super::socket::Socket;
+
+/// The rights of a client's user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rights {
+    /// Root, the user that runs the process, or the socket's owner: may do whatever the process may.
+    Full,
+    /// A member of the socket's group: may name only the devices that `[control] devices` allows.
+    Group,
 }
 
-/// SO_PEERCRED has the main group only; the others are in proc(5).
-fn status_of(pid: rustix::process::Pid) -> String {
-    format!("/proc/{}/status", pid.as_raw_nonzero())
+/// The rights of the process at the other end, as of when it connected; none if it may not use the socket. User and groups
+/// decide: a process in another PID namespace has no number here.
+pub(super) fn rights(stream: &UnixStream, socket: &Socket) -> Option<Rights> {
+    let this_process = rustix::process::geteuid().as_raw();
+    of(&Peer::of(stream).ok()?, [0, this_process, socket.owner()], socket.group())
 }
 
-fn supplementary(status: &str, group: u32) -> bool {
-    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
-    groups.split_whitespace().any(|id| id.parse() == Ok(group))
+fn of(peer: &Peer, full: [u32; 3], group: u32) -> Option<Rights> {
+    if full.contains(&peer.uid) {
+        return Some(Rights::Full);
+    }
+    (peer.gid == group || peer.groups.contains(&group)).then_some(Rights::Group)
 }
 
 #[cfg(test)]
@@ -30,18 +35,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_of_a_process() {
-        let status = "Name:\tsh\nGid:\t7\t7\t7\t7\nGroups:\t4 24 100 \nNStgid:\t9\n";
-        assert!(supplementary(status, 24) && supplementary(status, 100));
-        assert!(
-            !supplementary(status, 7) && !supplementary(status, 9) && !supplementary(status, 2)
-        );
-        assert!(!supplementary("", 0) && !supplementary("Groups:\n", 0));
-    }
-
-    #[test]
-    fn the_own_user_is_allowed() {
-        let (one, _other) = UnixStream::pair().expect("a pair");
-        assert!(is_allowed(&one, u32::MAX, u32::MAX));
+    fn user_and_groups_decide() {
+        let peer = |uid, gid, groups: &[u32]| Peer { uid, gid, groups: groups.to_vec(), pid: None };
+        let rights = |peer: &Peer| of(peer, [0, 5, 7], 20);
+        for uid in [0, 5, 7] {
+            assert_eq!(rights(&peer(uid, 1, &[])), Some(Rights::Full), "user {uid}");
+        }
+        assert_eq!(rights(&peer(9, 20, &[])), Some(Rights::Group));
+        assert_eq!(rights(&peer(9, 1, &[3, 20])), Some(Rights::Group));
+        assert_eq!(rights(&peer(9, 1, &[3, 21])), None);
+        assert_eq!(rights(&peer(20, 0, &[0, 5, 7])), None);
     }
 }

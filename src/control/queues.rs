@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::peer::Rights;
 use crate::protocol::{Pushed, Request, Response};
 
 /// Clients at a time.
@@ -20,6 +21,7 @@ const WAITING: usize = 512 * 1024;
 /// A request on its way to the control thread.
 pub(super) struct Job {
     pub(super) client: u64,
+    pub(super) rights: Rights,
     pub(super) request: Request,
 }
 

@@ -59,10 +59,11 @@ impl Server {
     ) {
         let mut began = None;
         for _ in 0..PER_TICK {
-            let Ok(Job { client, request }) = self.requests.try_recv() else { break };
+            let Ok(Job { client, rights, request }) = self.requests.try_recv() else { break };
             let began = *began.get_or_insert_with(Instant::now);
             let id = request.id.clone();
-            let mut caller = Caller { client, id: &id, replies: &self.replies, flow: None };
+            let replies = &self.replies;
+            let mut caller = Caller { client, rights, id: &id, replies, flow: None };
             let outcome = execute(request, &mut caller).into();
             let flow = caller.flow;
             let line = Line::Answer(Response { id: Some(id), outcome }, flow);

@@ -68,7 +68,7 @@ impl Drop for Socket {
     }
 }
 
-fn make(Control { socket: path, owner, group }: &Control) -> Result<Socket> {
+fn make(Control { socket: path, owner, group, devices: _ }: &Control) -> Result<Socket> {
     let owner = owner.as_deref().map(|name| number_of(name, &USERS)).transpose()?;
     let group = group.as_deref().map(|name| number_of(name, &GROUPS)).transpose()?;
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
@@ -187,7 +187,8 @@ fn connect(path: &Path) -> rustix::io::Result<Option<u32>> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket: OwnedFd =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(pmd::Peer::of(&socket).ok().and_then(|peer| peer.pid))
 }
 
 #[cfg(test)]
@@ -195,7 +196,7 @@ mod tests {
     use super::*;
 
     fn at(path: &Path) -> Control {
-        Control { socket: path.to_owned(), owner: None, group: None }
+        Control { socket: path.to_owned(), owner: None, group: None, devices: Vec::new() }
     }
 
     fn folder(name: &str) -> PathBuf {

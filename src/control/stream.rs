@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 
+use super::peer::Rights;
 use super::queues::{Flow, Line, PUSHES, Reply};
 use crate::protocol::{Id, Pushed};
 
@@ -48,6 +49,8 @@ impl Outbox {
 pub(crate) struct Caller<'a> {
     /// The client's number.
     pub(super) client: u64,
+    /// The rights of its user.
+    pub(super) rights: Rights,
     /// The request's id.
     pub(super) id: &'a Id,
     pub(super) replies: &'a Sender<Reply>,
@@ -59,7 +62,13 @@ impl Caller<'_> {
     #[cfg(test)]
     pub(crate) fn with<R>(work: impl FnOnce(&mut Caller<'_>) -> R) -> R {
         let (replies, _unread) = crossbeam::channel::bounded(1);
-        work(&mut Caller { client: 0, id: &Id::Number(0), replies: &replies, flow: None })
+        let (client, rights, id) = (0, Rights::Full, &Id::Number(0));
+        work(&mut Caller { client, rights, id, replies: &replies, flow: None })
+    }
+
+    /// The rights of the client's user.
+    pub(crate) fn rights(&self) -> Rights {
+        self.rights
     }
 
     /// The request's id.

@@ -33,13 +33,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::BadName;
+use config::{BadName, DeviceAccess, DevicePermission};
 use stack::control::Stack;
 use stack::net::Ifnet;
 use vnet::VnetRef;
 
 use crate::configuration::{Configurator, Wish};
-use crate::control::Caller;
+use crate::control::{Caller, Rights};
 use crate::ports::Ports;
 use crate::protocol::{
     Answer, Code, Command, Done, PAGE, Page, ProcessCommand, Refusal, Request, VnetCommand,
@@ -98,9 +98,9 @@ impl Service<'_> {
             ProcessCommand::VnetCreate { name } => self.vnet_create(&name),
             ProcessCommand::VnetDestroy { name } => self.vnet_destroy(&name),
             ProcessCommand::PortList { after } => Ok(self.port_list(after.as_deref())),
-            ProcessCommand::PortAttach(wish) => self.port_attach(wish),
+            ProcessCommand::PortAttach(wish) => self.port_attach(wish, caller),
             ProcessCommand::PortDetach { name, force } => self.port_detach(&name, force),
-            ProcessCommand::PortWorkers { name, workers } => self.port_workers(&name, workers),
+            ProcessCommand::PortWorkers { name, workers } => self.port_workers(&name, workers, caller),
             ProcessCommand::ConfigShow {} => self.configure(caller, Wish::Show),
             ProcessCommand::ConfigDiff { file, color } => {
                 let (check, apply) = (false, false);
@@ -123,7 +123,20 @@ impl Service<'_> {
 
     fn configure(&mut self, caller: &mut Caller<'_>, wish: Wish) -> Answered {
         self.streams.check_id(caller)?;
-        self.configurator.begin(caller, wish)
+        let access = self.device_access(caller);
+        self.configurator.begin(caller, wish, access)
+    }
+
+    /// The devices that a client may name, in whichever request.
+    fn device_access(&self, caller: &Caller<'_>) -> DeviceAccess {
+        match caller.rights() {
+            Rights::Full => DeviceAccess::Any,
+            Rights::Group => DeviceAccess::Only(DevicePermission {
+                rules: self.configurator.device_rules().to_vec(),
+                running: self.ports.iter().map(|open| open.config.device.to_string()).collect(),
+                user: rustix::process::geteuid().as_raw(),
+            }),
+        }
     }
 
     fn execute_in(

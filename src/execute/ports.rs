@@ -3,6 +3,7 @@
 use config::PortWish;
 
 use super::{Answered, Service, done};
+use crate::control::Caller;
 use crate::host;
 use crate::ports::OpenPort;
 use crate::protocol::{Answer, Code, PAGE, Page, PortLine, Refusal};
@@ -48,22 +49,28 @@ impl Service<'_> {
         }
     }
 
-    pub(super) fn port_attach(&mut self, wish: PortWish) -> Answered {
-        let port = self.judge(wish)?;
+    pub(super) fn port_attach(&mut self, wish: PortWish, caller: &Caller<'_>) -> Answered {
+        let port = self.judge(wish, caller)?;
         self.ports.attach(&port, self.stack, self.workers)?;
         Ok(done())
     }
 
-    pub(super) fn port_workers(&mut self, name: &str, workers: Vec<i64>) -> Answered {
-        let port = self.judge(self.ports.polled_by(name, workers)?)?;
+    pub(super) fn port_workers(
+        &mut self,
+        name: &str,
+        workers: Vec<i64>,
+        caller: &Caller<'_>,
+    ) -> Answered {
+        let port = self.judge(self.ports.polled_by(name, workers)?, caller)?;
         self.ports.place(name, &port.workers.unwrap_or_default(), self.workers)?;
         Ok(done())
     }
 
-    /// Checks a port by the rules of a file.
-    fn judge(&self, wish: PortWish) -> Result<config::Port, Refusal> {
+    /// Checks a port by the rules of a file of the client's.
+    fn judge(&self, wish: PortWish, caller: &Caller<'_>) -> Result<config::Port, Refusal> {
         let facts = host::facts();
         let facts = facts.map_err(|error| Refusal::new(Code::Refused, format!("{error:#}"), ""))?;
+        let facts = config::Host { devices: self.device_access(caller), ..facts };
         config::port(wish, self.workers.len(), &facts).map_err(|errors| {
             // The first is enough for a request of one line.
             let first = errors.report().diagnostics().first();
@@ -71,7 +78,11 @@ impl Service<'_> {
                 let label = first.label.as_ref().map_or("", |label| &label.text);
                 (format!("{}: {label}", first.message), &first.cure)
             });
-            Refusal::new(Code::BadRequest, text, cure)
+            let code = match first.map(|first| first.rule) {
+                Some(config::Rule::DeviceDenied) => Code::Denied,
+                _ => Code::BadRequest,
+            };
+            Refusal::new(code, text, cure)
         })
     }
 

@@ -72,7 +72,8 @@ fn every_command_about_a_dying_vnet_is_refused_by_name() {
     let held = stack.create_vnet("red").expect("a vnet");
     stack.destroy_vnet("red").expect("it dies");
     let path = std::env::temp_dir().join(format!("curvnet-dying-{}.sock", std::process::id()));
-    let control = config::Control { socket: path.clone(), owner: None, group: None };
+    let control =
+        config::Control { socket: path.clone(), owner: None, group: None, devices: Vec::new() };
     let server = Server::start(Socket::bind(&control).expect("a socket")).expect("a server");
     let mut client = UnixStream::connect(&path).expect("a connection");
     client.set_nonblocking(true).expect("set");

@@ -16,7 +16,7 @@ pub(crate) enum Code {
     UnknownCommand,
     /// The line is longer than 64 KiB; the connection is closed.
     TooLong,
-    /// The peer may not use the socket; the connection is closed.
+    /// The peer may not use the socket, and the connection is closed; or it may not name this device.
     Denied,
     /// There are as many clients as there can be; the connection is closed.
     Busy,

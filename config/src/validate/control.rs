@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::{Check, scalars};
 use crate::defaults::{SOCKET_DEFAULT, limits};
 use crate::diagnostic::{Diagnostic, Rule};
-use crate::model::{Control, Dpdk, Hugepages};
+use crate::model::{BadDeviceRule, Control, DeviceRule, Dpdk, Hugepages};
 use crate::raw;
 
 pub(super) fn dpdk(check: &mut Check<'_>, raw: Option<raw::Dpdk>) -> Dpdk {
@@ -32,14 +32,31 @@ pub(super) fn dpdk(check: &mut Check<'_>, raw: Option<raw::Dpdk>) -> Dpdk {
 }
 
 pub(super) fn check(check: &mut Check<'_>, raw: Option<raw::Control>) -> Control {
-    let raw::Control { socket, owner, group } =
-        raw.unwrap_or(raw::Control { socket: None, owner: None, group: None });
+    let raw::Control { socket, owner, group, devices } =
+        raw.unwrap_or(raw::Control { socket: None, owner: None, group: None, devices: None });
+    let devices = devices.into_iter().flat_map(|list| list.into_inner().0);
     Control {
         socket: socket
             .map_or_else(|| SOCKET_DEFAULT.into(), |given| socket_path(check, given).into()),
         owner: owner.and_then(|given| account(check, "owner", given)),
         group: group.and_then(|given| account(check, "group", given)),
+        devices: devices.filter_map(|given| device_rule(check, &given)).collect(),
     }
+}
+
+fn device_rule(check: &mut Check<'_>, given: &Spanned<String>) -> Option<DeviceRule> {
+    let rule = given.get_ref().parse();
+    if let Err(error @ BadDeviceRule) = rule {
+        check.report(Diagnostic::at(
+            Rule::BadDeviceRule,
+            given.span(),
+            "this allows no device",
+            error.to_string(),
+            "write drivers without their number, NICs, interfaces of the host, and folders with absolute paths: \
+             devices = [\"net_tap\", \"0000:03:00.0\", \"iface=veth0\", \"/run/tenants\"]",
+        ));
+    }
+    rule.ok()
 }
 
 fn socket_path(check: &mut Check<'_>, given: Spanned<String>) -> String {

@@ -1,4 +1,7 @@
-//! `device`: a PCI address or a vdev string, and the files that it names.
+//! `device`: a PCI address or a vdev string, whether its author may name it, and the files that it names.
+
+mod arguments;
+mod permission;
 
 use std::path::Path;
 
@@ -6,7 +9,7 @@ use toml::Spanned;
 
 use super::{Check, scalars};
 use crate::diagnostic::{Diagnostic, Rule, Span};
-use crate::model::{Device, PciAddress};
+use crate::model::{Device, DeviceAccess, PciAddress};
 
 /// The device, or `None` after a diagnostic. What drivers there are only DPDK knows.
 pub(super) fn check(check: &mut Check<'_>, given: &Spanned<String>) -> Option<Device> {
@@ -21,7 +24,7 @@ pub(super) fn check(check: &mut Check<'_>, given: &Spanned<String>) -> Option<De
     // No vdev's name has these characters, every PCI address has both.
     if head.starts_with(|c: char| c.is_ascii_digit()) || head.contains([':', '.']) {
         let address = pci_address(check, given, head)?;
-        return Some(Device::Pci { address, args });
+        return permitted(check, given, Device::Pci { address, args });
     }
     let mut letters = head.chars();
     let named = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
@@ -30,8 +33,25 @@ pub(super) fn check(check: &mut Check<'_>, given: &Spanned<String>) -> Option<De
         check.report(not_a_device(given.span(), text));
         return None;
     }
-    check_files(check, given, head, args.as_deref().unwrap_or(""));
-    Some(Device::Vdev { name: head.to_owned(), args })
+    let device = permitted(check, given, Device::Vdev { name: head.to_owned(), args })?;
+    check_files(check, given, head, device.args().unwrap_or(""));
+    Some(device)
+}
+
+/// The device, or `None` after a diagnostic if its author may not name it. Before anything that looks for its files.
+fn permitted(check: &mut Check<'_>, given: &Spanned<String>, device: Device) -> Option<Device> {
+    let DeviceAccess::Only(permission) = &check.host.devices else { return Some(device) };
+    let Some(denied) = permission.first_denied(&device) else { return Some(device) };
+    let span = part(check, given, &denied);
+    check.report(Diagnostic::at(
+        Rule::DeviceDenied,
+        span,
+        format!("you may not name the device {device}"),
+        format!("[control] devices of the running instance does not allow {denied}"),
+        "have root or the owner of the control socket attach it, or add its driver, interfaces and folders to \
+         [control] devices; a folder counts if only root can write to it",
+    ));
+    None
 }
 
 fn pci_address(check: &mut Check<'_>, given: &Spanned<String>, head: &str) -> Option<PciAddress> {

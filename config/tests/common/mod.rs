@@ -33,5 +33,6 @@ pub(crate) fn host() -> Host {
             .collect(),
         max_vnets: 5,
         arm: "vimage".to_owned(),
+        devices: config::DeviceAccess::Any,
     }
 }

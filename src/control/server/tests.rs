@@ -26,7 +26,8 @@ impl Instance {
     fn start(name: &str) -> Self {
         let file = format!("curvnet-{name}-{}.sock", std::process::id());
         let path = std::env::temp_dir().join(file);
-        let control = config::Control { socket: path.clone(), owner: None, group: None };
+        let control =
+            config::Control { socket: path.clone(), owner: None, group: None, devices: Vec::new() };
         let server = Server::start(Socket::bind(&control).expect("a socket")).expect("a server");
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
