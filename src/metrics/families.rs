@@ -6,6 +6,7 @@ use pmd::tsc;
 use stack::drops::DropReason;
 use stack::worker::{CycleHistogram, Node, NodeCounters};
 
+use super::request::Format;
 use super::sample::{PoolSample, ProcessSample, VnetSample};
 use super::text::{Exposition, Family, Kind, Labels};
 use super::vnet_families;
@@ -96,10 +97,11 @@ const OF_NODES: &[OfNode] = &[
 /// Writes everything.
 pub(super) fn write(
     out: impl Write,
+    format: Format,
     process: &ProcessSample,
     vnets: &[VnetSample],
 ) -> io::Result<()> {
-    let mut out = Exposition::new(out);
+    let mut out = Exposition::new(out, format);
     build(&mut out)?;
     let one = |out: &mut Exposition<_>, family, value: f64| {
         out.family(family)?;

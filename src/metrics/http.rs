@@ -1,35 +1,36 @@
-//! The listener: `GET /metrics` on a loopback address, a thread a connection, everything bounded.
+//! The listener: `GET /metrics` on a loopback address, everything bounded.
 //!
-//! By hand, because the crates that would do it do not bound it: tiny_http has no time limits and no limit of connections,
-//! hyper brings an async runtime, and httparse would replace the one line that is read of a request.
+//! One thread takes connections and waits for their requests, of many at once, so that clients that say nothing keep no other
+//! from being served; a request that is there gets a thread, of which there are few. By hand, because the crates that would
+//! do it do not bound it: tiny_http has no time limits and no limit of connections, and hyper brings an async runtime.
 
-use std::io::{self, BufWriter, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tracing::debug;
 
-use super::desk::{Inquirer, Silence};
-use super::families;
+use super::answer::{self, Connection};
+use super::desk::Inquirer;
+use super::request;
 
-/// Connections at a time; one more is told to try again.
-const CONNECTIONS: usize = 8;
-/// Bytes of a request.
-const REQUEST_MAX: usize = 8 * 1024;
-/// How long a request may take to arrive, and the whole of a connection. Prometheus gives up after ten seconds.
-const REQUEST_TIME: Duration = Duration::from_secs(2);
-const CONNECTION_TIME: Duration = Duration::from_secs(10);
-/// Bytes of one write.
-const CHUNK: usize = 64 * 1024;
+/// Requests that are answered at a time; one more is told to try again.
+const ANSWERS: usize = 8;
+/// Connections that send their requests, or that are waited for to close. Of more the oldest goes.
+const WAITING: usize = 64;
+/// How long a request may take to arrive, and a client to close.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// After an error of the listener, such as no descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PLAIN: &str = "text/plain; charset=utf-8";
+/// How often deadlines are looked at.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// The thread that takes connections.
 #[derive(Debug)]
@@ -49,12 +50,14 @@ impl Listener {
         let listener = TcpListener::bind(address).with_context(|| {
             format!("metrics on {address}: let [metrics] listen name another port, or leave it out")
         })?;
+        listener.set_nonblocking(true).context("the listener")?;
         let address = listener.local_addr().context("the listener's address")?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
+        let mut lobby = Lobby::new(listener, inquirer);
         let thread = std::thread::Builder::new()
             .name("metrics".to_owned())
-            .spawn(move || listen(&listener, &inquirer, &asked))
+            .spawn(move || lobby.run(&asked))
             .context("the thread of the metrics")?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
@@ -63,167 +66,194 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        // Whoever connects wakes it. Connections that are open end by themselves: they hold nothing but memory.
-        let awake = TcpStream::connect_timeout(&self.address, REQUEST_TIME).is_ok();
+        // A connection wakes it. Answers that are being sent end by themselves: they hold nothing but memory.
+        let awake = TcpStream::connect_timeout(&self.address, PATIENCE).is_ok();
         let ended = self.thread.take().filter(|_| awake).map(JoinHandle::join);
         debug!(?ended, "the metrics' listener is closed");
     }
 }
 
-fn listen(listener: &TcpListener, inquirer: &Inquirer, stop: &AtomicBool) {
-    let open = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming() {
-        if stop.load(Ordering::Acquire) {
+/// Connections without a thread.
+struct Lobby {
+    listener: TcpListener,
+    inquirer: Inquirer,
+    /// The oldest first.
+    waiting: Vec<Waiting>,
+    /// Requests that are being answered.
+    answers: Arc<AtomicUsize>,
+    /// Connections come back when they are answered.
+    back: Sender<TcpStream>,
+    answered: Receiver<TcpStream>,
+    /// No connections are accepted before this time, because there were no descriptors left.
+    accept_again_at: Option<Instant>,
+}
+
+/// One of them.
+struct Waiting {
+    stream: TcpStream,
+    since: Instant,
+    /// The request as far as it is there; none when it is answered. The client then closes: if this side did, what
+    /// the client sent beyond its request would cut off what it still has to read.
+    request: Option<Vec<u8>>,
+}
+
+/// The state of a connection after it was read from.
+enum Heard {
+    Part,
+    Whole,
+    Nothing,
+}
+
+impl Lobby {
+    fn new(listener: TcpListener, inquirer: Inquirer) -> Self {
+        let (back, answered) = unbounded();
+        let (waiting, answers) = (Vec::new(), Arc::default());
+        Self { listener, inquirer, waiting, answers, back, answered, accept_again_at: None }
+    }
+
+    fn run(&mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            let ready = self.wait();
+            let now = Instant::now();
+            // From the back, so that places before stay.
+            for at in ready.into_iter().rev() {
+                match self.waiting[at].read() {
+                    Heard::Part => {}
+                    Heard::Nothing => drop(self.waiting.remove(at)),
+                    Heard::Whole => {
+                        let Waiting { stream, request, .. } = self.waiting.remove(at);
+                        self.answer(stream, &request.unwrap_or_default());
+                    }
+                }
+            }
+            while let Ok(stream) = self.answered.try_recv() {
+                self.keep(stream, None, now);
+            }
+            self.accept(now);
+            self.waiting.retain(|waiting| now - waiting.since < PATIENCE);
+        }
+    }
+
+    /// Waits until something can be done; the connections that can be read from, in their order.
+    fn wait(&self) -> Vec<usize> {
+        let until = self.accept_again_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let listens = if until.is_none() { PollFlags::IN } else { PollFlags::empty() };
+        let mut fds = vec![PollFd::from_borrowed_fd(self.listener.as_fd(), listens)];
+        fds.extend(self.waiting.iter().map(|one| PollFd::new(&one.stream, PollFlags::IN)));
+        let timeout = until.unwrap_or(ROUND).min(ROUND);
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs().try_into().unwrap_or(1),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        if rustix::event::poll(&mut fds, Some(&timeout)).is_err() {
+            return Vec::new();
+        }
+        let ready = fds[1..].iter().map(|fd| !fd.revents().is_empty()).enumerate();
+        ready.filter_map(|(at, ready)| ready.then_some(at)).collect()
+    }
+
+    fn accept(&mut self, now: Instant) {
+        if self.accept_again_at.is_some_and(|at| at > now) {
             return;
         }
-        let Ok(stream) = stream else {
-            std::thread::sleep(PAUSE);
-            continue;
+        self.accept_again_at = None;
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.keep(stream, Some(Vec::new()), now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    debug!("the metrics' listener: {error}");
+                    self.accept_again_at = Some(now + PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, stream: TcpStream, request: Option<Vec<u8>>, since: Instant) {
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        if self.waiting.len() >= WAITING {
+            drop(self.waiting.remove(0));
+        }
+        self.waiting.push(Waiting { stream, since, request });
+    }
+
+    /// Has a thread answer a request, or says at once why not.
+    fn answer(&mut self, stream: TcpStream, text: &[u8]) {
+        let request = request::parse(text);
+        let place = Place::take(&self.answers);
+        let (request, place) = match (request, place) {
+            (Ok(request), Some(place)) => (request, place),
+            (Err(refusal), _) => return self.refuse(stream, refusal.status, refusal.text),
+            (Ok(_), None) => {
+                return self.refuse(stream, "503 Service Unavailable", "too many requests\n");
+            }
         };
-        let Some(place) = Place::take(&open) else {
-            let told = turn_away(stream);
-            debug!(?told, "too many connections to the metrics' listener");
-            continue;
-        };
-        let inquirer = inquirer.clone();
+        let (inquirer, back) = (self.inquirer.clone(), self.back.clone());
         let serve = move || {
-            let _place = place;
-            let served = Connection::new(stream).and_then(|connection| connection.serve(&inquirer));
-            debug!(?served, "a connection of the metrics' listener");
+            let served = Connection::new(stream).and_then(|one| one.serve(request, &inquirer));
+            drop(place);
+            match served {
+                Ok(stream) => drop(back.send(stream)),
+                Err(error) => debug!(%error, "a connection of the metrics' listener"),
+            }
         };
         let thread = std::thread::Builder::new().name("metrics-client".to_owned());
         // Without memory for a thread the connection is closed.
         let _detached = thread.spawn(serve);
     }
+
+    /// Without a thread and without waiting: the empty buffer of a new connection takes it.
+    fn refuse(&mut self, mut stream: TcpStream, status: &str, text: &str) {
+        let told =
+            stream.write_all(&answer::whole(status, text)).and_then(|()| answer::last(&stream));
+        match told {
+            Ok(()) => self.keep(stream, None, Instant::now()),
+            Err(error) => debug!(%error, "a connection of the metrics' listener"),
+        }
+    }
 }
 
-/// Tells one too many so, without a thread and without waiting: the empty buffer of a new connection takes it.
-fn turn_away(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nonblocking(true)?;
-    stream.write_all(&answer("503 Service Unavailable", "too many connections\n")?)
+impl Waiting {
+    /// Reads what is there.
+    fn read(&mut self) -> Heard {
+        let mut chunk = [0; 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Heard::Nothing,
+            Ok(bytes) => {
+                let Some(text) = &mut self.request else { return Heard::Part };
+                text.extend_from_slice(&chunk[..bytes]);
+                if request::is_whole(text) { Heard::Whole } else { Heard::Part }
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                Heard::Part
+            }
+            Err(_) => Heard::Nothing,
+        }
+    }
 }
 
-/// One of the connections that there can be at a time.
+/// One of the requests that can be answered at a time.
 struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
-        let place = Self(Arc::clone(open));
+    fn take(taken: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(taken));
         // A place beyond the last one is given back at once.
-        (open.fetch_add(1, Ordering::Relaxed) < CONNECTIONS).then_some(place)
+        (taken.fetch_add(1, Ordering::Relaxed) < ANSWERS).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let _before = self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A connection, which ends at its deadline whatever the client does.
-struct Connection {
-    stream: TcpStream,
-    began: Instant,
-}
-
-impl Connection {
-    fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, began: Instant::now() })
-    }
-
-    fn serve(mut self, inquirer: &Inquirer) -> io::Result<()> {
-        match self.request()? {
-            Ok(()) => {}
-            Err((status, text)) => return self.refuse(status, text),
-        }
-        let samples = inquirer.process().and_then(|process| Ok((process, inquirer.all_vnets()?)));
-        let Ok((process, vnets)) = samples else {
-            return self.refuse("503 Service Unavailable", &format!("{Silence}\n"));
-        };
-        let mut out = BufWriter::with_capacity(CHUNK, self);
-        head(&mut out, "200 OK", OPENMETRICS, "")?;
-        families::write(&mut out, &process, &vnets)?;
-        out.into_inner()?.close()
-    }
-
-    /// Reads a request; what it is refused with if it is not for the metrics.
-    fn request(&mut self) -> io::Result<Result<(), (&'static str, &'static str)>> {
-        let mut text = Vec::new();
-        while !text.windows(4).any(|end| end == b"\r\n\r\n") {
-            if text.len() > REQUEST_MAX {
-                return Ok(Err(("431 Request Header Fields Too Large", "too long\n")));
-            }
-            self.stream.set_read_timeout(Some(left(self.began, REQUEST_TIME)?))?;
-            let mut chunk = [0; 1024];
-            match self.stream.read(&mut chunk)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                bytes => text.extend_from_slice(&chunk[..bytes]),
-            }
-        }
-        Ok(check(&text))
-    }
-
-    fn refuse(mut self, status: &str, text: &str) -> io::Result<()> {
-        self.write_all(&answer(status, text)?)?;
-        self.close()
-    }
-
-    /// Says that this is all, and waits for the client to close: what it sent beyond its request would otherwise cut off
-    /// what it still has to read.
-    fn close(mut self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)?;
-        let mut rest = [0; 1024];
-        loop {
-            self.stream.set_read_timeout(Some(left(self.began, CONNECTION_TIME)?))?;
-            if self.stream.read(&mut rest)? == 0 {
-                return Ok(());
-            }
-        }
-    }
-}
-
-impl Write for Connection {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(left(self.began, CONNECTION_TIME)?))?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
-
-/// The time that is left until `limit` after `began`.
-fn left(began: Instant, limit: Duration) -> io::Result<Duration> {
-    let left = limit.saturating_sub(began.elapsed());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
-/// A whole answer without metrics.
-fn answer(status: &str, text: &str) -> io::Result<Vec<u8>> {
-    let allow = if status.starts_with("405") { "Allow: GET\r\n" } else { "" };
-    let mut answer = Vec::new();
-    head(&mut answer, status, PLAIN, allow)?;
-    answer.extend_from_slice(text.as_bytes());
-    Ok(answer)
-}
-
-/// Without a length: the connection's end is the body's, and `# EOF` tells that nothing is missing.
-fn head(out: &mut impl Write, status: &str, kind: &str, more: &str) -> io::Result<()> {
-    write!(out, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{more}Connection: close\r\n\r\n")
-}
-
-/// RFC 9112 section 3: the request line. Header fields say nothing that matters here.
-fn check(request: &[u8]) -> Result<(), (&'static str, &'static str)> {
-    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-    match words.as_slice() {
-        [b"GET", b"/metrics", b"HTTP/1.1" | b"HTTP/1.0"] => Ok(()),
-        [b"GET", _, b"HTTP/1.1" | b"HTTP/1.0"] => {
-            Err(("404 Not Found", "the metrics are at /metrics\n"))
-        }
-        [_, _, b"HTTP/1.1" | b"HTTP/1.0"] => Err(("405 Method Not Allowed", "only GET is\n")),
-        _ => Err(("400 Bad Request", "this is no request of HTTP/1.1\n")),
     }
 }

@@ -1,7 +1,7 @@
 //! Two sources for monitoring systems: OpenMetrics over HTTP, and commands of DPDK's telemetry socket.
 //!
 //! ```text
-//!  Prometheus == http.rs, a thread a connection  ==+
+//!  Prometheus == http.rs, a thread a request     ==+
 //!                                                  +== bounded queue == Desk, on the control thread -> Stack
 //!  dpdk-telemetry.py == DPDK's telemetry thread ===+                    one question a tick, 150 us
 //! ```
@@ -11,18 +11,21 @@
 //! | `sample.rs` | what is read of vnets, ports, workers and pools at one moment |
 //! | `desk.rs` | questions to the control thread, and their two ends |
 //! | `collect.rs` | the control thread's side: samples, in steps that are short |
-//! | `text.rs` | OpenMetrics's text format |
+//! | `text.rs` | the text formats of OpenMetrics and Prometheus |
 //! | `families.rs`, `vnet_families.rs` | which metrics there are |
 //! | `http.rs` | the listener |
+//! | `request.rs`, `answer.rs` | a request, and its answer |
 //! | `telemetry.rs` | the commands of DPDK's telemetry socket |
 //!
 //! Nobody waits for a reader: who reads is served by threads of his own, which ask the control thread for a few vnets at a
 //! time and put the text together themselves. Workers know nothing of it.
 
+mod answer;
 mod collect;
 mod desk;
 mod families;
 mod http;
+mod request;
 mod sample;
 mod telemetry;
 mod text;

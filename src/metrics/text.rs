@@ -1,7 +1,10 @@
-//! OpenMetrics's text format, version 1.0: families, each with its samples behind it, and `# EOF`.
+//! OpenMetrics's text format, version 1.0: families, each with its samples behind it, and `# EOF`; and Prometheus's own, 0.0.4,
+//! whose families are called like their samples.
 
 use std::fmt::Display;
 use std::io::{self, Write};
+
+use super::request::Format;
 
 /// The beginning of every metric's name.
 const PREFIX: &str = "curvnet_";
@@ -20,12 +23,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Info => "info",
-            Self::Histogram => "histogram",
+    fn name(self, format: Format) -> &'static str {
+        match (self, format) {
+            (Self::Counter, _) => "counter",
+            (Self::Gauge, _) | (Self::Info, Format::Prometheus) => "gauge",
+            (Self::Info, Format::OpenMetrics) => "info",
+            (Self::Histogram, _) => "histogram",
         }
     }
 
@@ -55,23 +58,28 @@ pub(super) type Labels<'a> = [(&'a str, &'a str)];
 #[derive(Debug)]
 pub(super) struct Exposition<W> {
     out: W,
+    format: Format,
 }
 
 impl<W: Write> Exposition<W> {
     /// An empty one.
-    pub(super) fn new(out: W) -> Self {
-        Self { out }
+    pub(super) fn new(out: W, format: Format) -> Self {
+        Self { out, format }
     }
 
     /// Begins a family; its samples follow.
     pub(super) fn family(&mut self, family: Family<'_>) -> io::Result<()> {
         let Family { kind, name, unit, help } = family;
-        writeln!(self.out, "# TYPE {PREFIX}{name} {}", kind.name())?;
-        if !unit.is_empty() {
-            debug_assert!(name.ends_with(unit), "{name} does not end with {unit}");
+        debug_assert!(name.ends_with(unit), "{name} does not end with {unit}");
+        let suffix = match self.format {
+            Format::OpenMetrics => "",
+            Format::Prometheus => kind.suffix(),
+        };
+        writeln!(self.out, "# TYPE {PREFIX}{name}{suffix} {}", kind.name(self.format))?;
+        if !unit.is_empty() && self.format == Format::OpenMetrics {
             writeln!(self.out, "# UNIT {PREFIX}{name} {unit}")?;
         }
-        writeln!(self.out, "# HELP {PREFIX}{name} {}", escaped(help))
+        writeln!(self.out, "# HELP {PREFIX}{name}{suffix} {}", escaped(help))
     }
 
     /// A sample of the family that was begun last.
@@ -119,7 +127,9 @@ impl<W: Write> Exposition<W> {
 
     /// The end, which tells a reader that nothing is missing.
     pub(super) fn end(mut self) -> io::Result<()> {
-        writeln!(self.out, "# EOF")?;
+        if self.format == Format::OpenMetrics {
+            writeln!(self.out, "# EOF")?;
+        }
         self.out.flush()
     }
 }
@@ -137,9 +147,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn golden_of_prometheus() {
+        let mut text = Vec::new();
+        let mut out = Exposition::new(&mut text, Format::Prometheus);
+        let drops =
+            Family { kind: Kind::Counter, name: "drop_packets", unit: "packets", help: "Why." };
+        out.family(drops).expect("memory");
+        out.sample(drops, &[], 7).expect("memory");
+        let build = Family { kind: Kind::Info, name: "build", unit: "", help: "Of what." };
+        out.family(build).expect("memory");
+        out.sample(build, &[("arm", "x")], 1).expect("memory");
+        out.end().expect("memory");
+        assert_eq!(
+            String::from_utf8(text).expect("UTF-8"),
+            "# TYPE curvnet_drop_packets_total counter\n\
+             # HELP curvnet_drop_packets_total Why.\n\
+             curvnet_drop_packets_total 7\n\
+             # TYPE curvnet_build_info gauge\n\
+             # HELP curvnet_build_info Of what.\n\
+             curvnet_build_info{arm=\"x\"} 1\n"
+        );
+    }
+
+    #[test]
     fn golden() {
         let mut text = Vec::new();
-        let mut out = Exposition::new(&mut text);
+        let mut out = Exposition::new(&mut text, Format::OpenMetrics);
         let drops =
             Family { kind: Kind::Counter, name: "drop_packets", unit: "packets", help: "Why." };
         out.family(drops).expect("memory");
