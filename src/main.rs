@@ -18,6 +18,7 @@ mod notify;
 mod ports;
 mod protocol;
 mod run;
+mod signals;
 mod streams;
 mod summary;
 mod table;

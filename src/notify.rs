@@ -1,6 +1,12 @@
 //! Tells the service manager (sd_notify(3)) that workers poll, that all is well, what is being done, that the end
 //! comes. Without one (`NOTIFY_SOCKET`), only the log hears of workers that stopped polling.
 
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use numbers::rate;
@@ -66,7 +72,12 @@ impl Manager {
         let seconds = now.saturating_sub(then).as_secs_f64().max(0.001);
         let rate = rate(packets.saturating_sub(before) as f64 / seconds, "pps");
         let plural = if workers.len() == 1 { "" } else { "s" };
-        format!("{} worker{plural}, {rate}", workers.len())
+        let refused = if REFUSED.load(Ordering::Relaxed) {
+            format!("; {NOT_APPLIED}")
+        } else {
+            String::new()
+        };
+        format!("{} worker{plural}, {rate}{refused}", workers.len())
     }
 }
 
@@ -79,13 +90,58 @@ pub(crate) fn reloading() {
     }
 }
 
-/// That is done, whatever became of it.
-pub(crate) fn reloaded() {
-    tell(&[NotifyState::Ready]);
+/// That is done, and whether the file was applied. One that was not is in the status until another one is: the service manager
+/// asked by a signal, and takes no other answer.
+pub(crate) fn reloaded(applied: bool) {
+    REFUSED.store(!applied, Ordering::Relaxed);
+    if applied {
+        tell(&[NotifyState::Ready]);
+    } else {
+        tell(&[NotifyState::Ready, NotifyState::Status(NOT_APPLIED)]);
+    }
 }
 
+/// Whether the file that SIGHUP had read again was refused.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+const NOT_APPLIED: &str = "the changed configuration was not applied, see the log";
+
 fn tell(news: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(news) {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let text: String = news.iter().map(|state| format!("{state}\n")).collect();
+    if let Err(error) = send(&socket, &text) {
         warn!("the service manager does not listen: {error}");
+    }
+}
+
+/// One datagram to a path, or with `@` to a name in the abstract namespace (sd_notify(3)), which the crate does not know.
+fn send(socket: &OsStr, text: &str) -> io::Result<()> {
+    let address = match socket.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        path => SocketAddr::from_pathname(OsStr::from_bytes(path))?,
+    };
+    let _bytes = UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_sockets_are_told() {
+        let name = format!("curvnet-notify-{}", std::process::id());
+        let path = std::env::temp_dir().join(&name);
+        let abstract_name = SocketAddr::from_abstract_name(&name).expect("an address");
+        for (socket, address) in [
+            (UnixDatagram::bind_addr(&abstract_name), format!("@{name}").into()),
+            (UnixDatagram::bind(&path), path.clone().into_os_string()),
+        ] {
+            let socket = socket.expect("a socket");
+            send(&address, "READY=1\n").expect("sent");
+            let mut text = [0; 64];
+            let bytes = socket.recv(&mut text).expect("received");
+            assert_eq!(&text[..bytes], b"READY=1\n");
+        }
+        std::fs::remove_file(path).expect("removed");
     }
 }

@@ -1,15 +1,12 @@
 //! `curvnet run`: EAL, ports, stack and workers from a configuration; the control thread's loop; a clean end.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use config::{Config, Host, Hugepages, LogFormat};
 use pmd::numa::{self, Pools};
 use pmd::{CpuId, Eal, EalConfig, MbufPool, SocketId};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use stack::control::Stack;
 use stack::worker::{Clock, WorkerQueues, control_queues};
 use tracing::{debug, info, warn};
@@ -25,6 +22,7 @@ use crate::log::Log;
 use crate::metrics::{self, Metrics};
 use crate::notify::Manager;
 use crate::ports::Ports;
+use crate::signals::Signals;
 use crate::streams::Streams;
 use crate::summary::Summary;
 use crate::table::Table;
@@ -59,26 +57,6 @@ pub(crate) fn run(path: &Path, duration: Option<Duration>, json: bool) -> Result
         print(format_args!("{summary}"))?;
     }
     summary.verdict().map_err(|text| Failure::Runtime(anyhow!(text)))
-}
-
-/// The requests that signals make.
-struct Signals {
-    /// SIGINT, SIGTERM: a clean end.
-    stop: Arc<AtomicBool>,
-    /// SIGHUP: the configuration is applied again.
-    reload: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn catch() -> std::io::Result<Self> {
-        let signals = Self { stop: Arc::default(), reload: Arc::default() };
-        for (signal, flag) in
-            [(SIGINT, &signals.stop), (SIGTERM, &signals.stop), (SIGHUP, &signals.reload)]
-        {
-            let _for_ever = signal_hook::flag::register(signal, Arc::clone(flag))?;
-        }
-        Ok(signals)
-    }
 }
 
 /// Everything that runs. Fields are dropped in this order: workers' queues before ports, ports before the pools.
@@ -173,11 +151,9 @@ impl Process {
         let mut table = Table::new(quiet);
         let mut next_second = started + SECOND;
         let mut failed = None;
-        while !signals.stop.load(Ordering::Relaxed)
-            && duration.is_none_or(|duration| started.elapsed() < duration)
-        {
+        while !signals.is_end() && duration.is_none_or(|duration| started.elapsed() < duration) {
             self.stack.tick(self.common.clock.now());
-            if signals.reload.swap(false, Ordering::Relaxed) {
+            if signals.take_reload() {
                 self.configurator.reload();
             }
             self.serve_clients();
@@ -189,6 +165,10 @@ impl Process {
                 self.look_at_ports();
                 self.log_stack();
                 log.summarise(false);
+                if signals.is_terminal_gone() {
+                    warn!("the terminal has gone: the run ends");
+                    break;
+                }
                 table.draw(&self.stack, &self.ports, &self.gauges(), started.elapsed());
             }
             if self.workers.iter().any(Worker::is_finished) {

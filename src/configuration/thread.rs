@@ -47,8 +47,7 @@ impl Work {
                 Ok(Task::Ask(draft)) => self.ask(draft, &mut telling),
                 Ok(Task::Reload) => {
                     notify::reloading();
-                    self.reload();
-                    notify::reloaded();
+                    notify::reloaded(self.reload());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -112,15 +111,15 @@ impl Work {
         Ok(count(changes.len()))
     }
 
-    /// The file that the instance was started with, once more. The log says what became of it.
-    fn reload(&self) {
+    /// The file that the instance was started with, once more; whether it was applied. The log says why not.
+    fn reload(&self) -> bool {
         let path = self.path.display();
         info!("{path}: SIGHUP, read again");
         let config = match config::load(&self.path, &self.host) {
             Ok(config) => config,
             Err(errors) => {
                 error!("{path}: not applied, nothing has changed\n{}", errors.render(false));
-                return;
+                return false;
             }
         };
         let warnings = config.warnings.render(false);
@@ -133,8 +132,12 @@ impl Work {
                     info!("{}", ChangeShown::of(change));
                 }
                 info!("{path}: applied, {}", count(changes.len()));
+                true
             }
-            Err(refusal) => error!("{path}: not applied, nothing has changed: {refusal}"),
+            Err(refusal) => {
+                error!("{path}: not applied, nothing has changed: {refusal}");
+                false
+            }
         }
     }
 

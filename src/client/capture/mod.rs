@@ -12,7 +12,7 @@ mod pcapng;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -21,6 +21,7 @@ use self::pcapng::Pcapng;
 use super::{Access, Client, Connection, usage};
 use crate::cli::{Failure, complain, print};
 use crate::protocol::{Done, Ended, PacketCounts, PacketShown, VnetCommand};
+use crate::signals::SAME_INTERRUPT;
 
 /// Bytes of a packet that are kept if nobody says how many (tcpdump's).
 const SNAPLEN: u32 = 262_144;
@@ -64,12 +65,17 @@ pub(super) fn run(client: &Client, wish: Capture) -> Result<(), Failure> {
         None if client.access.json => Out::Json,
         None => Out::Text,
     };
+    let described = interface.clone().unwrap_or_else(|| "any".to_owned());
     let wish = VnetCommand::Capture { interface, filter, snaplen: Some(snaplen), drops };
     let _begun: Done = connection.ask(wish)?;
+    // Before it says that it listens: a program that reads this may interrupt it right away.
+    stop_when_interrupted(&mut connection)?;
     let vnet = client.access.vnet.as_deref().unwrap_or(stack::control::VNET0);
     complain(&format!("curvnet: listening in vnet {vnet}, snapshot length {snaplen} bytes"));
-    stop_when_interrupted(&mut connection)?;
-    let (captured, end) = show_packets(&mut connection, &mut out, count)?;
+    let shown = show_packets(&mut connection, &mut out, count);
+    // Also when the instance went away.
+    out.end(&described)?;
+    let (captured, end) = shown?;
     let PacketCounts { received, dropped } = end.counts.unwrap_or_default();
     complain(&format!("{captured} packets captured"));
     complain(&format!("{received} packets received by filter"));
@@ -117,12 +123,19 @@ fn open(path: &Path) -> Result<Box<dyn Write>> {
     Ok(Box::new(BufWriter::new(file)))
 }
 
-/// The first interrupt asks the instance for the end, so that what waits still comes; the second ends at once.
+/// The first interrupt asks the instance for the end, so that what waits still comes; a second one, a moment later, ends at
+/// once. One right behind the first is the same: timeout(1) sends its signal to the process and to its group.
 fn stop_when_interrupted(connection: &mut Connection) -> Result<()> {
     let mut stop = connection.stopper()?;
-    let asked = AtomicBool::new(false);
+    let mut asked: Option<Instant> = None;
     let handler = move || {
-        if asked.swap(true, Ordering::Relaxed) || stop.write().is_err() {
+        let first = *asked.get_or_insert_with(|| {
+            if stop.write().is_err() {
+                std::process::exit(1);
+            }
+            Instant::now()
+        });
+        if first.elapsed() > SAME_INTERRUPT {
             std::process::exit(1);
         }
     };
@@ -142,6 +155,14 @@ impl Out {
             Out::Text => print(format_args!("{}\n", line::show(packet))),
             Out::Json => print(format_args!("{}\n", serde_json::to_string(packet)?)),
             Out::File(file) => file.packet(packet).context("the capture file"),
+        }
+    }
+
+    /// Ends a file, one without packets with the interface that they would have come from.
+    fn end(&mut self, interface: &str) -> Result<()> {
+        match self {
+            Out::Text | Out::Json => Ok(()),
+            Out::File(file) => file.end(interface).context("the capture file"),
         }
     }
 

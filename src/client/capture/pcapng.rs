@@ -81,6 +81,15 @@ impl<W: Write> Pcapng<W> {
         Ok(self.interfaces.len() as u32 - 1)
     }
 
+    /// Ends the file. Programs that read it want to know at least one interface (tcpdump: "the file doesn't contain any
+    /// Interface Description Blocks"), so one without packets describes `name`.
+    pub(super) fn end(&mut self, name: &str) -> io::Result<()> {
+        if self.interfaces.is_empty() {
+            let _number = self.number_of(name)?;
+        }
+        self.flush()
+    }
+
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
@@ -111,6 +120,21 @@ fn block(to: &mut impl Write, kind: u32, mut body: Vec<u8>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_without_packets_describes_an_interface() {
+        let mut file = Vec::new();
+        let mut pcapng = Pcapng::new(&mut file, 96).expect("a header");
+        let head = pcapng.to.len();
+        pcapng.end("em0").expect("written");
+        pcapng.end("em1").expect("written");
+        let expected: Vec<u8> = [
+            &[1, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 96, 0, 0, 0][..],
+            &[2, 0, 3, 0, b'e', b'm', b'0', 0, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0, 40, 0, 0, 0],
+        ]
+        .concat();
+        assert_eq!(file[head..], expected);
+    }
 
     #[test]
     fn a_packet_that_was_dropped() {

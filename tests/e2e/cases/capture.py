@@ -10,6 +10,7 @@ from scapy.utils import rdpcap
 
 from harness import Lab, case, equal, interface, that, two_arms, vnet
 from harness.program import BINARY, command
+from harness.running import answers
 
 LAN = {"em0": interface("p0", "10.1.0.1/24")}
 QUIET = "curvnet: listening in vnet "
@@ -198,6 +199,20 @@ def a_capture_ends_with_its_vnet_or_its_interface(lab: Lab):
     lab.stop()
     text = of_red.process.communicate(timeout=20)[1]
     that(of_red.process.returncode == 1 and "the instance has ended" in text, text)
+
+
+@case()
+def a_capture_without_packets_is_a_file_and_two_interrupts_are_one(lab: Lab):
+    lab.port("p0", "net_ring{number}")
+    lab.start(vnet("red", {"em0": interface("p0", "10.1.0.1/24")}))
+    answers(lab)
+    empty = Capture(lab)
+    # As timeout(1) does: to the process, and to its group.
+    for _ in range(2):
+        empty.process.send_signal(signal.SIGINT)
+    equal(empty.end(), (0, 0, 0), "packets captured, received and dropped")
+    equal(empty.tcpdump(), [], "lines of the empty file")
+    lab.stop()
 
 
 @case()

@@ -16,6 +16,7 @@ RED = vnet("red", {"em0": interface("p0", "10.1.0.1/24")})
 # Linux's <sys/ptrace.h> and <sys/wait.h>.
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 WALL = 0x40000000
+REFUSED = "the changed configuration was not applied, see the log"
 
 
 class ServiceManager:
@@ -24,7 +25,8 @@ class ServiceManager:
     def __init__(self, path):
         self.path = str(path)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(self.path)
+        # A name in the abstract namespace begins with @ where the service is told, and with NUL here.
+        self.socket.bind(self.path.replace("@", "\0", 1))
 
     def next(self, timeout_s: float) -> list[str] | None:
         """The next message's lines; none when there is none in that time."""
@@ -54,9 +56,10 @@ def written(lab: Lab, more: str = "", workers: str = "idle_sleep_us = 50"):
     return file
 
 
-def managed(lab: Lab, watchdog_us: int) -> ServiceManager:
+def managed(lab: Lab, watchdog_us: int, abstract=False) -> ServiceManager:
     """Runs curvnet under a service manager that wants to hear of it within that time."""
-    manager = ServiceManager(lab.directory / "notify.sock")
+    with lab.home().entered():
+        manager = ServiceManager(f"@{lab.directory}/notify" if abstract else lab.directory / "notify.sock")
     environment = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": str(watchdog_us)}
     lab.run(written(lab), environment=environment)
     return manager
@@ -81,7 +84,7 @@ def the_service_manager_hears_of_the_start_of_life_and_of_the_end(lab: Lab):
 
 @case()
 def the_service_manager_hears_of_a_reload(lab: Lab):
-    manager = managed(lab, 10_000_000)
+    manager = managed(lab, 10_000_000, abstract=True)
     manager.until("READY=1")
     file = lab.directory / "service.toml"
     good = file.read_text()
@@ -90,7 +93,8 @@ def the_service_manager_hears_of_a_reload(lab: Lab):
         lab.program.process.send_signal(signal.SIGHUP)
         (begin,) = manager.until("RELOADING=1")
         that(any(line.startswith("MONOTONIC_USEC=") for line in begin), f"{begin}")
-        manager.until("READY=1")
+        (*_, end) = manager.until("READY=1")
+        equal([line for line in end if "not applied" in line], ["STATUS=" + REFUSED] * (words == "not applied"), "status")
         that(words in lab.program.log(), lab.program.log())
     equal(json.loads(command("-j", "-s", lab.directory / "control.sock", "vnet", "show", "blue").stdout)["name"], "blue", "vnet")
     lab.stop()

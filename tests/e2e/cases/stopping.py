@@ -1,14 +1,20 @@
 """The end of a run, at rest and under load: exit code 0, every packet accounted for, every mbuf back."""
 
+import os
+import pty
 import re
 import signal
+import subprocess
 import time
 
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.utils import wrpcap
 
-from harness import Lab, case, equal, interface, that, two_arms, vnet
+from harness import Lab, case, config, equal, interface, that, two_arms, vnet
+from harness.client import path
+from harness.program import BINARY
+from harness.running import answers
 
 
 def under_load(lab: Lab):
@@ -48,6 +54,23 @@ def sigterm_under_load(lab: Lab):
     under_load(lab)
     summary = lab.stop(signal.SIGTERM)
     that(summary.statistic("ips_forward") > 1000, f"{summary.statistic('ips_forward')} packets forwarded")
+
+
+@case()
+def a_run_ends_with_its_terminal(lab: Lab):
+    file = lab.directory / "test.toml"
+    lab.port("p0", "net_ring{number}")
+    file.write_text(config.document(lab.ports, [vnet("red", {})], cpus=[lab.cpu], mbufs=16383, socket=str(path(lab))))
+    terminal, program = pty.openpty()
+    line = ["ip", "netns", "exec", lab.home().name, str(BINARY), "run", str(file)]
+    process = subprocess.Popen(line, stdin=program, stdout=program, stderr=program, start_new_session=True)
+    lab.stack.callback(process.kill)
+    os.close(program)
+    answers(lab)
+    os.close(terminal)
+    # Whatever it says at the end nobody reads.
+    process.wait(20)
+    that(not path(lab).exists(), "the socket stayed")
 
 
 @case(alone=True)
