@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use crate::failure::Failure;
+use crate::terminal::printable;
 use crate::{build, check, client, doctor, manual, run};
 
 /// A multi-tenant network stack in user space on DPDK.
@@ -66,7 +67,13 @@ pub(crate) fn main() -> ExitCode {
         Err(error) if error.use_stderr() && is_json_wanted() => {
             Failure::of_usage(&error).tell(true)
         }
-        // clap's own exit code for bad usage is 2 as well.
+        // clap would write the arguments as they are.
+        Err(error) if error.use_stderr() => {
+            let text = error.render();
+            complain(&if color() { text.ansi().to_string() } else { text.to_string() });
+            ExitCode::from(2)
+        }
+        // Help, and the version.
         Err(error) => error.exit(),
     }
 }
@@ -95,13 +102,13 @@ fn dispatch(Cli { access, command }: Cli) -> Result<(), Failure> {
 /// Writes to standard error; when that is closed there is nobody left to tell.
 pub(crate) fn complain(text: &str) {
     use std::io::Write;
-    let _nobody_listens = writeln!(std::io::stderr(), "{text}");
+    let _nobody_listens = writeln!(std::io::stderr(), "{}", printable(text));
 }
 
 /// Writes to standard output; that it is closed is an error like any other.
 pub(crate) fn print(text: fmt::Arguments<'_>) -> anyhow::Result<()> {
     use std::io::Write;
-    std::io::stdout().write_fmt(text).context("standard output")
+    std::io::stdout().write_all(printable(&text.to_string()).as_bytes()).context("standard output")
 }
 
 /// Whether messages may be coloured.

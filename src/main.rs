@@ -22,6 +22,7 @@ mod signals;
 mod streams;
 mod summary;
 mod table;
+mod terminal;
 #[cfg(test)]
 mod testing;
 mod top;

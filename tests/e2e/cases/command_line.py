@@ -149,3 +149,27 @@ def without_json_people_get_text(lab: Lab):
     that("vnet red" in done.stdout and "port p0" in done.stdout, done.stdout)
     that("\x1b" not in done.stdout + done.stderr, "colours where there is no terminal")
     that(re.search(r"^1 s \|.*worker CPU", done.stderr, re.M), f"no line each second:\n{done.stderr}")
+
+
+@case()
+def escape_sequences_do_not_reach_the_terminal(lab: Lab):
+    evil = "\x1b]0;title\x07\x1b[2J\u202e"
+    file = lab.directory / f"{evil}.toml"
+    good = lab.directory / "good.toml"
+    good.write_text(GOOD)
+    file.write_text(f'# {evil}\n[[vnet]]\nname = "a"\n[{evil}]\n')
+    socket = lab.directory / "none.sock"
+    for words in (
+        ["vnet", "destroy", evil],
+        [evil],
+        ["run", "--duration", evil, good],
+        ["check", file],
+        ["check", lab.directory / f"{evil}-missing"],
+        ["-s", socket, "config", "diff", file],
+        ["-s", f"{lab.directory}/{evil}", "vnet", "list"],
+        ["-v", evil, "-s", socket, "ifconfig", evil],
+    ):
+        done = command(*words)
+        that(done.returncode != 0, f"{words} is taken")
+        shown = done.stdout + done.stderr
+        that(not set("\x1b\x07\u202e") & set(shown), f"{words}: {shown!r}")
