@@ -1,6 +1,9 @@
 //! EAL, DPDK's environment abstraction layer: started once in a process, stopped when the last handle
 //! is dropped.
 
+mod arguments;
+mod last_words;
+
 use std::ffi::{CStr, CString, NulError, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -8,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use dpdk_sys as ffi;
 
+use self::last_words::LastWords;
 use crate::hugepage::{self, Hugepages};
 use crate::{CpuId, log, port};
 
@@ -37,7 +41,7 @@ pub struct EalConfig {
     /// Whether a device will have packet memory mapped by another process ([`crate::Device::shares_memory`]). Without
     /// hugepages pools then lie in EAL's own memory, whose file descriptor such a device passes on: twice as slow.
     pub shared_memory: bool,
-    /// Added verbatim after the derived arguments, so these win.
+    /// Added after the derived arguments. An option that is there twice is passed once, as it stands here.
     pub eal_args: Vec<String>,
     /// PCI addresses that EAL probes at start. With none, and no `--allow` in `eal_args`, it gets `--no-pci`, and no PCI
     /// device can be opened later.
@@ -133,7 +137,10 @@ impl Eal {
         *state = State::Running(Weak::new());
 
         log::capture();
-        start(&argv).map_err(|reason| EalError::Init {
+        let last_words = LastWords::new(&args);
+        let started = start(&argv);
+        drop(last_words);
+        started.map_err(|reason| EalError::Init {
             args: args.clone(),
             reason,
             log: log::take(),
@@ -243,7 +250,7 @@ fn start(argv: &[CString]) -> Result<(), String> {
 
 /// Decides whether EAL gets hugepages: `true`, or `false` for `--no-huge`.
 fn choose_hugepages(config: &EalConfig) -> Result<bool, EalError> {
-    if config.eal_args.iter().any(|arg| arg == "--no-huge") {
+    if arguments::has(&config.eal_args, "no-huge") {
         return Ok(false);
     }
     let free_mib = hugepage::free_mib();
@@ -291,13 +298,12 @@ fn arguments(config: &EalConfig, hugepages: bool) -> Result<Vec<String>, EalErro
         // Without hugepages there are no stable physical addresses to hand to a device.
         args.push("--iova-mode=va".to_owned());
     }
-    let allows = |arg: &String| arg.starts_with("--allow") || arg.starts_with("-a");
-    if config.pci_allow.is_empty() && !config.eal_args.iter().any(allows) {
+    if config.pci_allow.is_empty() && !arguments::has(&config.eal_args, "allow") {
         args.push("--no-pci".to_owned());
     }
     args.extend(config.pci_allow.iter().map(|address| format!("--allow={address}")));
-    args.extend(config.eal_args.iter().cloned());
-    Ok(args)
+    let (program, derived) = args.split_at(1);
+    Ok([program, &arguments::merged(derived, &config.eal_args)].concat())
 }
 
 /// The CPUs of the main lcore. Without `--lcores` EAL pins the calling thread to one CPU of its choice,

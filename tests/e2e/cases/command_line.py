@@ -126,12 +126,50 @@ def doctor_is_exit_code_0(lab: Lab):
         that(word.lower() in done.stdout.lower(), f"nothing about {word}:\n{done.stdout}")
 
 
+@case(root=False)
+def an_unknown_driver_is_refused(lab: Lab):
+    refused(lab, GOOD.replace("net_null0", "net_nul0"), 8, 11, "net_null")
+
+
+@case(root=False)
+def a_socket_that_cannot_be_made_is_refused_by_check(lab: Lab):
+    good = f'{GOOD}\n[control]\nsocket = "{lab.directory}/control.sock"\n'
+    file = lab.directory / "case.toml"
+    for text, words in (
+        (good.replace("/control.sock", ""), "is no socket"),
+        (good + 'group = "nosuchgroup"\n', "there is no group nosuchgroup"),
+        (good + 'owner = "nosuchuser"\n', "there is no user nosuchuser"),
+    ):
+        file.write_text(text)
+        done = command("check", file)
+        equal((done.returncode, done.stdout), (2, ""), f"exit code and standard output: {words}")
+        that(words in done.stderr and "[control]" in done.stderr, done.stderr)
+
+
+@case(root=False)
+def packets_that_cannot_be_replayed_are_refused(lab: Lab):
+    pcap = lab.directory / "long.pcap"
+    wrpcap(str(pcap), [Ether() / bytes(60), Ether() / bytes(3000)])
+    file = written(lab, GOOD.replace("net_null0", f"net_pcap0,rx_pcap={pcap},infinite_rx=1"))
+    for name in ("check", "run"):
+        done = command(name, file)
+        equal((done.returncode, done.stdout), (2, ""), f"exit code and standard output of {name}")
+        that("packet 2 " in done.stderr and "port p0" in done.stderr, done.stderr)
+
+
 @case()
-def an_unknown_driver_is_a_run_time_failure(lab: Lab):
-    file = written(lab, GOOD.replace("net_null0", "net_nosuch0"))
-    done = command("run", file, "--json")
-    equal((done.returncode, done.stdout), (1, ""), "exit code and standard output")
-    that("p0" in done.stderr and "net_nosuch" in done.stderr, f"port and driver are not named:\n{done.stderr}")
+def eal_arguments_are_given_once_and_their_faults_have_a_message(lab: Lab):
+    arguments = 'eal_args = ["--no-pci"]'
+    file = written(lab, GOOD.replace(arguments, 'eal_args = ["--no-pci", "-m", "700", "--no-pci"]'))
+    done = command("run", file, "--duration", "100ms")
+    equal(done.returncode, 0, f"exit code: {done.stderr}")
+    line = re.search(r"arguments=(.*)", done.stderr).group(1)
+    equal((line.count("--no-pci"), line.count(" -m"), " -m 700" in line), (1, 1, True), line)
+    # DPDK refuses the one; for the other it ends the process.
+    for argument in ("--nosuch", "--help"):
+        done = command("run", written(lab, GOOD.replace(arguments, f'eal_args = ["{argument}"]')))
+        equal(done.returncode, 1, f"exit code of {argument}")
+        that(f"{argument}" in done.stderr and "EAL" in done.stderr, done.stderr)
 
 
 @case()
