@@ -6,7 +6,9 @@ use config::{Config, Host};
 use pmd::budget::{Budget, Demand, PortDemand};
 
 use crate::cli::{Failure, color, complain, print};
+use crate::control::Socket;
 use crate::host;
+use crate::ports::replayed_mbufs;
 
 /// Mbufs when the configuration names no number.
 const MBUFS_DEFAULT: u32 = 65_535;
@@ -36,14 +38,19 @@ pub(crate) fn worker_count(config: &Config) -> u16 {
 
 /// The mbufs that a port can hold; it has a transmit queue for each worker, and unless it says otherwise a receive queue for
 /// each worker that polls it.
-pub(crate) fn demand_of(port: &config::Port, workers: u16) -> PortDemand {
-    PortDemand {
+///
+/// # Errors
+///
+/// Packets to replay do not fit; cause and cure.
+pub(crate) fn demand_of(port: &config::Port, workers: u16) -> Result<PortDemand, (String, String)> {
+    Ok(PortDemand {
         name: port.name.as_str().to_owned(),
         rx_queues: rx_queues(port, workers),
         tx_queues: workers,
         rx_desc: port.rx_descriptors,
         tx_desc: port.tx_descriptors,
-    }
+        replayed: replayed_mbufs(&port.device)?,
+    })
 }
 
 /// Receive queues to ask a device for.
@@ -73,7 +80,13 @@ pub(crate) fn demand(ports: Vec<PortDemand>, workers: u16, burst: u16, mbufs: u3
 /// a warning.
 pub(crate) fn arithmetic(path: &Path, config: &Config) -> Result<Budget, Failure> {
     let (workers, mbufs) = (worker_count(config), mbufs(config));
-    let ports = config.ports.iter().map(|port| demand_of(port, workers)).collect();
+    let ports = config.ports.iter().map(|port| {
+        demand_of(port, workers).map_err(|(cause, cure)| {
+            let (path, name) = (path.display(), port.name.as_str());
+            Failure::Config(format!("error: {path}: port {name}: {cause}: {cure}"))
+        })
+    });
+    let ports = ports.collect::<Result<_, _>>()?;
     let demand = demand(ports, workers, config.workers.burst, mbufs);
     if let Some(warning) = pmd::budget::idle_workers(&demand) {
         complain(&format!("warning: {}: {warning}", path.display()));
@@ -86,6 +99,8 @@ pub(crate) fn arithmetic(path: &Path, config: &Config) -> Result<Budget, Failure
 pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     let config = load(path, &host::facts()?)?;
     let budget = arithmetic(path, &config)?;
+    Socket::check(&config.control)
+        .map_err(|error| Failure::Config(format!("error: {}: {error:#}", path.display())))?;
     print(format_args!("{}: good\n", path.display()))?;
     print(format_args!(
         "{} on {} for {} in {}\n",

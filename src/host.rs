@@ -14,6 +14,8 @@ pub(crate) fn facts() -> anyhow::Result<Host> {
         // Where there are several, one is the base vnet, which exists in any case.
         max_vnets: vnet::Vnets::MAX_VNETS.saturating_sub(1).max(1),
         arm: vnet::ARM.to_owned(),
+        max_ports: pmd::MAX_PORTS,
+        drivers: pmd::drivers::known().clone(),
         devices: config::DeviceAccess::Any,
     })
 }

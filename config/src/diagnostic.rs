@@ -136,6 +136,12 @@ rules! {
     LogFormatUnused,
     /// A device that is neither a PCI address nor a vdev string.
     BadDevice,
+    /// A virtual device of a driver that DPDK does not have.
+    UnknownDriver,
+    /// More ports than DPDK has room for.
+    TooManyPorts,
+    /// Two ports on one interface of the host.
+    InterfaceShared,
     /// An entry of `[control] devices` that allows nothing.
     BadDeviceRule,
     /// A device that the user of the control socket may not name.

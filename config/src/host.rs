@@ -23,6 +23,10 @@ pub struct Host {
     pub max_vnets: usize,
     /// The accessor arm of this build: `vimage`, `none`, `vimage-globals` or `vimage-section`.
     pub arm: String,
+    /// Ports that DPDK has room for; 0: not known.
+    pub max_ports: usize,
+    /// The Ethernet drivers that DPDK has; empty: not known.
+    pub drivers: BTreeSet<String>,
     /// The devices that the author of the configuration may name.
     pub devices: DeviceAccess,
 }

@@ -41,6 +41,8 @@ pub(crate) struct Source<'a> {
 struct Check<'a> {
     source: &'a Source<'a>,
     host: &'a Host,
+    /// Whether `eal_args` has DPDK load drivers that the host does not know.
+    loads_drivers: bool,
     found: &'a mut Vec<Diagnostic>,
 }
 
@@ -62,11 +64,13 @@ pub(crate) fn document(
     if port.is_empty() && vnet.is_empty() && found.is_empty() {
         found.push(empty());
     }
-    let mut check = Check { source, host, found };
+    let mut check = Check { source, host, loads_drivers: false, found };
+    let dpdk = control::dpdk(&mut check, dpdk);
+    check.loads_drivers = dpdk.eal_args.iter().any(|arg| arg.starts_with("-d"));
     let workers = workers::check(&mut check, workers);
     let ports = ports::check(&mut check, port, workers.cpus.len());
     Config {
-        dpdk: control::dpdk(&mut check, dpdk),
+        dpdk,
         vnets: vnets::check(&mut check, vnet, &ports),
         ports: ports.checked,
         workers,
@@ -86,7 +90,8 @@ pub(crate) fn port(
     host: &Host,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Port> {
-    let mut check = Check { source, host, found };
+    let loads_drivers = false;
+    let mut check = Check { source, host, loads_drivers, found };
     ports::check(&mut check, vec![raw::Port::of(wish)], workers).checked.pop()
 }
 

@@ -106,7 +106,7 @@ fn generate_bindings(includes: &[PathBuf], flags: &[String]) {
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()))
         .allowlist_recursively(false)
         .allowlist_var("CV_.*|RTE_MAX_ETHPORTS|RTE_MAX_NUMA_NODES|RTE_PKTMBUF_HEADROOM")
-        .allowlist_var("RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE")
+        .allowlist_var("RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE|RTE_EAL_PMD_PATH")
         .allowlist_var("RTE_ETH_EVENT_INTR_(LSC|RMV)")
         .default_enum_style(bindgen::EnumVariation::Consts)
         .prepend_enum_name(false)

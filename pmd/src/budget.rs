@@ -17,6 +17,8 @@ pub struct PortDemand {
     pub rx_desc: u16,
     /// Descriptors of each transmit queue; each may hold an mbuf until it is sent.
     pub tx_desc: u16,
+    /// Packets that the driver keeps to replay them.
+    pub replayed: u32,
 }
 
 /// Everything that takes mbufs from one pool.
@@ -78,6 +80,10 @@ pub fn budget(demand: &Demand, mbufs: u32) -> Result<Budget, BudgetError> {
     for port in &demand.ports {
         terms.push(port.term("rx", port.rx_queues, port.rx_desc));
         terms.push(port.term("tx", port.tx_queues, port.tx_desc));
+        if port.replayed != 0 {
+            let what = format!("{}: packets to replay", port.name);
+            terms.push(Term { what, mbufs: port.replayed.into() });
+        }
     }
     terms.extend(demand.thread_terms());
     let needed = terms.iter().map(|term| term.mbufs).sum();
@@ -181,6 +187,7 @@ mod tests {
             tx_queues: 2,
             rx_desc: 1024,
             tx_desc: 512,
+            replayed: if name == "p1" { 30 } else { 0 },
         };
         Demand {
             ports: vec![port("p0", 2), port("p1", 1)],
@@ -191,8 +198,8 @@ mod tests {
         }
     }
 
-    // By hand: 2*1024 + 2*512 + 1*1024 + 2*512 + 3*192 + 2*128 + 100
-    const NEEDED: u32 = 2048 + 1024 + 1024 + 1024 + 576 + 256 + 100;
+    // By hand: 2*1024 + 2*512 + 1*1024 + 2*512 + 30 + 3*192 + 2*128 + 100
+    const NEEDED: u32 = 2048 + 1024 + 1024 + 1024 + 30 + 576 + 256 + 100;
 
     #[test]
     fn the_sum_is_shown_when_it_is_one_too_many() {
@@ -202,9 +209,13 @@ mod tests {
 
         let error = budget(&demand(), NEEDED - 1).expect_err("one too few");
         let text = error.to_string();
-        for part in
-            ["p0: 2 rx queues x 1024 descriptors", "p1: 1 rx queue x", "6052  needed", "8191"]
-        {
+        for part in [
+            "p0: 2 rx queues x 1024 descriptors",
+            "p1: 1 rx queue x",
+            "30  p1: packets to replay",
+            "6082  needed",
+            "8191",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
@@ -232,6 +243,7 @@ mod tests {
             tx_queues: u16::MAX,
             rx_desc: u16::MAX,
             tx_desc: u16::MAX,
+            replayed: u32::MAX,
         };
         let demand = Demand {
             ports: vec![most; 32],

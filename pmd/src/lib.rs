@@ -45,6 +45,7 @@ pub mod checksum;
 mod cpulist;
 pub mod doctor;
 mod drain;
+pub mod drivers;
 mod eal;
 mod extmem;
 pub mod hugepage;

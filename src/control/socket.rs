@@ -43,6 +43,25 @@ impl Socket {
         make(control).with_context(|| format!("control socket {}", control.socket.display()))
     }
 
+    /// Whether [`Self::bind`] could make the socket, as far as that can be seen without making anything: users and groups are
+    /// known, and nothing else is in its place.
+    ///
+    /// # Errors
+    ///
+    /// As of `bind`.
+    pub(crate) fn check(control: &Control) -> Result<()> {
+        let at = || format!("control socket {}", control.socket.display());
+        let _owner_and_group = accounts(control).with_context(at)?;
+        let _stale_or_not = refuse_what_is_no_socket(&control.socket).with_context(at)?;
+        let above = control.socket.ancestors().skip(1).find(|path| path.exists());
+        match above {
+            Some(path) if !path.is_dir() => {
+                Err(cannot(&io::ErrorKind::NotADirectory.into(), path)).with_context(at)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The listening socket; non-blocking.
     pub(crate) fn listener(&self) -> &UnixListener {
         &self.listener
@@ -68,9 +87,17 @@ impl Drop for Socket {
     }
 }
 
-fn make(Control { socket: path, owner, group, devices: _ }: &Control) -> Result<Socket> {
-    let owner = owner.as_deref().map(|name| number_of(name, &USERS)).transpose()?;
-    let group = group.as_deref().map(|name| number_of(name, &GROUPS)).transpose()?;
+/// The numbers of the socket's owner and group.
+fn accounts(control: &Control) -> Result<(Option<u32>, Option<u32>)> {
+    let number = |name: &Option<String>, accounts| {
+        name.as_deref().map(|name| number_of(name, accounts)).transpose()
+    };
+    Ok((number(&control.owner, &USERS)?, number(&control.group, &GROUPS)?))
+}
+
+fn make(control: &Control) -> Result<Socket> {
+    let (owner, group) = accounts(control)?;
+    let path = &control.socket;
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory).map_err(|error| cannot(&error, directory))?;
     }
@@ -265,6 +292,12 @@ mod tests {
         fs::write(&path, "precious").expect("written");
         let error = format!("{:#}", Socket::bind(&at(&path)).expect_err("a file is there"));
         assert!(error.contains("no socket") && error.contains("[control]"), "{error}");
+        assert_eq!(format!("{:#}", Socket::check(&at(&path)).expect_err("a file is there")), error);
+        assert!(Socket::check(&at(&folder)).is_err(), "a folder");
+        assert!(Socket::check(&at(&path.join("control.sock"))).is_err(), "below a file");
+        assert!(Socket::check(&at(&folder.join("new/control.sock"))).is_ok());
+        let nobody = Control { group: Some("nosuchgroup".to_owned()), ..at(&folder.join("new")) };
+        assert!(Socket::check(&nobody).is_err(), "an unknown group");
         assert_eq!(fs::read_to_string(&path).expect("it is there"), "precious");
         fs::remove_dir_all(folder).expect("removed");
     }

@@ -70,7 +70,9 @@ impl Service<'_> {
     fn judge(&self, wish: PortWish, caller: &Caller<'_>) -> Result<config::Port, Refusal> {
         let facts = host::facts();
         let facts = facts.map_err(|error| Refusal::new(Code::Refused, format!("{error:#}"), ""))?;
-        let facts = config::Host { devices: self.device_access(caller), ..facts };
+        // DPDK knows by now which drivers it has loaded, and says so.
+        let drivers = std::collections::BTreeSet::new();
+        let facts = config::Host { drivers, devices: self.device_access(caller), ..facts };
         config::port(wish, self.workers.len(), &facts).map_err(|errors| {
             // The first is enough for a request of one line.
             let first = errors.report().diagnostics().first();

@@ -43,12 +43,23 @@ impl Ports {
             let text = format!("{key} is port {}", other.port.name());
             return Err(Refusal::new(Code::Exists, text, "each port needs a device of its own"));
         }
+        for interface in config.device.interfaces() {
+            let has_it =
+                |open: &&OpenPort| open.config.device.interfaces().any(|other| other == interface);
+            if let Some(other) = self.iter().find(has_it) {
+                let text =
+                    format!("port {} is on the host's interface {interface}", other.port.name());
+                let cure = "each port needs an interface of its own: two would get the same frames";
+                return Err(Refusal::new(Code::Exists, text, cure));
+            }
+        }
         if self.open.len() >= MAX_PORTS {
             let text = format!("there are {MAX_PORTS} ports, as many as DPDK has room for");
             return Err(Refusal::new(Code::Refused, text, "detach one"));
         }
-        let ports =
-            self.iter().map(OpenPort::demand).chain([check::demand_of(config, self.workers)]);
+        let more = check::demand_of(config, self.workers)
+            .map_err(|(cause, cure)| Refusal::new(Code::Refused, cause, cure))?;
+        let ports = self.iter().map(OpenPort::demand).chain([more]);
         let mbufs = self.pools.all().first().map_or(0, pmd::MbufPool::capacity);
         let demand = check::demand(ports.collect(), self.workers, self.burst, mbufs);
         match pmd::budget(&demand, mbufs) {
@@ -64,7 +75,8 @@ impl OpenPort {
         let ((rx_queues, tx_queues), (rx_desc, tx_desc)) =
             (self.port.queues(), self.port.descriptors());
         let name = self.port.name().to_owned();
-        pmd::budget::PortDemand { name, rx_queues, tx_queues, rx_desc, tx_desc }
+        let replayed = self.replayed;
+        pmd::budget::PortDemand { name, rx_queues, tx_queues, rx_desc, tx_desc, replayed }
     }
 }
 

@@ -6,10 +6,14 @@
 //! | `mod.rs` | [`Ports`]: those that are open, and what interfaces need to know of them |
 //! | `attach.rs` | one more port while the workers run |
 //! | `detach.rs` | one less |
+//! | `replay.rs` | packets that a driver keeps to replay them |
 
 mod attach;
 mod detach;
 mod place;
+mod replay;
+
+pub(crate) use replay::mbufs as replayed_mbufs;
 
 use std::collections::BTreeMap;
 
@@ -50,6 +54,8 @@ pub(crate) struct OpenPort {
     pub(crate) facts: PortFacts,
     /// The workers that have its queues, since it was started.
     pub(crate) placement: Placement,
+    /// Packets that the driver keeps to replay them.
+    replayed: u32,
     /// Whether its link was up at the last look.
     link: Option<bool>,
 }
@@ -115,16 +121,18 @@ impl Ports {
             mac: config.mac,
             ..PortConfig::default()
         };
+        // That the packets fit was checked before.
+        let replayed = replay::mbufs(&config.device).unwrap_or(0);
         let port = Port::open(&self.eal, &wish, self.pools.get(node))?;
         log_notes(&port);
         let facts = PortFacts {
             id: port.id(),
-            mac: port.mac(),
+            mac: stack_mac(&port),
             mtu: port.mtu(),
             offloads: port.offloads(),
         };
-        let placement = Placement::default();
-        Ok(OpenPort { port, config: config.clone(), facts, placement, link: None })
+        let (placement, config) = (Placement::default(), config.clone());
+        Ok(OpenPort { port, config, facts, placement, replayed, link: None })
     }
 
     /// Starts all of them. Each worker's part of them.
@@ -206,6 +214,19 @@ impl Ports {
     }
 }
 
+/// The MAC address of interfaces on the port that have none of their own: the device's. A tap has its kernel's end at the other
+/// side of the wire, and gives that its own address; the two cannot have the same.
+fn stack_mac(port: &Port) -> MacAddr {
+    let mac = port.mac();
+    if port.driver_name() == "net_tap" { beside(mac) } else { mac }
+}
+
+/// Another address, of which nobody else is the owner: locally administered, with another last byte.
+fn beside(MacAddr([first, rest @ .., last]): MacAddr) -> MacAddr {
+    let [a, b, c, d] = rest;
+    MacAddr([(first | 0x02) & !0x01, a, b, c, d, !last])
+}
+
 /// Logs what the device lacks: in one line what software does instead, and the rest each for itself.
 fn log_notes(port: &Port) {
     const IN_SOFTWARE: &str = " is not offered: done in software";
@@ -218,5 +239,21 @@ fn log_notes(port: &Port) {
     }
     for note in others {
         info!("port {}: {note}", port.name());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_a_tap_have_different_addresses() {
+        for mac in
+            [[0; 6], [0x02, 1, 2, 3, 4, 5], [0x00, 0x1b, 0x21, 0, 0, 0xff], [0xfe, 0, 0, 0, 0, 1]]
+        {
+            let other = beside(MacAddr(mac));
+            assert!(other.is_unicast() && other != MacAddr(mac), "{other}");
+            assert_eq!(other.0[0] & 0x03, 0x02, "{other} is not locally administered");
+        }
     }
 }

@@ -7,9 +7,11 @@ use std::path::Path;
 
 use toml::Spanned;
 
+use self::arguments::driver_of;
 use super::{Check, scalars};
 use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::model::{Device, DeviceAccess, PciAddress};
+use crate::nearest::did_you_mean;
 
 /// The device, or `None` after a diagnostic. What drivers there are only DPDK knows.
 pub(super) fn check(check: &mut Check<'_>, given: &Spanned<String>) -> Option<Device> {
@@ -34,6 +36,7 @@ pub(super) fn check(check: &mut Check<'_>, given: &Spanned<String>) -> Option<De
         return None;
     }
     let device = permitted(check, given, Device::Vdev { name: head.to_owned(), args })?;
+    check_driver(check, given, head)?;
     check_files(check, given, head, device.args().unwrap_or(""));
     Some(device)
 }
@@ -77,6 +80,30 @@ fn not_a_device(span: Span, text: &str) -> Diagnostic {
         "write device = \"0000:03:00.0\" for a NIC, or a driver, a number and its arguments: \
          device = \"net_tap0,iface=curvnet0\"",
     )
+}
+
+/// Reports a driver that DPDK does not have; `None` if so. Drivers that `eal_args` loads are known only when it has.
+fn check_driver(check: &mut Check<'_>, given: &Spanned<String>, name: &str) -> Option<()> {
+    // A device takes the driver whose name it begins with; older names of drivers begin with eth, or are shorter.
+    let names = [name.to_owned(), name.replacen("eth_", "net_", 1), format!("net_{name}")];
+    let drivers = &check.host.drivers;
+    let is_known = |name: &String| drivers.iter().any(|driver| name.starts_with(driver.as_str()));
+    if check.host.drivers.is_empty() || check.loads_drivers || names.iter().any(is_known) {
+        return Some(());
+    }
+    let hint = did_you_mean(driver_of(name), drivers.iter().map(String::as_str));
+    let diagnostic = Diagnostic::at(
+        Rule::UnknownDriver,
+        part(check, given, name),
+        format!("there is no driver for {name}"),
+        "no driver of DPDK's has such a name",
+        format!(
+            "{hint}write the driver and a number, as in net_tap0, or load the driver: \
+             [dpdk] eal_args = [\"-d\", \"FILE.so\"]"
+        ),
+    );
+    check.report(diagnostic);
+    None
 }
 
 /// Reports each file that net_pcap would replay and that is not there. DPDK's own error for it

@@ -219,7 +219,8 @@ mod tests {
     fn links(entries: &[(u8, u8, u8)]) -> (Links, Vec<Rule>) {
         let (host, source) = (Host::default(), Source { file_name: "", text: "" });
         let mut found = Vec::new();
-        let mut check = Check { source: &source, host: &host, found: &mut found };
+        let mut check =
+            Check { source: &source, host: &host, loads_drivers: false, found: &mut found };
         let mut links = Links::new("red");
         for (at, (interface, byte, length)) in entries.iter().enumerate() {
             let address = IpAddr::from([10, 0, 0, *byte]);
@@ -272,7 +273,8 @@ mod tests {
         let mut found = Vec::new();
         let network: IpNet = "10.0.0.1/24".parse().expect("a prefix");
         let interface = IfName(IfName::LOOPBACK.to_owned());
-        let mut check = Check { source: &source, host: &host, found: &mut found };
+        let mut check =
+            Check { source: &source, host: &host, loads_drivers: false, found: &mut found };
         links.add(&mut check, Connected { network, interface, span: 0..0 });
         assert!(links.reach([10, 0, 0, 2].into()).is_none());
         assert!(links.own([10, 0, 0, 1].into()).is_some());

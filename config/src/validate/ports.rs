@@ -36,11 +36,17 @@ pub(super) struct Known {
 struct Taken {
     names: BTreeMap<String, Span>,
     devices: BTreeMap<String, Span>,
+    /// Interfaces of the host.
+    interfaces: BTreeMap<String, Span>,
 }
 
 pub(super) fn check(check: &mut Check<'_>, raw: Vec<raw::Port>, workers: usize) -> Ports {
     let mut ports = Ports::default();
     let mut taken = Taken::default();
+    if let Some(beyond) = raw.get(check.host.max_ports).filter(|_| check.host.max_ports > 0) {
+        let diagnostic = too_many(raw.len(), check.host.max_ports, beyond.name.as_ref());
+        check.report(diagnostic);
+    }
     for raw in raw {
         let name = raw.name.clone();
         let mtu_span = raw.mtu.as_ref().map(Spanned::span);
@@ -140,7 +146,37 @@ fn port_device(
         return None;
     }
     let _ = taken.devices.insert(key, given.span());
+    for interface in device.interfaces() {
+        if let Some(first) = taken.interfaces.get(interface) {
+            check.report(interface_shared(interface, given.span(), first.clone()));
+            return None;
+        }
+    }
+    let interfaces = device.interfaces().map(|interface| (interface.to_owned(), given.span()));
+    taken.interfaces.extend(interfaces);
     Some(device)
+}
+
+/// Each of them would get the frames of both, and so would their tenants.
+fn interface_shared(interface: &str, second: Span, first: Span) -> Diagnostic {
+    Diagnostic::at(
+        Rule::InterfaceShared,
+        second,
+        format!("two ports on the interface {interface} of the host"),
+        "each of the two would get all frames",
+        "give one port the interface, and share it between vnets by VLANs",
+    )
+    .also(first, "first used here")
+}
+
+fn too_many(count: usize, most: usize, first: Option<&Spanned<String>>) -> Diagnostic {
+    Diagnostic::at(
+        Rule::TooManyPorts,
+        first.map_or(0..0, Spanned::span),
+        format!("{count} ports"),
+        format!("DPDK has room for {most}"),
+        "share ports between interfaces by VLANs, or build DPDK with -Dmax_ethports",
+    )
 }
 
 /// The workers that poll a port; none that is wrong.

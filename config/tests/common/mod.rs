@@ -33,6 +33,18 @@ pub(crate) fn host() -> Host {
             .collect(),
         max_vnets: 5,
         arm: "vimage".to_owned(),
+        max_ports: 32,
+        drivers: [
+            "net_null",
+            "net_tap",
+            "net_pcap",
+            "net_af_packet",
+            "net_ring",
+            "net_memif",
+            "net_virtio_user",
+        ]
+        .map(str::to_owned)
+        .into(),
         devices: config::DeviceAccess::Any,
     }
 }

@@ -147,7 +147,7 @@ impl Capabilities {
         Capabilities {
             driver,
             if_index: info.if_index,
-            mtu: (info.min_mtu, if info.max_mtu == 0 { u16::MAX } else { info.max_mtu }),
+            mtu: (info.min_mtu, max_mtu(info.max_mtu, info.max_rx_pktlen)),
             min_rx_bufsize: info.min_rx_bufsize,
             max_queues: (info.max_rx_queues, info.max_tx_queues),
             rx_offloads: info.rx_offloads,
@@ -166,6 +166,41 @@ impl Capabilities {
             lsc_interrupt: info.lsc_interrupt != 0,
             rmv_interrupt: info.rmv_interrupt != 0,
             socket: SocketId(info.socket),
+        }
+    }
+}
+
+/// The largest MTU that the device takes: a frame has to fit as well (`eth_dev_validate_mtu` in rte_ethdev.c). A driver that
+/// names no limit of one gives 0 or 65535.
+fn max_mtu(max_mtu: u16, max_frame: u32) -> u16 {
+    let named = Some(max_mtu).filter(|mtu| !matches!(*mtu, 0 | u16::MAX));
+    if named.is_some_and(|mtu| max_frame > u32::from(mtu)) || max_frame == 0 {
+        return named.unwrap_or(u16::MAX);
+    }
+    let fits = u16::try_from(max_frame.saturating_sub(ETHER_OVERHEAD)).unwrap_or(u16::MAX);
+    named.map_or(fits, |mtu| mtu.min(fits))
+}
+
+/// Ethernet header and CRC.
+const ETHER_OVERHEAD: u32 = 14 + 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_mtu_has_room_in_a_frame() {
+        for (mtu, frame, largest) in [
+            // net_af_packet, net_tap, a NIC, and drivers that say one of the two or nothing.
+            (u16::MAX, 1518, 1500),
+            (u16::MAX, 9728, 9710),
+            (9702, 9728, 9702),
+            (0, 1518, 1500),
+            (1500, 0, 1500),
+            (0, 0, u16::MAX),
+            (u16::MAX, u32::MAX, u16::MAX),
+        ] {
+            assert_eq!(max_mtu(mtu, frame), largest, "{mtu} {frame}");
         }
     }
 }

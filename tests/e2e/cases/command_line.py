@@ -2,6 +2,9 @@
 
 import re
 
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
+
 from harness import Lab, case, equal, that
 from harness.program import command
 

@@ -2,11 +2,15 @@
 
 import subprocess
 
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
+
 from harness import Lab, case, equal, interface, that, vnet
 from harness.client import answer, ask, refused
 from harness.lab import DRIVERS
 from harness.netns import veth
 from harness.peer import KernelHost
+from harness.running import answers
 from harness.wire import Wire
 
 LAN = {"em0": interface("p0", "10.1.0.1/24")}
@@ -35,6 +39,39 @@ def pings(host, to: str, count: int) -> subprocess.Popen:
     """A ping a millisecond."""
     line = ["ip", "netns", "exec", host.namespace.name, "ping", "-n", "-q", "-c", str(count), "-i", "0.001", "-W", "3", to]
     return subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+
+
+@case()
+def a_refused_port_keeps_no_mbufs(lab: Lab):
+    pcap = lab.directory / "long.pcap"
+    wrpcap(str(pcap), [Ether() / bytes(60), Ether() / bytes(3000)])
+    lab.port("p0", "net_ring{number}")
+    lab.start(vnet("red", LAN))
+    answers(lab)
+    for _ in range(2):
+        text = refused(lab, "port", "attach", "p9", f"net_pcap9,rx_pcap={pcap},infinite_rx=1")
+        that("packet 2 " in text, text)
+    # A driver that would take all mbufs of the pool.
+    wrpcap(str(pcap), [Ether() / bytes(60)] * 20_000)
+    text = refused(lab, "port", "attach", "p9", f"net_pcap9,rx_pcap={pcap},infinite_rx=1")
+    that("packets to replay" in text, text)
+    # The books at the end would show what is missing.
+    lab.stop()
+
+
+@case()
+def a_tap_without_mac_addresses_works(lab: Lab):
+    lab.port("p0", "net_tap{number},iface=tap0")
+    lab.start(vnet("red", LAN))
+    answers(lab)
+    home = lab.home()
+    home.ip("address", "add", "10.1.0.2/24", "dev", "tap0")
+    home.ip("link", "set", "tap0", "up")
+    ask(lab, "-v", "red", "ping", "-c", "1", "10.1.0.2")
+    shown = answer(lab, "-v", "red", "ifconfig", "em0")["list"][0]
+    that(shown["mac"] != answer(lab, "port", "list")["list"][0]["mac"], "both ends have one address")
+    that("mac" not in ask(lab, "config", "show"), "it is shown as if it had been given")
+    lab.stop()
 
 
 @case()

@@ -1,5 +1,9 @@
 //! The arguments of DPDK's drivers: which of them reach something of the host, and which reach nothing.
 
+use std::collections::BTreeSet;
+
+use crate::model::Device;
+
 /// The part of the host that the value of an argument names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -133,6 +137,21 @@ pub(super) fn arguments<'a>(
     given
         .chain(implied)
         .map(move |(key, value)| (key, value, driver.and_then(|driver| reach(driver, key))))
+}
+
+impl Device {
+    /// The interfaces of the host that it is on.
+    pub fn interfaces(&self) -> impl Iterator<Item = &str> {
+        let (driver, args) = match self {
+            Self::Pci { .. } => ("", ""),
+            Self::Vdev { name, args } => (driver_of(name), args.as_deref().unwrap_or("")),
+        };
+        let reached = arguments(driver, args)
+            .filter(|(_, _, reach)| *reach == Some(Reach::Interface))
+            .map(|(_, interface, _)| interface);
+        // A port may receive and send through the same one.
+        reached.collect::<BTreeSet<_>>().into_iter()
+    }
 }
 
 fn reach(driver: &Driver, key: &str) -> Option<Reach> {
