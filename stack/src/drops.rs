@@ -105,6 +105,8 @@ drop_reasons! {
     ArpMalformed = "arp_malformed",
     /// ARP that concerns neither our addresses nor our neighbours.
     ArpNotForUs = "arp_not_for_us",
+    /// The host has asked for us as often in this second as is answered (`net.link.ether.inet.max_replies_per_second`).
+    ArpRateLimit = "arp_rate_limit",
     /// As many packets of the vnet wait for an address as may (`net.vnet.maxheld`).
     PuntLimit = "punt_limit",
     /// The vnet has as many mbufs between workers and control thread as it may (`net.vnet.maxmbufs`), or its share of the

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use stack::inet::control::{ArpAction, ArpInterface, ArpLimits, ArpTable};
+use stack::inet::{Address, Sources};
 use stack::net::IfSlot;
 use stack::net::neighbor::{NeighborKey, NeighborState};
 use stack::time::Nanos;
@@ -23,7 +23,7 @@ const PEER: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 2);
 struct Lab {
     table: ArpTable<u32>,
     now: Nanos,
-    addresses: Vec<Ipv4Net>,
+    addresses: Vec<Address>,
     limits: ArpLimits,
 }
 
@@ -32,7 +32,10 @@ impl Lab {
         Self {
             table: ArpTable::default(),
             now: Nanos(0),
-            addresses: vec!["172.16.0.1/24".parse().expect("a network")],
+            addresses: vec![Address {
+                slot: SLOT,
+                net: "172.16.0.1/24".parse().expect("a network"),
+            }],
             limits: ArpLimits {
                 max_age: Duration::from_secs(1200),
                 max_tries: 5,
@@ -44,7 +47,8 @@ impl Lab {
     }
 
     fn resolve(&mut self, addr: Ipv4Addr, packet: u32) -> Vec<ArpAction<u32>> {
-        let iface = ArpInterface { slot: SLOT, mac: OUR_MAC, addresses: &self.addresses };
+        let iface =
+            ArpInterface { slot: SLOT, mac: OUR_MAC, sources: Sources::new(&self.addresses, None) };
         let mut actions = Vec::new();
         self.table.resolve(self.now, iface, addr, packet, &self.limits, &mut actions);
         actions
@@ -57,7 +61,8 @@ impl Lab {
         sender: Ipv4Addr,
         target: Ipv4Addr,
     ) -> Vec<ArpAction<u32>> {
-        let iface = ArpInterface { slot: SLOT, mac: OUR_MAC, addresses: &self.addresses };
+        let iface =
+            ArpInterface { slot: SLOT, mac: OUR_MAC, sources: Sources::new(&self.addresses, None) };
         let packet = ArpPacket::new(operation, mac, sender, MacAddr::ZERO, target);
         let mut actions = Vec::new();
         self.table.input(self.now, iface, &packet, &self.limits, &mut actions);
@@ -239,7 +244,8 @@ fn our_own_packets_coming_back_mean_nothing() {
 #[test]
 fn a_new_address_is_announced_twice() {
     let mut lab = Lab::new();
-    let iface = ArpInterface { slot: SLOT, mac: OUR_MAC, addresses: &lab.addresses };
+    let iface =
+        ArpInterface { slot: SLOT, mac: OUR_MAC, sources: Sources::new(&lab.addresses, None) };
     lab.table.announce(lab.now, iface, OURS);
     assert_eq!(requests(&lab.pass(10)), [1, 3], "RFC 5227: two, two seconds apart");
 }

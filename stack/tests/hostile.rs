@@ -98,7 +98,6 @@ fn an_address_that_is_refused_leaves_nothing() {
     lab.route(RED, "10.9.0.0/24", RouteTarget::Blackhole);
     let refused = lab.control(|stack| stack.add_address(slot, "10.9.0.1/24".parse().unwrap()));
     assert!(refused.is_err(), "the network has a route already");
-    assert_eq!(lab.ifnet(RED, "em0").primary_address(), 0);
     let vnet = lab.vnet(RED);
     assert_eq!(lab.stack().with_inet(&vnet, |inet| inet.addresses().len()), Some(0));
     drop(vnet);

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 
 use super::vnet_state::{publish_forwarding, publish_if_dirty};
 use super::{Event, EventKind, InterfaceError, Stack};
-use crate::inet::control::{AddressError, arp_interface};
+use crate::inet::control::AddressError;
 use crate::net::IfSlot;
 
 impl Stack {
@@ -25,13 +25,13 @@ impl Stack {
         let now = self.now;
         let _booked = self.with_inet(&vnet, |inet| inet.insert_address(&ifp, net));
         if let Err(error) = self.change_routes(&vnet, &plan) {
-            let _undone = self.with_inet(&vnet, |inet| inet.remove_address(&ifp, net));
+            let _undone = self.with_inet(&vnet, |inet| inet.remove_address(net));
             return Err(AddressError::Route(error).into());
         }
         if ifp.port().is_some() {
             let _armed = self.with_inet(&vnet, |inet| {
-                let addresses = inet.addresses_of(slot);
-                inet.arp.announce(now, arp_interface(&ifp, &addresses), net.addr());
+                let (arp, iface) = inet.arp_on(&ifp);
+                arp.announce(now, iface, net.addr());
             });
             self.timers.arm(&self.control, &vnet);
         }
@@ -60,7 +60,7 @@ impl Stack {
             .map_err(|error| InterfaceError::Address(error.into()))?;
         let mut actions = Vec::new();
         let _gone = self.with_inet(&vnet, |inet| {
-            inet.remove_address(&ifp, net);
+            inet.remove_address(net);
             let left = inet.addresses_of(slot);
             inet.arp.forget_address(slot, net, &left, &mut actions);
         });
@@ -82,6 +82,7 @@ impl Stack {
         let missing = || InterfaceError::Missing(format!("#{}", slot.0));
         let ifp = self.interface(slot).cloned().ok_or_else(missing)?;
         let _there = self.with_inet(&ifp.vnet, |inet| inet.order_addresses(&ifp, order));
+        publish_if_dirty(&mut self.control, &ifp.vnet);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Packets of our own whose answers somebody waits for: what ping and traceroute send.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub enum ProbeError {
     Source(Ipv4Addr),
     /// Nothing to send from.
     #[error(
-        "interface {0} has no address to send from: name one of another interface as the source"
+        "neither interface {0}, which leads there, nor another one of the vnet has an address to send from: give it one"
     )]
     NoSource(String),
     /// The way out is closed.
@@ -133,8 +133,8 @@ impl Stack {
         if spec.size > PROBE_DATA_MAX {
             return Err(ProbeError::TooLong(spec.size));
         }
-        let ifp = self.probe_egress(vnet, &spec)?;
-        let source = self.probe_source(vnet, &ifp, &spec)?;
+        let (ifp, next_hop) = self.probe_egress(vnet, &spec)?;
+        let source = self.probe_source(vnet, &ifp, next_hop, &spec)?;
         let in_flight = vnet_net::init(vnet).in_flight();
         if in_flight.get() >= held_limit(vnet_net::init(vnet)) {
             return Err(ProbeError::TooMany);
@@ -164,8 +164,12 @@ impl Stack {
         })
     }
 
-    /// The interface that it will leave through; the first one, if there are several.
-    fn probe_egress(&self, vnet: &VnetRef, spec: &ProbeSpec) -> Result<Arc<Ifnet>, ProbeError> {
+    /// The interface that it will leave through, and the next hop on its link; the first one, if there are several.
+    fn probe_egress(
+        &self,
+        vnet: &VnetRef,
+        spec: &ProbeSpec,
+    ) -> Result<(Arc<Ifnet>, Ipv4Addr), ProbeError> {
         let address = spec.address;
         let bits = address.to_bits();
         let route = self.route_to(vnet, address);
@@ -175,9 +179,15 @@ impl Stack {
         }
         let no_route = || ProbeError::NoRoute { to: address, vnet: vnet.name().to_owned() };
         let route = route.ok_or_else(no_route)?;
-        let slots: Vec<IfSlot> = match route.hop {
-            Hop::Local(slot) | Hop::Connected(slot) => vec![slot],
-            Hop::Gateway(paths) => paths.iter().map(|path| path.slot).collect(),
+        let (slots, next_hop): (Vec<IfSlot>, _) = match route.hop {
+            Hop::Local(slot) | Hop::Connected(slot) => (vec![slot], address),
+            Hop::Gateway(paths) => {
+                let gateway = match paths.first().map(|path| path.gateway) {
+                    Some(IpAddr::V4(gateway)) => gateway,
+                    _ => address,
+                };
+                (paths.iter().map(|path| path.slot).collect(), gateway)
+            }
             Hop::Broadcast(_) => return Err(ProbeError::NotHost(address)),
             Hop::Blackhole | Hop::Reject => {
                 return Err(ProbeError::Discarded(address, route.prefix));
@@ -186,7 +196,7 @@ impl Stack {
         let mut ways = slots.iter().filter_map(|slot| self.interface(*slot).cloned());
         let ifp = ways.next().ok_or_else(no_route)?;
         if local {
-            return Ok(ifp);
+            return Ok((ifp, next_hop));
         }
         if !ifp.is_up() {
             return Err(ProbeError::InterfaceDown(ifp.name.clone()));
@@ -199,7 +209,7 @@ impl Stack {
                 let (interface, mtu) = (way.name.clone(), way.mtu());
                 Err(ProbeError::NeedsFragmentation { len, interface, mtu })
             }
-            None => Ok(ifp),
+            None => Ok((ifp, next_hop)),
         }
     }
 
@@ -208,6 +218,7 @@ impl Stack {
         &self,
         vnet: &VnetRef,
         ifp: &Ifnet,
+        next_hop: Ipv4Addr,
         spec: &ProbeSpec,
     ) -> Result<Ipv4Addr, ProbeError> {
         let is_ours = |address: Ipv4Addr| {
@@ -220,10 +231,8 @@ impl Stack {
         if is_ours(spec.address) {
             return Ok(spec.address);
         }
-        match ifp.primary_address() {
-            0 => Err(ProbeError::NoSource(ifp.name.clone())),
-            address => Ok(Ipv4Addr::from_bits(address)),
-        }
+        let own = self.with_inet(vnet, |inet| inet.sources().towards(ifp.slot, next_hop));
+        own.flatten().ok_or_else(|| ProbeError::NoSource(ifp.name.clone()))
     }
 
     /// A place for the answer; the table is published with the vnet's first probe.

@@ -11,7 +11,7 @@ use zerocopy::FromBytes;
 use super::Stack;
 use super::vnet_state::publish_if_dirty;
 use crate::drops::{DropReason, Drops};
-use crate::inet::control::{ArpAction, HeldPacket, arp_interface};
+use crate::inet::control::{ArpAction, HeldPacket};
 use crate::inet::vnet_inet;
 use crate::net::{IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
@@ -98,8 +98,8 @@ impl Stack {
         }
         let _there = self.with_inet(vnet, |state| {
             let limits = self.arp_limits(vnet, state);
-            let addresses = state.addresses_of(ifp.slot);
-            state.arp.input(self.now, arp_interface(ifp, &addresses), &packet, &limits, actions);
+            let (arp, iface) = state.arp_on(ifp);
+            arp.input(self.now, iface, &packet, &limits, actions);
         });
     }
 
@@ -117,15 +117,8 @@ impl Stack {
         };
         let _there = self.with_inet(vnet, |state| {
             let limits = self.arp_limits(vnet, state);
-            let addresses = state.addresses_of(egress);
-            state.arp.resolve(
-                self.now,
-                arp_interface(ifp, &addresses),
-                next_hop,
-                packet,
-                &limits,
-                actions,
-            );
+            let (arp, iface) = state.arp_on(ifp);
+            arp.resolve(self.now, iface, next_hop, packet, &limits, actions);
         });
     }
 

@@ -6,6 +6,7 @@ use vnet::VnetRef;
 use vnet::sysctl::{Oid, SysctlError, VSubs, Value};
 
 use super::Stack;
+use super::vnet_state::publish_forwarding;
 
 impl Stack {
     /// Sets a sysctl of a vnet, also one that can be set only before the vnet is in service.
@@ -17,6 +18,7 @@ impl Stack {
     ) -> Result<(), SysctlError> {
         let _old =
             self.vnets.registry().sysctl().tune(&mut self.control, Some(vnet), name, value)?;
+        self.follow_sysctl(vnet, name);
         Ok(())
     }
 
@@ -47,7 +49,17 @@ impl Stack {
         value: Value,
     ) -> Result<Value, SysctlError> {
         self.check_new_limit(vnet, name, &value)?;
-        self.vnets.registry().sysctl().set(&mut self.control, Some(vnet), name, value)
+        let tree = self.vnets.registry().sysctl();
+        let old = tree.set(&mut self.control, Some(vnet), name, value)?;
+        self.follow_sysctl(vnet, name);
+        Ok(old)
+    }
+
+    /// Workers read most sysctls themselves; what they read of `net.inet.icmp.reply_src`, a string, is published.
+    fn follow_sysctl(&mut self, vnet: &VnetRef, name: &str) {
+        if name == "net.inet.icmp.reply_src" {
+            publish_forwarding(&mut self.control, vnet);
+        }
     }
 
     /// The values that the sysctls of every new vnet have.

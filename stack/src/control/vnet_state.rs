@@ -32,9 +32,10 @@ pub(super) fn with_interfaces<R>(
 
 /// Publishes what the vnet's workers forward by.
 pub(super) fn publish_forwarding(control: &mut Control, vnet: &VnetRef) {
+    let reply_src = vnet_inet::init(vnet).reply_src().get();
     let forwarding = with_inet(control, vnet, |inet| {
         inet.dirty = false;
-        let forwarding = Box::new(inet.forwarding());
+        let forwarding = Box::new(inet.forwarding(&reply_src));
         inet.interfaces.iter().for_each(|ifp| ifp.set_forwarding(&forwarding));
         forwarding
     });

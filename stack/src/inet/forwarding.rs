@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::AddressFilter;
 use super::on_link::OnLink;
 use super::route::{Fib, NearFib, NextHopIndex};
+use super::{Address, AddressFilter, Sources};
 use crate::net::IfSlot;
 use crate::net::ahead::FIRST_EGRESSES;
 use crate::net::route::{Adjacency, Egress, FastHop, NO_HOP, NextHop, NextHopKind, NextHops};
@@ -54,6 +54,14 @@ pub struct Resolved<'a> {
 }
 
 impl Resolved<'_> {
+    /// The address to resolve on the link, on the way to `dst`; `dst` itself if the gateway has an address of another family.
+    fn next_hop_towards(&self, dst: Ipv4Addr) -> Ipv4Addr {
+        match self.next_hop {
+            IpAddr::V4(next_hop) => next_hop,
+            IpAddr::V6(_) => dst,
+        }
+    }
+
     /// No route to `dst`, host byte order.
     #[must_use]
     pub fn none(dst: u32) -> Self {
@@ -92,6 +100,9 @@ pub struct Forwarding {
     on_link: OnLink,
     flow_key: u64,
     loopback: Option<IfSlot>,
+    /// By interface.
+    addresses: Box<[Address]>,
+    reply_source: Option<Ipv4Addr>,
 }
 
 const _: () = {
@@ -117,6 +128,10 @@ pub struct ForwardingParts {
     pub loopback: Option<IfSlot>,
     /// The vnet's own addresses and the broadcasts of its networks.
     pub not_sources: AddressFilter,
+    /// The vnet's own addresses, by interface.
+    pub addresses: Box<[Address]>,
+    /// The address that `net.inet.icmp.reply_src` leads to.
+    pub reply_source: Option<Ipv4Addr>,
 }
 
 impl Forwarding {
@@ -131,6 +146,8 @@ impl Forwarding {
             flow_key,
             loopback,
             not_sources,
+            addresses,
+            reply_source,
         } = parts;
         let near = fib.near(|NextHopIndex(hop)| {
             matches!(next_hops.get(hop).kind, NextHopKind::Local | NextHopKind::Broadcast)
@@ -148,6 +165,8 @@ impl Forwarding {
             on_link: OnLink::new(neighbors, flow_key),
             flow_key,
             loopback,
+            addresses,
+            reply_source,
         }
     }
 
@@ -162,6 +181,27 @@ impl Forwarding {
     #[must_use]
     pub fn loopback(&self) -> Option<IfSlot> {
         self.loopback
+    }
+
+    /// The vnet's addresses, to choose from.
+    #[must_use]
+    pub fn sources(&self) -> Sources<'_> {
+        Sources::new(&self.addresses, self.loopback)
+    }
+
+    /// The address to speak with to `dst` along its route (FreeBSD: `nh_ifa`, net/route/nhop.h); host byte order. None if the route
+    /// leads to no interface, or if the vnet has no address.
+    #[must_use]
+    pub fn source_along(&self, route: &Resolved<'_>, dst: u32) -> Option<u32> {
+        let next_hop = route.next_hop_towards(Ipv4Addr::from_bits(dst));
+        let own = self.sources().towards(route.adjacency?.slot, next_hop)?;
+        Some(own.to_bits())
+    }
+
+    /// The address of the interface that `net.inet.icmp.reply_src` names.
+    #[must_use]
+    pub fn reply_source(&self) -> Option<Ipv4Addr> {
+        self.reply_source
     }
 
     /// The longest-prefix match.

@@ -1,7 +1,6 @@
 //! How many ICMP messages of a class a vnet sends in a second (FreeBSD: `badport_bandlim`, netinet/ip_icmp.c).
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
+use super::RateWindow;
 use crate::time::Nanos;
 
 /// Classes with a budget of their own, so that one kind of traffic cannot silence the answers to another.
@@ -28,51 +27,27 @@ const CLASSES: usize = 6;
 /// The budgets of one vnet, shared by its workers.
 #[derive(Debug)]
 pub struct IcmpLimit {
-    /// Per class: the second (upper 40 bits) and the messages sent in it (lower 24).
-    windows: [AtomicU64; CLASSES],
+    windows: [RateWindow; CLASSES],
 }
 
-const SENT_BITS: u32 = 24;
-
 impl vnet::Field for IcmpLimit {
-    const INIT: Self = Self { windows: [const { AtomicU64::new(0) }; CLASSES] };
+    const INIT: Self = Self { windows: [const { RateWindow::new() }; CLASSES] };
 
     fn restart(&self, _initial: &Self) {
-        self.windows.iter().for_each(|window| window.store(0, Ordering::Relaxed));
+        self.windows.iter().for_each(RateWindow::restart);
     }
 }
 
 impl IcmpLimit {
-    /// A window that is later than `now` was opened by a worker that began its iteration later than this one: it is the
-    /// window of both.
-    fn sent(word: u64, now: Nanos) -> u64 {
-        if word >> SENT_BITS >= now.seconds() { word & ((1 << SENT_BITS) - 1) } else { 0 }
-    }
-
     /// How many messages of `class` may be sent now, at most.
     #[inline]
     pub fn budget(&self, class: IcmpClass, limit: i32, now: Nanos) -> u32 {
-        if limit == 0 {
-            return u32::MAX;
-        }
-        let word = self.windows[class as usize].load(Ordering::Relaxed);
-        limit.unsigned_abs().saturating_sub(Self::sent(word, now) as u32)
+        self.windows[class as usize].budget(limit, now)
     }
 
     /// Takes one message of `class` from this second's budget of `limit`; 0 is no limit.
-    ///
-    /// Two workers that race for the last one may both lose; none may exceed the limit.
     pub fn take(&self, class: IcmpClass, limit: i32, now: Nanos) -> bool {
-        if limit == 0 {
-            return true;
-        }
-        let window = &self.windows[class as usize];
-        let word = window.load(Ordering::Relaxed);
-        let sent = Self::sent(word, now);
-        let second = now.seconds().max(word >> SENT_BITS);
-        let next = (second << SENT_BITS) | (sent + 1);
-        sent < u64::from(limit.unsigned_abs())
-            && window.compare_exchange(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.windows[class as usize].take(limit, now)
     }
 }
 

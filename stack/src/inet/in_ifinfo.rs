@@ -1,10 +1,8 @@
 //! IPv4's own data of an interface (FreeBSD: `struct in_ifinfo`, netinet/in_var.h).
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use pmd::PortId;
 
-use super::{FORWARDING_FIRST, FORWARDING_MORE, Forwarding, vnet_inet};
+use super::{ArpLimit, FORWARDING_FIRST, FORWARDING_MORE, Forwarding, vnet_inet};
 use crate::net::ahead::{FIRST_BYTES, FIRST_EGRESSES, MORE_BYTES, Published};
 use crate::net::{AF_MAX, AfDomain, Ifnet};
 
@@ -19,8 +17,8 @@ pub const INET_DOMAIN: AfDomain =
 
 #[derive(Debug, Default)]
 struct InIfInfo {
-    /// The interface's first address, as a source for ICMP errors; 0 while it has none.
-    primary: AtomicU32,
+    /// Budget of ARP replies.
+    arp_limit: ArpLimit,
 }
 
 /// IPv4 of an interface.
@@ -31,18 +29,9 @@ impl Ifnet {
         vnet_inet::of(&self.vnet, AF_INET)
     }
 
-    /// The first address, 0 when there is none.
-    #[must_use]
-    pub fn primary_address(&self) -> u32 {
-        let info = self.af_data::<InIfInfo>(AF_INET);
-        info.map_or(0, |info| info.primary.load(Ordering::Relaxed))
-    }
-
-    /// Sets the address that ICMP errors are sent from.
-    pub fn set_primary_address(&self, addr: u32) {
-        if let Some(info) = self.af_data::<InIfInfo>(AF_INET) {
-            info.primary.store(addr, Ordering::Relaxed);
-        }
+    /// The budget of ARP replies.
+    pub(crate) fn arp_limit(&self) -> Option<&ArpLimit> {
+        self.af_data::<InIfInfo>(AF_INET).map(|info| &info.arp_limit)
     }
 
     /// Takes note of what was published for its vnet.

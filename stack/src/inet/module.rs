@@ -39,6 +39,12 @@ vnet::module! {
             /// Answer echo requests to broadcast and multicast addresses.
             pub icmpbmcastecho: vnet::SysctlInt = 0,
                 sysctl("net.inet.icmp.bmcastecho", RW, 0..=1, "Reply to multicast ICMP Echo Request and Timestamp packets");
+            /// Answer packets that pass through with the first address of the interface that they came in through.
+            pub icmp_rfi: vnet::SysctlInt = 0,
+                sysctl("net.inet.icmp.reply_from_interface", RW, 0..=1, "ICMP reply from incoming interface for non-local packets");
+            /// The interface whose first address such answers come from; empty is the one towards the receiver.
+            pub reply_src: vnet::SysctlStr = "",
+                sysctl("net.inet.icmp.reply_src", RW, "ICMP reply source for non-local packets");
             /// Bytes of the offending packet quoted in an error.
             pub icmp_quotelen: vnet::SysctlInt = 548,
                 sysctl("net.inet.icmp.quotelen", RW, 8..=548, "Number of bytes from original packet to quote in ICMP reply");
@@ -57,6 +63,9 @@ vnet::module! {
             /// Entries of the neighbour table.
             pub arp_maxneighbors: vnet::SysctlInt = 1024,
                 sysctl("net.link.ether.inet.maxneighbors", RW, 1..=65_536, "Maximum number of entries in the ARP table");
+            /// ARP requests of one host that an interface answers in a second; 0 is no limit.
+            pub arp_maxreplies: vnet::SysctlInt = 200,
+                sysctl("net.link.ether.inet.max_replies_per_second", RW, 0..=1_000_000, "Maximum number of ARP requests of a host answered per second on an interface");
             /// Log when somebody else uses our address or a neighbour moves.
             pub log_arp_movements: vnet::SysctlInt = 1,
                 sysctl("net.link.ether.inet.log_arp_movements", RW, 0..=1, "Log ARP replies from MACs different than the one in the cache");

@@ -63,6 +63,8 @@ counters! {
         icps_oldicmp,
         /// Messages not sent because of the rate limit.
         icps_ratelimit,
+        /// Errors not sent because no route leads back.
+        icps_noroute,
         /// Messages received with a bad code.
         icps_badcode,
         /// Messages shorter than the minimum.

@@ -35,6 +35,8 @@ pub(crate) fn cases() -> Vec<Case> {
         odd("a group as the sender's address", 8, 1),
         odd("a loopback as the sender", 14, 127),
         odd("a multicast as the sender", 14, 225),
+        odd("the network's broadcast as the sender", 17, 255),
+        odd("the network as the sender", 17, 0),
         raw("for another host", ask(PEER).frame(BROADCAST, None)).drops(D::ArpNotForUs),
         raw("for another interface of ours", ask(OWN[1]).frame(BROADCAST, None))
             .drops(D::ArpNotForUs),
@@ -69,6 +71,20 @@ fn a_question_is_answered_and_the_asker_is_known() {
     assert_eq!(anonymous(&sent), [(0, to_newcomer().forwarded(EM[0], NEWCOMER_MAC, None).frame())]);
     assert_eq!(lab.stat(RED, "rxrequests"), 1);
     assert_eq!(lab.stat(RED, "txreplies"), 1);
+    lab.end();
+}
+
+/// Its neighbours get their answers meanwhile.
+#[test]
+fn a_host_that_floods_is_answered_as_often_as_may_be() {
+    let mut lab = crossroads();
+    lab.sysctl(RED, "net.link.ether.inet.max_replies_per_second", 10);
+    let ask = |mac, addr| Arp::request(mac, addr, OWN[0]).frame(BROADCAST, None);
+    assert_eq!(lab.send(0, &vec![ask(NEWCOMER_MAC, NEWCOMER); 64]).len(), 10);
+    assert_eq!(lab.drops(RED), [("arp_rate_limit", 54)].into());
+    assert_eq!(lab.send(0, &[ask(mac(51), Ipv4Addr::new(10, 0, 0, 51))]).len(), 1);
+    let _nothing = lab.pass(Duration::from_secs(1));
+    assert_eq!(lab.send(0, &[ask(NEWCOMER_MAC, NEWCOMER)]).len(), 1);
     lab.end();
 }
 

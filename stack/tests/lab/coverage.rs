@@ -8,6 +8,7 @@ use stack::drops::DropReason as D;
 const ELSEWHERE: &[(D, &str)] = &[
     (D::InterfaceDown, "link::an_interface_that_is_down_takes_nothing"),
     (D::IcmpRateLimit, "icmp::answers_are_limited"),
+    (D::ArpRateLimit, "arp::a_host_that_floods_is_answered_as_often_as_may_be"),
     (D::ArpUnresolved, "arp::packets_without_an_answer_are_refused"),
     (D::InterfaceGone, "forward::a_port_without_a_queue"),
     (D::MbufLayout, "forward::no_headroom_for_a_tag"),

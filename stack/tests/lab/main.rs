@@ -20,6 +20,7 @@
 //! | `peers` | smoltcp's hosts |
 //! | `probes` | packets of our own whose answers somebody waits for |
 //! | `epair` | two vnets joined by an epair |
+//! | `speaking` | which of its addresses the vnet speaks with |
 //! | `moves` | interfaces that move between vnets |
 //! | `live` | a worker thread under load while routes, neighbours and vnets change |
 
@@ -54,4 +55,5 @@ mod peers;
 mod probes;
 mod receivers;
 mod scarce;
+mod speaking;
 mod vnets;

@@ -6,18 +6,10 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::{ArpInterface, InetControl};
+use super::{ArpInterface, ArpTable, HeldPacket, InetControl};
+use crate::inet::{Address, Sources};
 use crate::net::route::{Hop, RouteChange, RouteError, RouteFlags};
-use crate::net::{IfSlot, Ifnet};
-
-/// One address of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// The interface.
-    pub slot: IfSlot,
-    /// The address, with the length of its network's prefix.
-    pub net: Ipv4Net,
-}
+use crate::net::{IfKind, IfSlot, Ifnet};
 
 /// Why an address is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,19 +112,12 @@ impl InetControl {
     pub(crate) fn insert_address(&mut self, ifp: &Arc<Ifnet>, net: Ipv4Net) {
         let behind = self.places(ifp.slot).end;
         self.addresses.insert(behind, Address { slot: ifp.slot, net });
-        if ifp.primary_address() == 0 {
-            ifp.set_primary_address(net.addr().to_bits());
-        }
         self.dirty = true;
     }
 
     /// Takes an address out of the books again, whose routes could not be made.
-    pub(crate) fn remove_address(&mut self, ifp: &Ifnet, net: Ipv4Net) {
+    pub(crate) fn remove_address(&mut self, net: Ipv4Net) {
         self.addresses.retain(|address| address.net != net);
-        if ifp.primary_address() == net.addr().to_bits() {
-            let next = self.addresses.iter().find(|address| address.slot == ifp.slot);
-            ifp.set_primary_address(next.map_or(0, |address| address.net.addr().to_bits()));
-        }
         self.dirty = true;
     }
 
@@ -142,7 +127,7 @@ impl InetControl {
         let own = self.places(ifp.slot);
         let own = &mut self.addresses[own];
         own.sort_by_key(|address| place(&address.net).unwrap_or(order.len()));
-        ifp.set_primary_address(own.first().map_or(0, |address| address.net.addr().to_bits()));
+        self.dirty = true;
     }
 
     /// Where the addresses of one interface are.
@@ -188,6 +173,23 @@ impl InetControl {
         if net.prefix_len() < 31 && is_end { Err(net.trunc()) } else { Ok(Some(found)) }
     }
 
+    /// The addresses to speak with.
+    #[must_use]
+    pub fn sources(&self) -> Sources<'_> {
+        Sources::new(&self.addresses, self.loopback())
+    }
+
+    /// The slot of lo0.
+    pub(super) fn loopback(&self) -> Option<IfSlot> {
+        loopback_of(&self.interfaces)
+    }
+
+    /// ARP's rules, and the interface as it sees it.
+    pub(crate) fn arp_on(&mut self, ifp: &Ifnet) -> (&mut ArpTable<HeldPacket>, ArpInterface<'_>) {
+        let sources = Sources::new(&self.addresses, loopback_of(&self.interfaces));
+        (&mut self.arp, ArpInterface { slot: ifp.slot, mac: ifp.mac, sources })
+    }
+
     /// All addresses: by interface, and of one interface in the order that they were given in.
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
@@ -195,8 +197,7 @@ impl InetControl {
     }
 }
 
-/// ARP's view of an interface.
-#[must_use]
-pub(crate) fn arp_interface<'a>(ifp: &Ifnet, addresses: &'a [Ipv4Net]) -> ArpInterface<'a> {
-    ArpInterface { slot: ifp.slot, mac: ifp.mac, addresses }
+/// The slot of lo0.
+pub(super) fn loopback_of(interfaces: &[Arc<Ifnet>]) -> Option<IfSlot> {
+    interfaces.iter().find(|ifp| ifp.kind == IfKind::Loopback).map(|ifp| ifp.slot)
 }

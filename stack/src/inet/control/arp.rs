@@ -13,6 +13,7 @@ use ipnet::Ipv4Net;
 
 pub use rules::ArpLimits;
 
+use crate::inet::Sources;
 use crate::net::IfSlot;
 use crate::net::neighbor::{NeighborAction, NeighborKey, NeighborTable, NeighborUpdate, Source};
 use crate::time::Nanos;
@@ -29,18 +30,13 @@ pub struct ArpInterface<'a> {
     pub slot: IfSlot,
     /// Its MAC address.
     pub mac: MacAddr,
-    /// Its addresses with their prefix lengths.
-    pub addresses: &'a [Ipv4Net],
+    /// The vnet's addresses.
+    pub sources: Sources<'a>,
 }
 
 impl ArpInterface<'_> {
     fn owns(&self, addr: Ipv4Addr) -> bool {
-        self.addresses.iter().any(|net| net.addr() == addr)
-    }
-
-    /// Our address on the network of `addr`.
-    fn address_towards(&self, addr: Ipv4Addr) -> Option<Ipv4Addr> {
-        self.addresses.iter().find(|net| net.contains(&addr)).map(Ipv4Net::addr)
+        self.sources.of(self.slot).any(|own| own == addr)
     }
 }
 
@@ -96,7 +92,7 @@ impl<P> ArpTable<P> {
         asks_us: bool,
     ) -> Option<NeighborUpdate<Ipv4Addr>> {
         let key = NeighborKey { slot: iface.slot, addr: sender };
-        let on_link = iface.address_towards(sender);
+        let on_link = iface.sources.on_link(iface.slot, sender);
         // A host of another network, as in `resolve`, keeps the address that it was asked from.
         let asked_from = || self.neighbors.source(key).map(|source| source.addr);
         let source = Source { mac: iface.mac, addr: on_link.or_else(asked_from)? };
@@ -115,8 +111,7 @@ impl<P> ArpTable<P> {
     ) {
         let key = NeighborKey { slot: iface.slot, addr };
         // A route through the interface itself leads to hosts of other networks on its link, too.
-        let first = || iface.addresses.first().map(Ipv4Net::addr);
-        let ours = iface.address_towards(addr).or_else(first);
+        let ours = iface.sources.towards(iface.slot, addr);
         let source = ours.map(|addr| Source { mac: iface.mac, addr });
         self.neighbors.resolve(now, key, source, packet, limits, actions);
     }

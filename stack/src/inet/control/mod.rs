@@ -6,8 +6,7 @@ mod probes;
 mod publish;
 mod routes;
 
-pub(crate) use addresses::arp_interface;
-pub use addresses::{Address, AddressError};
+pub use addresses::AddressError;
 pub use arp::{ArpAction, ArpInterface, ArpLimits, ArpTable};
 pub use probes::{PROBES_PER_SECOND, ProbeBook};
 
@@ -19,7 +18,7 @@ use pmd::Mbuf;
 use vnet::{AttachError, Control, VnetRef};
 
 use crate::inet::route::{FibControl, FibPolicy};
-use crate::inet::{Inet, vnet_inet};
+use crate::inet::{Address, Inet, vnet_inet};
 use crate::net::route::{Rib, RouteTable};
 use crate::net::{IfSlot, Ifnet};
 use crate::time::Nanos;

@@ -3,16 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use super::{Address, InetControl};
-use crate::inet::{AddressFilter, Forwarding, ForwardingParts, Inet, LinkNetwork};
+use super::InetControl;
+use crate::inet::{Address, AddressFilter, Forwarding, ForwardingParts, Inet, LinkNetwork};
+use crate::net::Family;
 use crate::net::neighbor::{NeighborKey, NeighborState};
 use crate::net::route::{Adjacency, AdjacencyBuilder, GatewayPath, NeighborLink, NextHop};
-use crate::net::{Family, IfKind};
 
 impl InetControl {
-    /// The table that workers shall read from now on.
+    /// The table that workers shall read from now on; `reply_src` is the value of the sysctl of this name.
     #[must_use]
-    pub(crate) fn forwarding(&self) -> Forwarding {
+    pub(crate) fn forwarding(&self, reply_src: &str) -> Forwarding {
         let mut builder = AdjacencyBuilder::new(Inet::ETHER_TYPE, &self.interfaces);
         let link = |path: &GatewayPath| match path.gateway {
             IpAddr::V4(addr) => Some(self.link(NeighborKey { slot: path.slot, addr })),
@@ -28,16 +28,17 @@ impl InetControl {
         };
         let neighbors = self.arp.neighbors.iter().filter_map(|(key, _)| neighbor(key)).collect();
         let next_hops = builder.finish(next_hops);
-        let loopback =
-            self.interfaces.iter().find(|ifp| ifp.kind == IfKind::Loopback).map(|ifp| ifp.slot);
+        let reply_src = self.interfaces.iter().find(|ifp| ifp.name == reply_src);
         Forwarding::new(ForwardingParts {
             fib: Arc::clone(self.routes.fib().fib()),
             networks: next_hops.adjacencies().iter().map(|to| self.network_towards(to)).collect(),
             next_hops,
             neighbors,
             flow_key: self.flow_key,
-            loopback,
+            loopback: self.loopback(),
             not_sources: self.not_sources(),
+            addresses: self.addresses.as_slice().into(),
+            reply_source: reply_src.and_then(|ifp| self.sources().first(ifp.slot)),
         })
     }
 }

@@ -5,6 +5,7 @@ use pmd::Mbuf;
 
 use super::datagram::Datagram;
 use super::ip_output::ip_output;
+use super::reply_source::reply_source;
 use crate::inet::IcmpClass;
 use crate::net::graph::Cx;
 use crate::net::route::NextHopKind;
@@ -55,12 +56,16 @@ pub fn icmp_error(cx: &mut Cx<'_>, about: &Datagram<'_>, error: IcmpError) -> bo
         stat.icps_oldicmp.inc();
         return false;
     }
+    let Some(own) = reply_source(cx, about) else {
+        stat.icps_noroute.inc();
+        return false;
+    };
     let limit = cx.inet().icmplim().get();
     if !cx.inet().icmp_limit().take(error.class(), limit, cx.now) {
         stat.icps_ratelimit.inc();
         return false;
     }
-    let Some(message) = build(cx, about, error) else { return false };
+    let Some(message) = build(cx, about, own, error) else { return false };
     match error.kind {
         icmp_type::TIME_EXCEEDED => stat.icps_out_timxceed.inc(),
         icmp_type::REDIRECT => stat.icps_out_redirect.inc(),
@@ -95,10 +100,8 @@ fn may_answer(cx: &Cx<'_>, about: &Datagram<'_>) -> bool {
     kind != Some(NextHopKind::Broadcast)
 }
 
-/// The message in an mbuf of its own: from the receiving interface's address (RFC 1812 4.3.2.4 allows it, FreeBSD and
-/// traceroute's users expect it), quoting as much as `net.inet.icmp.quotelen` and 576 bytes allow.
-fn build(cx: &Cx<'_>, about: &Datagram<'_>, error: IcmpError) -> Option<Mbuf> {
-    let own = source_address(cx, about)?;
+/// The message in an mbuf of its own, quoting as much as `net.inet.icmp.quotelen` and 576 bytes allow.
+fn build(cx: &Cx<'_>, about: &Datagram<'_>, own: u32, error: IcmpError) -> Option<Mbuf> {
     let (offending_len, header_len) =
         (usize::from(about.header().total_len.get()), about.header_len());
     let (src, tos) = (about.src(), about.header().tos);
@@ -126,13 +129,6 @@ fn build(cx: &Cx<'_>, about: &Datagram<'_>, error: IcmpError) -> Option<Mbuf> {
     let frame = buffer.get(..message.end)?;
     mbuf.append(u16::try_from(frame.len()).ok()?)?.copy_from_slice(frame);
     Some(mbuf)
-}
-
-/// The address to answer from: the destination when it is ours, else the receiving interface's.
-fn source_address(cx: &Cx<'_>, about: &Datagram<'_>) -> Option<u32> {
-    let ours = about.route().kind == NextHopKind::Local;
-    let own = if ours { about.dst() } else { cx.ingress.primary_address() };
-    (own != 0).then_some(own)
 }
 
 /// Fills `to` with the bytes of the frame from `at` on, over as many segments as it takes; how many there were.

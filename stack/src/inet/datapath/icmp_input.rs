@@ -8,6 +8,7 @@ use super::icmp_error::write_ip_header;
 use super::ip_options::ReplyOptions;
 use super::ip_output::ip_output;
 use super::probe_input::probe_input;
+use super::reply_source::reply_source;
 use crate::drops::DropReason;
 use crate::inet::IcmpClass;
 use crate::net::graph::Cx;
@@ -35,6 +36,7 @@ pub(super) fn icmp_input(cx: &mut Cx<'_>, datagram: Datagram<'_>) {
                 DropReason::IcmpBadChecksum => stat.icps_checksum.inc(),
                 DropReason::IcmpBroadcastEcho => stat.icps_bmcastecho.inc(),
                 DropReason::IcmpRateLimit => stat.icps_ratelimit.inc(),
+                DropReason::IpNoRoute => stat.icps_noroute.inc(),
                 _ => {}
             }
             cx.drop(reason, datagram.into_mbuf());
@@ -69,14 +71,15 @@ fn check(cx: &Cx<'_>, datagram: &Datagram<'_>) -> Result<Verdict, DropReason> {
     Ok(Verdict::Echo { own })
 }
 
-/// The address to answer an echo from: the one that was asked, or, for a broadcast where `bmcastecho` allows it, the
-/// receiving interface's (RFC 1122 3.2.2.6).
+/// The address to answer an echo from; one to a broadcast is answered where `bmcastecho` allows it (RFC 1122 3.2.2.6).
 fn echo_source(cx: &Cx<'_>, datagram: &Datagram<'_>) -> Result<u32, DropReason> {
     let answers_groups = cx.inet().icmpbmcastecho().get() != 0;
     let ours = datagram.route().kind == NextHopKind::Local;
-    let own = if ours { datagram.dst() } else { cx.ingress.primary_address() };
     let wanted = answers_groups || (ours && datagram.is_link_unicast());
-    if wanted && own != 0 { Ok(own) } else { Err(DropReason::IcmpBroadcastEcho) }
+    if !wanted {
+        return Err(DropReason::IcmpBroadcastEcho);
+    }
+    reply_source(cx, datagram).ok_or(DropReason::IpNoRoute)
 }
 
 /// The checksum over the packet from offset `at`, over all segments: 0 when it is right.

@@ -4,6 +4,8 @@
 //! routes are refused, as FreeBSD does by default (`net.inet.ip.sourceroute`) and every operator asks for today, so that
 //! there is none to be reversed in a reply.
 
+use std::net::Ipv4Addr;
+
 use super::datagram::Datagram;
 use super::icmp_error::IcmpError;
 use crate::drops::DropReason;
@@ -42,7 +44,7 @@ pub(super) fn ip_options(cx: &Cx<'_>, datagram: &mut Datagram<'_>) -> OptionsVer
     }
     let kind = |addr| cx.forwarding().map(|table| table.resolve(addr, || 0).kind);
     let holds = |addr| kind(addr) == Some(NextHopKind::Local);
-    let (ahead, here) = (address_ahead(cx, datagram), cx.ingress.primary_address());
+    let (ahead, here) = (address_ahead(cx, datagram), address_here(cx, datagram));
     let ours = Ours { ahead, here, holds: &holds };
     let header = datagram.header_bytes_mut();
     // RFC 791: milliseconds since midnight UT, or any time with the high bit set when it is not that.
@@ -65,13 +67,21 @@ pub(super) fn ip_options(cx: &Cx<'_>, datagram: &mut Datagram<'_>) -> OptionsVer
     }
 }
 
+/// FreeBSD: `ip_rtaddr`, netinet/ip_options.c.
 fn address_ahead(cx: &Cx<'_>, datagram: &Datagram<'_>) -> u32 {
-    let route = datagram.route();
-    match route.adjacency.map(|path| path.ifp.primary_address()) {
-        _ if route.kind == NextHopKind::Local => datagram.dst(),
-        Some(addr) if addr != 0 => addr,
-        _ => cx.ingress.primary_address(),
+    if datagram.route().kind == NextHopKind::Local {
+        return datagram.dst();
     }
+    let forwarding = cx.forwarding();
+    let ahead = forwarding.and_then(|table| table.source_along(&datagram.route(), datagram.dst()));
+    ahead.unwrap_or_else(|| address_here(cx, datagram))
+}
+
+/// The receiving interface's address, as the sender knows it; 0 if the vnet has none.
+fn address_here(cx: &Cx<'_>, datagram: &Datagram<'_>) -> u32 {
+    let sender = Ipv4Addr::from_bits(datagram.src());
+    let here = cx.forwarding().and_then(|table| table.sources().towards(cx.ingress.slot, sender));
+    here.map_or(0, Ipv4Addr::to_bits)
 }
 
 /// Why options are refused.

@@ -13,6 +13,7 @@ mod ip_options;
 mod ip_output;
 mod ip_tryforward;
 mod probe_input;
+mod reply_source;
 
 pub use arp_input::arp_input;
 pub use datagram::Datagram;
