@@ -41,8 +41,6 @@ drop_reasons! {
     EtherBadSource = "ether_bad_source",
     /// An EtherType that no module of this vnet takes.
     EtherUnknownType = "ether_unknown_type",
-    /// Longer than the interface's MTU.
-    EtherOversize = "ether_oversize",
     /// Shorter than an IPv4 header (RFC 1812 5.2.2 (1)).
     IpTooShort = "ip_too_short",
     /// Version is not 4.
@@ -71,6 +69,8 @@ drop_reasons! {
     IpNotForwarding = "ip_not_forwarding",
     /// A unicast datagram in a link-layer broadcast (RFC 1122 3.3.6, RFC 1812 5.3.4).
     IpLinkBroadcast = "ip_link_broadcast",
+    /// From or to a link-local address, which no router forwards (RFC 3927 2.7).
+    IpLinkLocal = "ip_link_local",
     /// A directed broadcast of another network (RFC 2644).
     IpDirectedBroadcast = "ip_directed_broadcast",
     /// A multicast group that nobody here joined.

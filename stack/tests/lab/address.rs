@@ -38,6 +38,16 @@ pub(crate) fn cases() -> Vec<Case> {
         let case = case("a group of strangers", &group).drops(D::IpNotMember);
         cases.push(case.counts("ips_notmember"));
     }
+    // RFC 3927 2.7: whatever the routes say.
+    for dst in ["169.254.0.0", "169.254.169.254", "169.254.255.255"] {
+        cases.push(case("to a link-local address", &to(dst, 10)).drops(D::IpLinkLocal));
+    }
+    let link_local = case("from a link-local address", &from("169.254.1.1")).drops(D::IpLinkLocal);
+    cases.push(link_local.counts("ips_cantforward"));
+    cases.push(
+        case("from the address before", &from("169.253.255.255"))
+            .leaves(1, &Packet { src: Ipv4Addr::new(169, 253, 255, 255), ..far.clone() }),
+    );
     let validation = "net.inet.ip.source_address_validation";
     let strong = "net.inet.ip.rfc1122_strong_es";
     cases.extend([

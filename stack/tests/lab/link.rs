@@ -5,7 +5,7 @@ use stack::drops::DropReason as D;
 use stack::net::IfSlot;
 
 use crate::cases::{Case, case, raw, run};
-use crate::common::crossroads::{EM, PEER_MAC, crossroads, host, through, to};
+use crate::common::crossroads::{EM, OWN, PEER, PEER_MAC, crossroads, host, through, to};
 use crate::common::frame::{BROADCAST, ICMP, ethernet, mac};
 use crate::common::{Lab, Packet, crossroads::RED};
 
@@ -30,7 +30,6 @@ pub(crate) fn cases() -> Vec<Case> {
         case("802.3 with a length", &Packet { ether_type: 58, ..good.clone() })
             .drops(D::EtherUnknownType),
         case("as long as the MTU", &through(1472)).leaves(1, &far(&through(1472))),
-        case("a byte longer than the MTU", &through(1473)).drops(D::EtherOversize),
         case("a port of nobody's", &good).on_port(3).drops(D::NoInterface),
         case("untagged where all are tagged", &good).on_port(2).drops(D::NoInterface),
         case("a VLAN", &from_vlan(100)).on_port(2).leaves(1, &far(&from_vlan(100))),
@@ -142,6 +141,27 @@ fn nothing_leaves_through_an_interface_that_is_down() {
     lab.set_up(RED, "em1", true);
     assert_eq!(lab.send(0, &[through(30).frame()])[0].port, 1);
     lab.end();
+}
+
+/// What arrives whole is taken (a host with another MTU sent it), and what is sent for it keeps to the MTU.
+#[test]
+fn the_mtu_limits_only_what_is_sent() {
+    for fast_path in [true, false] {
+        let mut lab = crossroads();
+        if !fast_path {
+            lab.datapath().without_fast_path();
+        }
+        lab.set_mtu(RED, "em0", 1280);
+        let whole = through(1472);
+        let sent = lab.send(0, &[whole.frame()]);
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0].frame, whole.forwarded(EM[1], host(1, 2), None).frame());
+        assert_eq!(lab.send(0, &[through(1473).frame()]).len(), 2, "fragments for em1");
+        let echo = Packet::echo(PEER, OWN[0], 1472).link(PEER_MAC, EM[0]);
+        assert_eq!(lab.send(0, &[echo.frame()]).len(), 2, "fragments of the reply");
+        assert_eq!(lab.drops(RED), [].into());
+        lab.end();
+    }
 }
 
 #[test]

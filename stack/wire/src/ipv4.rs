@@ -131,6 +131,13 @@ pub const MARTIAN: [bool; 256] = {
     martian
 };
 
+/// Whether an address means something on its link only: 169.254/16, which no router forwards from or to (RFC 3927 2.7).
+#[must_use]
+#[inline(always)]
+pub const fn is_link_local(addr: u32) -> bool {
+    addr >> 16 == 0xa9fe
+}
+
 /// Whether no packet on a wire may have this source. Broadcasts of connected networks need the routing table;
 /// `ip_input` looks at them.
 #[must_use]

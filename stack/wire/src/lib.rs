@@ -28,8 +28,8 @@ pub use checksum::{
 pub use ethernet::{ETHER_HDR_LEN, EtherHeader, EtherType, VLAN_TAG_LEN};
 pub use icmp::{ICMP_HDR_LEN, IcmpHeader, icmp_type, unreach_code};
 pub use ipv4::{
-    IP_HDR_LEN, IpHeader, IpOption, MARTIAN, ip_proto, is_martian_destination, is_martian_source,
-    is_multicast,
+    IP_HDR_LEN, IpHeader, IpOption, MARTIAN, ip_proto, is_link_local, is_martian_destination,
+    is_martian_source, is_multicast,
 };
 pub use mac_addr::{BadMacAddr, MacAddr};
 pub use route_target::RouteTarget;

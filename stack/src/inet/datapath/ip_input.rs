@@ -13,7 +13,7 @@ use crate::drops::DropReason;
 use crate::net::graph::{Cx, Node};
 use crate::net::route::NextHopKind;
 use crate::wire::{
-    ip_proto, is_martian_destination, is_martian_source, is_multicast, unreach_code,
+    ip_proto, is_link_local, is_martian_destination, is_martian_source, is_multicast, unreach_code,
 };
 
 /// Datagrams that a node handles together.
@@ -97,6 +97,7 @@ fn way_of(cx: &Cx<'_>, datagram: &mut Datagram<'_>) -> Way {
         NextHopKind::Broadcast => Way::Drop(DropReason::IpDirectedBroadcast),
         _ if cx.inet().ipforwarding().get() == 0 => Way::Drop(DropReason::IpNotForwarding),
         _ if !datagram.is_link_unicast() => Way::Drop(DropReason::IpLinkBroadcast),
+        _ if is_link_local(src) || is_link_local(dst) => Way::Drop(DropReason::IpLinkLocal),
         _ => Way::Forward,
     }
 }
@@ -116,6 +117,7 @@ fn dropped(cx: &Cx<'_>, reason: DropReason, mbuf: Mbuf) {
         DropReason::IpNotMember => stat.ips_notmember.inc(),
         DropReason::IpNotForwarding
         | DropReason::IpLinkBroadcast
+        | DropReason::IpLinkLocal
         | DropReason::IpDirectedBroadcast => {
             stat.ips_cantforward.inc();
         }

@@ -13,7 +13,7 @@ use crate::inet::Forwarding;
 use crate::net::datapath::ether_output;
 use crate::net::graph::{Cx, LOOPBACK_PACKETS, PuntReason};
 use crate::net::route::{Adjacency, AdjacencyState, NextHopKind};
-use crate::wire::{ETHER_HDR_LEN, IpHeader, icmp_type, unreach_code};
+use crate::wire::{IpHeader, icmp_type, unreach_code};
 
 /// Whose datagram is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +61,8 @@ pub(super) fn send(
     let next_hop = datagram.route().next_hop;
     let forbidden = datagram.header().fragment.get() & IpHeader::DF != 0;
     match too_long_for(adjacency, datagram.header().total_len.get()) {
-        // A short datagram in a long frame: what stands behind it may be too much for the next link.
-        None if datagram.mbuf().pkt_len() > u32::from(adjacency.mtu) + ETHER_HDR_LEN as u32
-            && !datagram.trim_padding() =>
-        {
-            cx.drop(DropReason::MbufLayout, datagram.into_mbuf())
-        }
+        // What stands behind the datagram is the affair of the link that it came over.
+        None if !datagram.trim_padding() => cx.drop(DropReason::MbufLayout, datagram.into_mbuf()),
         None => send_frame(cx, origin, adjacency, next_hop, datagram.into_mbuf()),
         Some(mtu) if forbidden => {
             cx.ipstat().ips_cantfrag.inc();

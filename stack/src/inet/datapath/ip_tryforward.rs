@@ -22,7 +22,7 @@ use pmd::{Burst, Mbuf};
 use vnet::Reader;
 
 use booking::Booking;
-use check::{Ordinary, check, check_again};
+use check::{Checked, Ordinary, check, check_again, trim_trailers};
 pub(crate) use mixed::Mixed;
 use rewrite::rewrite;
 pub(crate) use vector::Vector;
@@ -146,8 +146,10 @@ fn forward<'q>(
         // The lookup is inlined where it is called once.
         let (read, exceptions) = match &mut received {
             Received::Written(burst) => {
-                let exceptions = check_chunk(rules, chunk_of(burst, start), columns, 0);
-                (&**columns, exceptions)
+                let chunk = chunk_of(burst, start);
+                let checked = check_chunk(rules, chunk, columns, 0);
+                let whole = trim(rules, chunk, columns, checked, vector);
+                (&**columns, checked.exceptions | whole)
             }
             Received::Unwritten(frames) => {
                 let ordinary = Ordinary::on(rules.ifp, rules);
@@ -190,7 +192,8 @@ fn pass(
     vector: &mut Vector,
 ) -> u64 {
     let mut hops = [0; CHUNK];
-    let exceptions = check_chunk(rules, chunk, columns, 0);
+    let checked = check_chunk(rules, chunk, columns, 0);
+    let exceptions = checked.exceptions | trim(rules, chunk, columns, checked, vector);
     look_up(rules, columns, exceptions, &mut hops[..chunk.len()]);
     rewrite(chunk, columns, &hops, exceptions, Booking::new(rules, out, vector))
 }
@@ -239,9 +242,9 @@ fn forward_unwritten<'q>(
     burst
 }
 
-/// The first pass over one chunk, whose columns begin at place `start`; the bits of the packets that are not ordinary.
+/// The first pass over one chunk, whose columns begin at place `start`.
 #[inline(always)]
-fn check_chunk(rules: &Rules<'_>, chunk: &[Mbuf], columns: &mut Columns, start: usize) -> u64 {
+fn check_chunk(rules: &Rules<'_>, chunk: &[Mbuf], columns: &mut Columns, start: usize) -> Checked {
     const TAG: usize = VLAN_TAG_LEN;
     let ordinary = Ordinary::on(rules.ifp, rules);
     match (rules.ifp.has_rx_checksum(), rules.tagged) {
@@ -250,6 +253,25 @@ fn check_chunk(rules: &Rules<'_>, chunk: &[Mbuf], columns: &mut Columns, start: 
         (true, false) => check::<true, 0>(&ordinary, chunk, columns, start),
         (true, true) => check::<true, TAG>(&ordinary, chunk, columns, start),
     }
+}
+
+/// Takes the trailers off the packets of a chunk; the bits of those that keep theirs.
+#[inline(always)]
+fn trim(
+    rules: &Rules<'_>,
+    chunk: &mut [Mbuf],
+    columns: &mut Columns,
+    checked: Checked,
+    vector: &mut Vector,
+) -> u64 {
+    let padded = checked.to_trim();
+    if padded == 0 {
+        return 0;
+    }
+    let tagged = if rules.tagged { u64::MAX } else { 0 };
+    let whole = trim_trailers(chunk, (padded, tagged), columns, 0);
+    vector.add_trailers(&columns.trailer, padded & !whole);
+    whole
 }
 
 /// The second pass: the FIB indices of the packets' next hops; [`NO_HOP`] for the exceptions.

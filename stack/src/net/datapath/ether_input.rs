@@ -7,13 +7,14 @@ use super::{pop_vlan_tag, vlan_id};
 use crate::drops::DropReason;
 use crate::net::IfKind;
 use crate::net::graph::Cx;
-use crate::wire::{ETHER_HDR_LEN, EtherHeader, EtherType};
+use crate::wire::{EtherHeader, EtherType};
 
 /// Bytes that must stand in one piece for the header checks: Ethernet header, IPv4 header with all options, and the
 /// first words of what follows.
 const HEADER_BYTES: usize = 128;
 
-/// The EtherType of a frame for this interface, whose tag comes off; or the reason why it is dropped.
+/// The EtherType of a frame for this interface, whose tag comes off; or the reason why it is dropped. The MTU limits what is sent;
+/// what a port receives whole is taken, however long it is.
 pub(crate) fn ether_input(cx: &Cx<'_>, mbuf: &mut Mbuf) -> Result<EtherType, DropReason> {
     let ifp = cx.ingress;
     let in_one_piece = mbuf.data().len() >= HEADER_BYTES || mbuf.nb_segs() == 1;
@@ -29,9 +30,6 @@ pub(crate) fn ether_input(cx: &Cx<'_>, mbuf: &mut Mbuf) -> Result<EtherType, Dro
     }
     let (header, _) =
         EtherHeader::ref_from_prefix(mbuf.data()).map_err(|_| DropReason::EtherRunt)?;
-    if mbuf.pkt_len() > ifp.mtu() + ETHER_HDR_LEN as u32 {
-        return Err(DropReason::EtherOversize);
-    }
     if header.src.is_group() {
         return Err(DropReason::EtherBadSource);
     }

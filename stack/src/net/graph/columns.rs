@@ -14,14 +14,16 @@ pub(crate) struct Columns {
     pub(crate) dst: [u32; MAX_BURST],
     /// The header's word of TTL, protocol and checksum as it will be after one hop, little-endian.
     pub(crate) ttl: [u32; MAX_BURST],
-    /// Bytes of the frame, tag not counted.
+    /// Bytes of the frame, neither tag nor trailer counted.
     pub(crate) pkt_len: [u32; MAX_BURST],
+    /// Bytes of the trailer that was taken off, of a packet that had one.
+    pub(crate) trailer: [u32; MAX_BURST],
 }
 
 impl Default for Columns {
     fn default() -> Self {
         let column = [0; MAX_BURST];
-        Self { src: column, dst: column, ttl: column, pkt_len: column }
+        Self { src: column, dst: column, ttl: column, pkt_len: column, trailer: column }
     }
 }
 

@@ -1,12 +1,15 @@
 //! First pass of `ip_tryforward`: which packets are not ordinary, where all want to go, and what their TTL will be.
 
-use pmd::Mbuf;
+use pmd::{MAX_BURST, Mbuf};
 
 use super::{CHUNK, HEADERS, Rules, exception, load32, load64};
 use crate::inet::AddressFilter;
 use crate::net::Ifnet;
 use crate::net::graph::Columns;
-use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, decrement_ttl, is_header_checksum_right};
+use crate::wire::{
+    ETHER_HDR_LEN, IP_HDR_LEN, MARTIAN, VLAN_TAG_LEN, decrement_ttl, is_header_checksum_right,
+    is_link_local,
+};
 
 /// Packets that are checked side by side.
 pub(super) const GROUP: usize = 8;
@@ -15,23 +18,41 @@ pub(super) const GROUP: usize = 8;
 pub(super) struct Ordinary<'a> {
     /// The interface's address, the lower 48 bits.
     pub(super) mac: u64,
-    /// The longest frame, tag not counted.
-    pub(super) longest: i32,
     /// Sources that need a second look.
     pub(super) not_sources: &'a AddressFilter,
 }
 
 impl<'a> Ordinary<'a> {
     pub(super) fn on(ifp: &Ifnet, rules: &'a Rules<'_>) -> Self {
-        Self {
-            mac: ifp.mac.key(),
-            longest: ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32) as i32,
-            not_sources: rules.forwarding.not_sources(),
-        }
+        Self { mac: ifp.mac.key(), not_sources: rules.forwarding.not_sources() }
     }
 }
 
-/// The bits of the packets of a chunk that are not ordinary, whose columns begin at place `start`. With `OFFLOAD` the port has
+/// The packets of a chunk that need something done, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Checked {
+    /// Those that are not ordinary.
+    pub(super) exceptions: u64,
+    /// Those whose frame ends behind the datagram; of an exception the bit means nothing.
+    pub(super) padded: u64,
+}
+
+impl Checked {
+    /// Adds those of a group that begins at place `at`.
+    #[inline(always)]
+    pub(super) fn add(&mut self, group: Self, at: usize) {
+        self.exceptions |= group.exceptions << at;
+        self.padded |= group.padded << at;
+    }
+
+    /// The ordinary packets that have to be trimmed.
+    #[inline(always)]
+    pub(super) fn to_trim(self) -> u64 {
+        self.padded & !self.exceptions
+    }
+}
+
+/// Looks at the packets of a chunk, whose columns begin at place `start`. With `OFFLOAD` the port has
 /// verified the header's checksum; a packet that it does not call good is an exception, and is summed there. `TAG` is how many
 /// bytes of 802.1Q tag the frames have.
 #[inline(never)]
@@ -40,15 +61,41 @@ pub(super) fn check<const OFFLOAD: bool, const TAG: usize>(
     chunk: &[Mbuf],
     columns: &mut Columns,
     start: usize,
-) -> u64 {
+) -> Checked {
     let (groups, rest) = chunk.as_chunks::<GROUP>();
-    let (mut exceptions, mut at) = (0u64, 0);
+    let (mut checked, mut at) = (Checked::default(), 0);
     for group in groups {
-        exceptions |= check_group::<OFFLOAD, TAG>(ordinary, group, columns, start + at) << at;
+        checked.add(check_group::<OFFLOAD, TAG>(ordinary, group, columns, start + at), at);
         at += GROUP;
     }
     if !rest.is_empty() {
-        exceptions |= check_each::<OFFLOAD, TAG>(ordinary, rest, columns, start + at) << at;
+        checked.add(check_each::<OFFLOAD, TAG>(ordinary, rest, columns, start + at), at);
+    }
+    checked
+}
+
+/// Takes the trailers off the packets in `padded`, whose columns begin at place `start`, and notes how long they were: what
+/// stands behind a datagram is one link's affair, and on another link it would be a covert channel. Packets in `tagged` have a
+/// tag. The bits of those whose trailer is spread over several segments: they stay as they are.
+#[inline(never)]
+pub(super) fn trim_trailers(
+    chunk: &mut [Mbuf],
+    (padded, tagged): (u64, u64),
+    columns: &mut Columns,
+    start: usize,
+) -> u64 {
+    let (mut exceptions, mut left) = (0, padded);
+    while left != 0 {
+        let bit = left.trailing_zeros() as usize;
+        left &= left - 1;
+        let at = (start + bit).min(MAX_BURST - 1);
+        let Some(mbuf) = chunk.get_mut(bit) else { break };
+        let tag = VLAN_TAG_LEN as u32 * (tagged >> bit & 1) as u32;
+        let trailer = mbuf.pkt_len().saturating_sub(columns.pkt_len[at] + tag);
+        columns.trailer[at] = trailer;
+        if !u16::try_from(trailer).is_ok_and(|trailer| mbuf.trim(trailer)) {
+            exceptions = exception(exceptions, bit);
+        }
     }
     exceptions
 }
@@ -74,14 +121,13 @@ use check_each_again as check_group_again;
 #[cfg(any(test, not(target_feature = "avx2")))]
 pub(super) fn check_each_again(ordinary: &Ordinary<'_>, columns: &Columns, start: usize) -> u64 {
     (start..start + GROUP).fold(0, |exceptions, at| {
-        let negative = ordinary.longest.wrapping_sub(columns.pkt_len[at] as i32)
-            | ((columns.ttl[at] & 0xff) as i32 - 2);
-        let is_ordinary = negative >= 0 && ordinary.not_sources.may_hold(columns.src[at]) == 0;
+        let is_ordinary =
+            columns.ttl[at] & 0xff >= 2 && ordinary.not_sources.may_hold(columns.src[at]) == 0;
         exceptions | u64::from(!is_ordinary) << (at - start)
     })
 }
 
-/// The bits of the packets of a group that are not ordinary.
+/// Looks at the packets of a group.
 #[cfg(target_feature = "avx2")]
 #[inline(always)]
 fn check_group<const OFFLOAD: bool, const TAG: usize>(
@@ -89,7 +135,7 @@ fn check_group<const OFFLOAD: bool, const TAG: usize>(
     group: &[Mbuf; GROUP],
     columns: &mut Columns,
     start: usize,
-) -> u64 {
+) -> Checked {
     super::check_avx2::check_group::<OFFLOAD, TAG>(ordinary, group, columns, start)
         .unwrap_or_else(|| check_each::<OFFLOAD, TAG>(ordinary, group, columns, start))
 }
@@ -105,23 +151,31 @@ pub(super) fn check_each<const OFFLOAD: bool, const TAG: usize>(
     packets: &[Mbuf],
     columns: &mut Columns,
     start: usize,
-) -> u64 {
-    let mut exceptions = 0;
+) -> Checked {
+    let mut checked = Checked::default();
     for (bit, mbuf) in packets.iter().enumerate() {
         let Some((front, h)) = headers::<TAG>(mbuf.data()) else {
-            exceptions = exception(exceptions, bit);
+            checked.exceptions = exception(checked.exceptions, bit);
             continue;
         };
         let at = start + bit;
         columns.src[at] = load32(h, 26);
         columns.dst[at] = load32(h, 30).swap_bytes();
         columns.ttl[at] = decrement_ttl(load32(h, 22));
-        columns.pkt_len[at] = mbuf.pkt_len().wrapping_sub(TAG as u32);
+        columns.pkt_len[at] = total_len(h) + ETHER_HDR_LEN as u32;
+        let padded = mbuf.pkt_len().wrapping_sub(TAG as u32) > columns.pkt_len[at];
+        checked.padded |= u64::from(padded) << bit;
         if !is_ordinary::<OFFLOAD, TAG>(ordinary, mbuf, front, h) {
-            exceptions = exception(exceptions, bit);
+            checked.exceptions = exception(checked.exceptions, bit);
         }
     }
-    exceptions
+    checked
+}
+
+/// Bytes of the datagram, as its header says.
+#[inline(always)]
+fn total_len(h: &[u8; HEADERS]) -> u32 {
+    u32::from(u16::from_be_bytes([h[16], h[17]]))
 }
 
 /// The headers of a frame with `TAG` bytes of tag, so cut that the IPv4 header and the EtherType in front of it stand where they
@@ -168,16 +222,17 @@ fn is_ordinary<const OFFLOAD: bool, const TAG: usize>(
     let second = load64(h, 22);
     let last = load32(h, 30);
     let pkt_len = (mbuf.pkt_len() as i32).wrapping_sub(TAG as i32);
-    let total_len = (u32::from((first >> 16) as u16).swap_bytes() >> 16) as i32;
+    let total_len = total_len(h) as i32;
     let differences = link_difference::<TAG>(ordinary.mac, front, h)
         | ((first ^ VERSION_IHL) & 0xff)
         // Every destination that is not martian and not a group would also be a fit source.
         | u64::from(MARTIAN[(second >> 32) as u8 as usize] | MARTIAN[last as u8 as usize])
+        | u64::from(is_link_local(((second >> 32) as u32).swap_bytes()))
+        | u64::from(is_link_local(last.swap_bytes()))
         | ordinary.not_sources.may_hold((second >> 32) as u32);
     // Packets are shorter than 2^31 bytes, so no difference wraps.
     let negative = (total_len - IP_HDR_LEN as i32)
         | pkt_len.wrapping_sub(total_len + ETHER_HDR_LEN as i32)
-        | ordinary.longest.wrapping_sub(pkt_len)
         | ((second & 0xff) as i32 - 2);
     let checksum_right = if OFFLOAD {
         mbuf.rx_ip_cksum_good()

@@ -7,13 +7,13 @@ use std::arch::x86_64::*;
 
 use pmd::Mbuf;
 
-use super::check::{GROUP, Ordinary, headers, link_difference};
+use super::check::{Checked, GROUP, Ordinary, headers, link_difference};
 use super::{HEADERS, load32};
 use crate::inet::AddressFilter;
 use crate::net::graph::Columns;
 use crate::wire::{ETHER_HDR_LEN, IP_HDR_LEN};
 
-/// The bits of the packets that are not ordinary. `None` when a frame is too short to have headers: then nothing was
+/// Looks at the packets of a group. `None` when a frame is too short to have headers: then nothing was
 /// decided.
 #[inline(always)]
 pub(super) fn check_group<const OFFLOAD: bool, const TAG: usize>(
@@ -21,7 +21,7 @@ pub(super) fn check_group<const OFFLOAD: bool, const TAG: usize>(
     group: &[Mbuf; GROUP],
     columns: &mut Columns,
     start: usize,
-) -> Option<u64> {
+) -> Option<Checked> {
     // SAFETY: this file is part of builds whose target has AVX2.
     unsafe { check_lanes::<OFFLOAD, TAG>(ordinary, group, columns, start) }
 }
@@ -38,13 +38,8 @@ pub(super) fn check_group_again(ordinary: &Ordinary<'_>, columns: &Columns, star
 fn check_lanes_again(ordinary: &Ordinary<'_>, columns: &Columns, start: usize) -> u64 {
     let all = |n: i32| _mm256_set1_epi32(n);
     let ttl = _mm256_and_si256(load(&columns.ttl, start), all(0xff));
-    let mut negative = _mm256_sub_epi32(ttl, all(2));
-    for not_negative in [
-        _mm256_sub_epi32(all(ordinary.longest), load(&columns.pkt_len, start)),
-        not_sources(ordinary.not_sources, load(&columns.src, start)),
-    ] {
-        negative = _mm256_or_si256(negative, not_negative);
-    }
+    let no_source = not_sources(ordinary.not_sources, load(&columns.src, start));
+    let negative = _mm256_or_si256(_mm256_sub_epi32(ttl, all(2)), no_source);
     u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(negative)) as u8)
 }
 
@@ -65,7 +60,7 @@ fn check_lanes<const OFFLOAD: bool, const TAG: usize>(
     group: &[Mbuf; GROUP],
     columns: &mut Columns,
     start: usize,
-) -> Option<u64> {
+) -> Option<Checked> {
     let all = |n: i32| _mm256_set1_epi32(n);
     let link = link_of::<TAG>(ordinary.mac);
     let (mut differences, mut front_differences) = (_mm_setzero_si128(), 0);
@@ -94,14 +89,13 @@ fn check_lanes<const OFFLOAD: bool, const TAG: usize>(
     let to_host = each_lane([3, 2, 1, 0]);
     let dst_host = _mm256_shuffle_epi8(dst, to_host);
     let ttl = _mm256_and_si256(third, all(0xff));
+    let frame_len = _mm256_add_epi32(total_len, all(ETHER_HDR_LEN as i32));
     // A negative lane is an exception. Packets are shorter than 2^31 bytes, so no difference wraps.
     let mut negative = _mm256_sub_epi32(total_len, all(IP_HDR_LEN as i32));
     for not_negative in [
-        _mm256_sub_epi32(pkt_len, _mm256_add_epi32(total_len, all(ETHER_HDR_LEN as i32))),
-        _mm256_sub_epi32(all(ordinary.longest), pkt_len),
+        _mm256_sub_epi32(pkt_len, frame_len),
         _mm256_sub_epi32(ttl, all(2)),
-        martians(_mm256_srli_epi32::<24>(dst_host)),
-        martians(_mm256_and_si256(src, all(0xff))),
+        martians(src, dst),
         not_sources(ordinary.not_sources, src),
     ] {
         negative = _mm256_or_si256(negative, not_negative);
@@ -109,8 +103,9 @@ fn check_lanes<const OFFLOAD: bool, const TAG: usize>(
     if !OFFLOAD {
         negative = _mm256_or_si256(negative, wrong_sums([first, second, third, src, dst]));
     }
-    let mut exceptions = u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(negative)) as u8);
-    exceptions |= sums_unknown;
+    let signs = |lanes: __m256i| u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(lanes)) as u8);
+    let mut exceptions = signs(negative) | sums_unknown;
+    let padded = signs(_mm256_sub_epi32(frame_len, pkt_len));
     let mask = if TAG == 0 { LINK_MASK } else { TAGGED_MASK };
     if _mm_testz_si128(differences, bytes(mask)) == 0 || front_differences != 0 {
         exceptions |= link_exceptions::<TAG>(ordinary.mac, group);
@@ -119,8 +114,8 @@ fn check_lanes<const OFFLOAD: bool, const TAG: usize>(
     store(&mut columns.src, start, src)?;
     store(&mut columns.dst, start, dst_host)?;
     store(&mut columns.ttl, start, decrement_ttl(third))?;
-    store(&mut columns.pkt_len, start, pkt_len)?;
-    Some(exceptions)
+    store(&mut columns.pkt_len, start, frame_len)?;
+    Some(Checked { exceptions, padded })
 }
 
 /// Which of the packets are not ordinary for what stands before the addresses.
@@ -213,13 +208,23 @@ fn transpose(rows: [__m128i; GROUP]) -> [__m256i; 4] {
     ]
 }
 
-/// Negative where an address with this first byte is in 0/8 or 127/8 or above 223/8.
+/// Negative where one of two addresses, as in the header, is in 0/8 or 127/8, above 223/8, or in 169.254/16.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn martians(top: __m256i) -> __m256i {
-    let all = |n: i32| _mm256_set1_epi32(n);
-    let is = |n: i32| _mm256_sub_epi32(_mm256_xor_si256(top, all(n)), all(1));
-    _mm256_or_si256(_mm256_or_si256(is(0), is(127)), _mm256_sub_epi32(all(223), top))
+fn martians(src: __m256i, dst: __m256i) -> __m256i {
+    const LINK_LOCAL: i16 = i16::from_le_bytes([169, 254]);
+    let all = |n: i16| _mm256_set1_epi16(n);
+    // The first two bytes of both, side by side in a lane.
+    let fronts = _mm256_blend_epi16::<0b1010_1010>(src, _mm256_slli_epi32::<16>(dst));
+    let tops = _mm256_and_si256(fronts, all(0xff));
+    let edges =
+        _mm256_or_si256(_mm256_cmpeq_epi16(tops, all(0)), _mm256_cmpeq_epi16(tops, all(127)));
+    let others = _mm256_or_si256(
+        _mm256_cmpgt_epi16(tops, all(223)),
+        _mm256_cmpeq_epi16(fronts, all(LINK_LOCAL)),
+    );
+    let either = _mm256_or_si256(edges, others);
+    _mm256_or_si256(either, _mm256_slli_epi32::<16>(either))
 }
 
 /// Negative where the filter may hold the source.
@@ -322,7 +327,6 @@ mod tests {
 
     const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
     const OWN: [u32; 3] = [0x0a00_0001, 0x0a00_0000, 0x0a00_00ff];
-    const MTU: i32 = 100;
 
     /// One of the vnet's own addresses, or one that the filter does not take for such: the sketches know better.
     fn source(addr: impl Strategy<Value = u32>) -> impl Strategy<Value = u32> {
@@ -343,6 +347,15 @@ mod tests {
         let top = prop::sample::select(vec![0u8, 1, 10, 126, 127, 128, 223, 224, 239, 240, 255]);
         let addr =
             (top, any::<[u8; 3]>()).prop_map(|(top, [a, b, c])| u32::from_be_bytes([top, a, b, c]));
+        let near_link_local = prop::sample::select(vec![
+            0xa9fe_0000_u32,
+            0xa9fe_ffff,
+            0xa9fd_ffff,
+            0xa9ff_0000,
+            0xfea9_fea9,
+            0x0aa9_fe01,
+        ]);
+        let addr = prop_oneof![5 => addr, 1 => near_link_local];
         let src = source(addr.clone());
         let lens = vec![46u16, 46, 46, 20, 19, 0, 47, 0xffff];
         let frame_lens = vec![60usize, 60, 60, 114, 115, 34, 33, 0];
@@ -377,8 +390,7 @@ mod tests {
     fn known() -> impl Strategy<Value = (u32, u32, u32)> {
         let src = source(any::<u32>());
         let ttl = prop_oneof![4 => Just(64u32), 2 => 0u32..4, 1 => Just(255)];
-        let longest = (MTU + ETHER_HDR_LEN as i32) as u32;
-        let len = prop_oneof![4 => Just(60u32), 1 => longest - 1..longest + 2];
+        let len = any::<u32>();
         (src, (ttl, any::<u32>()), len).prop_map(|(src, (ttl, above), len)| {
             // Protocol and checksum stand above the TTL.
             (src.swap_bytes(), ttl | above << 8, len)
@@ -394,8 +406,7 @@ mod tests {
             group in 0usize..8,
         ) {
             let not_sources = not_sources();
-            let longest = MTU + ETHER_HDR_LEN as i32;
-            let ordinary = Ordinary { mac: 0, longest, not_sources: &not_sources };
+            let ordinary = Ordinary { mac: 0, not_sources: &not_sources };
             let (mut columns, start) = (Columns::default(), group * GROUP);
             for (at, (src, ttl, len)) in (start..).zip(packets) {
                 (columns.src[at], columns.ttl[at], columns.pkt_len[at]) = (src, ttl, len);
@@ -435,16 +446,16 @@ mod tests {
         let not_sources = not_sources();
         let [a, b, c, d, e, f] = MAC;
         let mac = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
-        let longest = MTU + ETHER_HDR_LEN as i32;
-        let ordinary = Ordinary { mac, longest, not_sources: &not_sources };
+        let ordinary = Ordinary { mac, not_sources: &not_sources };
         let (mut lanes, mut each) = (Columns::default(), Columns::default());
-        let exceptions = check_each::<false, TAG>(&ordinary, group, &mut each, 8);
+        let one_by_one = check_each::<false, TAG>(&ordinary, group, &mut each, 8);
         let Some(found) = check_group::<false, TAG>(&ordinary, group, &mut lanes, 8) else {
             prop_assert!(frames.iter().any(|frame| frame.len() < HEADERS + TAG));
             return Ok(());
         };
-        prop_assert_eq!(found, exceptions);
-        for lane in (0..GROUP).filter(|lane| exceptions >> lane & 1 == 0) {
+        prop_assert_eq!(found.exceptions, one_by_one.exceptions);
+        prop_assert_eq!(found.to_trim(), one_by_one.to_trim());
+        for lane in (0..GROUP).filter(|lane| found.exceptions >> lane & 1 == 0) {
             let at = 8 + lane;
             prop_assert_eq!(lanes.src[at], each.src[at]);
             prop_assert_eq!(lanes.dst[at], each.dst[at]);

@@ -10,7 +10,7 @@ use pmd::{Mask, Mbuf};
 use vnet::Reader;
 
 use super::booking::{Booking, Count};
-use super::check::{Ordinary, check, check_each};
+use super::check::{Checked, Ordinary, check, check_each, trim_trailers};
 use super::rewrite::rewrite_one;
 use super::{CHUNK, Rules, Vector, check_chunk, pass, rules};
 use crate::inet::AddressFilter;
@@ -18,7 +18,7 @@ use crate::net::Ifnet;
 use crate::net::graph::{Columns, Output};
 use crate::net::route::FastHop;
 use crate::time::Nanos;
-use crate::wire::{ETHER_HDR_LEN, MacAddr, VLAN_TAG_LEN};
+use crate::wire::{MacAddr, VLAN_TAG_LEN};
 
 /// A burst of several interfaces on its way through the fast path.
 pub(crate) struct Mixed<'a> {
@@ -31,9 +31,11 @@ pub(crate) struct Mixed<'a> {
     columns: &'a mut Columns,
     /// The packets that the fast path does not take, whatever their vnet.
     exceptions: Mask,
+    /// The others that have a trailer.
+    padded: Mask,
     /// The address that the frames were compared with.
     mac: MacAddr,
-    /// Whether there are no such packets, and all frames have a tag or none has: then the single packet is not asked.
+    /// Whether there are no such packets, and all frames have a tag or none has: then no packet is asked by itself.
     is_plain: bool,
     vector: Vector,
 }
@@ -48,8 +50,20 @@ impl<'a> Mixed<'a> {
         columns: &'a mut Columns,
     ) -> Self {
         let vector = Vector::all(frames.len());
-        let (exceptions, mac) = (Mask::default(), MacAddr::default());
-        Self { reader, out, now, frames, tagged, columns, exceptions, mac, is_plain: false, vector }
+        let ([exceptions, padded], mac) = ([Mask::default(); 2], MacAddr::default());
+        Self {
+            reader,
+            out,
+            now,
+            frames,
+            tagged,
+            columns,
+            exceptions,
+            padded,
+            mac,
+            is_plain: false,
+            vector,
+        }
     }
 
     /// Checks the first `packets` packets, those of short runs, for all that does not depend on the vnet. `first` is the interface of one
@@ -60,14 +74,14 @@ impl<'a> Mixed<'a> {
             return;
         };
         self.mac = first.mac;
-        self.exceptions = if first.has_rx_checksum() {
+        (self.exceptions, self.padded) = if first.has_rx_checksum() {
             check_burst::<true>(frames, self.tagged, self.mac, self.columns)
         } else {
             check_burst::<false>(frames, self.tagged, self.mac, self.columns)
         };
         let tags: u32 = self.tagged.iter().map(|word| word.count_ones()).sum();
         let is_uniform = tags == 0 || tags as usize == self.frames.len();
-        self.is_plain = is_uniform && self.exceptions == Mask::default();
+        self.is_plain = is_uniform && [self.exceptions, self.padded] == [Mask::default(); 2];
     }
 
     /// The packets that are ready by now.
@@ -98,25 +112,26 @@ impl<'a> Mixed<'a> {
     #[inline(always)]
     fn forward_run<const PLAIN: bool>(&mut self, mut rules: Rules<'a>, places: Range<usize>) {
         let (mut taken, mut received) = (0, 0);
-        let longest = rules.ifp.mtu().wrapping_add(ETHER_HDR_LEN as u32);
         let mut booking = Booking::new(&mut rules, self.out, &mut self.vector);
         for at in places {
             let Some(mbuf) = self.frames.get_mut(at) else { break };
+            let mut exception = false;
             if !PLAIN {
                 booking.rules.tagged = is_in(self.tagged, at);
+                let padded;
+                (exception, padded) = if booking.rules.ifp.mac == self.mac {
+                    (is_in(&self.exceptions, at), is_in(&self.padded, at))
+                } else {
+                    check_again_with_mac(booking.rules, mbuf, self.columns, at)
+                };
+                if padded {
+                    exception = !trim_one(booking.rules, mbuf, self.columns, at);
+                    // Off it is for good, whichever path the packet takes.
+                    received += if exception { 0 } else { u64::from(self.columns.trailer[at]) };
+                }
             }
-            let exception = match PLAIN || booking.rules.ifp.mac == self.mac {
-                true => !PLAIN && is_in(&self.exceptions, at),
-                false => check_again_with_mac(booking.rules, mbuf, self.columns, at),
-            };
             let bytes = self.columns.pkt_len[at];
-            match rewrite_unless(
-                exception | (bytes > longest),
-                booking.rules,
-                mbuf,
-                self.columns,
-                at,
-            ) {
+            match rewrite_unless(exception, booking.rules, mbuf, self.columns, at) {
                 Some(hop) => {
                     booking.add(hop, Count { packets: 1, bytes });
                     taken += 1;
@@ -188,27 +203,29 @@ fn is_in(set: &Mask, at: usize) -> bool {
     set.get(at / CHUNK).is_some_and(|word| word >> (at % CHUNK) & 1 == 1)
 }
 
-/// Checks a burst for `mac`, of which the frames in `tagged` have a tag; the exceptions.
+/// Checks a burst for `mac`, of which the frames in `tagged` have a tag; the exceptions, and the others that have a trailer.
 fn check_burst<const OFFLOAD: bool>(
     frames: &[Mbuf],
     tagged: &Mask,
     mac: MacAddr,
     columns: &mut Columns,
-) -> Mask {
+) -> (Mask, Mask) {
     static NO_SOURCES: AddressFilter = AddressFilter::EMPTY;
-    let ordinary = Ordinary { mac: mac.key(), longest: i32::MAX, not_sources: &NO_SOURCES };
-    let mut exceptions = Mask::default();
+    let ordinary = Ordinary { mac: mac.key(), not_sources: &NO_SOURCES };
+    let (mut exceptions, mut padded) = (Mask::default(), Mask::default());
+    let words = tagged.iter().zip(exceptions.iter_mut().zip(&mut padded));
     let chunks = frames.chunks(CHUNK).zip((0..).step_by(CHUNK));
-    for ((chunk, start), (tags, word)) in chunks.zip(tagged.iter().zip(&mut exceptions)) {
-        *word = match *tags {
+    for ((chunk, start), (tags, (exceptions, padded))) in chunks.zip(words) {
+        let checked = match *tags {
             0 => check::<OFFLOAD, 0>(&ordinary, chunk, columns, start),
             tags if tags.count_ones() as usize == chunk.len() => {
                 check::<OFFLOAD, VLAN_TAG_LEN>(&ordinary, chunk, columns, start)
             }
             tags => check_both::<OFFLOAD>(&ordinary, chunk, tags, columns, start),
         };
+        (*exceptions, *padded) = (checked.exceptions, checked.to_trim());
     }
-    exceptions
+    (exceptions, padded)
 }
 
 /// The same for a chunk of frames of which those whose bit is set in `tags` have a tag.
@@ -219,8 +236,8 @@ fn check_both<const OFFLOAD: bool>(
     tags: u64,
     columns: &mut Columns,
     start: usize,
-) -> u64 {
-    let mut exceptions = 0;
+) -> Checked {
+    let mut checked = Checked::default();
     for (bit, packet) in packets.iter().enumerate() {
         let (packet, at) = (std::slice::from_ref(packet), start + bit);
         let found = if tags >> bit & 1 == 1 {
@@ -228,14 +245,28 @@ fn check_both<const OFFLOAD: bool>(
         } else {
             check_each::<OFFLOAD, 0>(ordinary, packet, columns, at)
         };
-        exceptions |= found << bit;
+        checked.add(found, bit);
     }
-    exceptions
+    checked
 }
 
-/// Checks a packet of an interface whose MAC address is another than that of the burst's first one.
+/// Checks a packet of an interface whose MAC address is another than that of the burst's first one: whether it is an exception, and
+/// whether it has a trailer if it is none.
 #[cold]
 #[inline(never)]
-fn check_again_with_mac(rules: &Rules<'_>, mbuf: &Mbuf, columns: &mut Columns, at: usize) -> bool {
-    check_chunk(rules, std::slice::from_ref(mbuf), columns, at) != 0
+fn check_again_with_mac(
+    rules: &Rules<'_>,
+    mbuf: &Mbuf,
+    columns: &mut Columns,
+    at: usize,
+) -> (bool, bool) {
+    let checked = check_chunk(rules, std::slice::from_ref(mbuf), columns, at);
+    (checked.exceptions != 0, checked.to_trim() != 0)
+}
+
+/// Takes the trailer off one packet; false if it is spread over several segments.
+#[inline(never)]
+fn trim_one(rules: &Rules<'_>, mbuf: &mut Mbuf, columns: &mut Columns, at: usize) -> bool {
+    let bits = (1, u64::from(rules.tagged));
+    trim_trailers(std::slice::from_mut(mbuf), bits, columns, at) == 0
 }

@@ -1,6 +1,6 @@
 //! The packets of one burst that are ready to leave, over all its runs.
 
-use pmd::{Burst, Mask, PortId};
+use pmd::{Burst, MAX_BURST, Mask, PortId};
 
 use super::CHUNK;
 use crate::net::graph::Output;
@@ -11,6 +11,8 @@ pub(crate) struct Vector {
     ready: Mask,
     packets: u64,
     bytes: u64,
+    /// Bytes of the trailers that were taken off.
+    trailers: u64,
     ports: Ports,
 }
 
@@ -34,10 +36,18 @@ impl Vector {
         Self { ready, ..Self::default() }
     }
 
-    /// Packets and bytes that are ready.
+    /// Packets that are ready, and their bytes as they were received.
     #[inline(always)]
     pub(super) fn counts(&self) -> (u64, u64) {
-        (self.packets, self.bytes)
+        (self.packets, self.bytes + self.trailers)
+    }
+
+    /// Adds the trailers of the packets whose bits are set.
+    #[inline(never)]
+    pub(super) fn add_trailers(&mut self, trailers: &[u32; MAX_BURST], bits: u64) {
+        let bytes = trailers.iter().enumerate().take(CHUNK);
+        let set = bytes.filter(|(at, _)| bits >> at & 1 == 1);
+        self.trailers += set.map(|(_, trailer)| u64::from(*trailer)).sum::<u64>();
     }
 
     /// Adds packets that leave through `port`.
