@@ -33,6 +33,7 @@ const PHRASES: &[(&str, &str, &str)] = &[
     ("icmp", "icps_oldicmp", "error{s} not generated in response to an icmp message"),
     ("icmp", "icps_ratelimit", "message{s} not sent because of the rate limit"),
     ("icmp", "icps_badcode", "message{s} with bad code fields"),
+    ("icmp", "icps_noroute", "no return route{s}"),
     ("icmp", "icps_tooshort", "message{s} less than the minimum length"),
     ("icmp", "icps_checksum", "message{s} with bad checksum"),
     ("icmp", "icps_bmcastecho", "multicast echo request{s} ignored"),

@@ -35,7 +35,7 @@ impl Service<'_> {
     }
 
     fn neighbor(&self, view: NeighborView) -> Option<NeighborShown> {
-        let NeighborView { key, state, deadline } = view;
+        let NeighborView { key, state, expiry } = view;
         let ifp = self.stack.interface(key.slot)?;
         let name = match state {
             NeighborState::Incomplete { .. } => "incomplete",
@@ -44,14 +44,14 @@ impl Service<'_> {
             NeighborState::Static(_) => "static",
             NeighborState::Failed => "failed",
         };
-        let left_ns = |deadline: stack::time::Nanos| deadline.0.saturating_sub(self.stack.now().0);
+        let left_ns = |expiry: stack::time::Nanos| expiry.0.saturating_sub(self.stack.now().0);
         Some(NeighborShown {
             address: key.addr.into(),
             interface: ifp.name.clone(),
             index: ifp.index.0,
             state: name.to_owned(),
             mac: state.mac().map(|mac| mac.to_string()),
-            expires_s: deadline.map(|deadline| left_ns(deadline).div_ceil(1_000_000_000)),
+            expires_s: expiry.map(|expiry| left_ns(expiry).div_ceil(1_000_000_000)),
         })
     }
 

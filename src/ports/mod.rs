@@ -56,7 +56,7 @@ pub(crate) struct OpenPort {
     pub(crate) placement: Placement,
     /// Packets that the driver keeps to replay them.
     replayed: u32,
-    /// Whether its link was up at the last look.
+    /// Whether its link was up at the last look, or when it was started.
     link: Option<bool>,
 }
 
@@ -64,6 +64,8 @@ impl OpenPort {
     /// Starts it; each worker's part of it. The workers poll so many queues of other ports.
     fn start(&mut self, polled: &[usize]) -> Result<Vec<Share>, PortError> {
         let (rx, tx) = self.port.start()?;
+        // From now on a change is an event, also within the second until the first look.
+        self.link = Some(self.port.link().up);
         self.placement = Placement::new(
             (rx.len(), tx.len()),
             polled,

@@ -188,6 +188,9 @@ impl Stack {
         let was_up = self.interface(slot).is_some_and(|ifp| ifp.is_up());
         self.change_interface(slot, |ifp| ifp.set_up(up))?;
         if let Some(ifp) = self.interface(slot).filter(|_| up != was_up).cloned() {
+            if !up {
+                self.flush_neighbors(&ifp.vnet, slot);
+            }
             let kind = if up { EventKind::InterfaceUp } else { EventKind::InterfaceDown };
             self.events.emit_interface(kind, &ifp.vnet, &ifp.name);
         }

@@ -60,6 +60,15 @@ impl Stack {
         removed.unwrap_or(0)
     }
 
+    /// Forgets the neighbours of an interface that goes down, but for static ones: behind the cable that comes back may be others
+    /// (FreeBSD: `lltable_purge_entries`, net/if_llatbl.c).
+    pub(super) fn flush_neighbors(&mut self, vnet: &VnetRef, slot: IfSlot) {
+        let mut actions = Vec::new();
+        let _there = self.with_inet(vnet, |inet| inet.arp.neighbors.flush(slot, &mut actions));
+        self.act(vnet, actions);
+        publish_if_dirty(&mut self.control, vnet);
+    }
+
     /// Carries out what the neighbour table wants after a change of it. Packets are released only after the adjacencies
     /// that they wait for are published; the caller publishes other changes.
     pub(super) fn act(&mut self, vnet: &VnetRef, actions: Vec<ArpAction<HeldPacket>>) {

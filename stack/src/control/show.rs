@@ -9,6 +9,8 @@ use vnet::VnetRef;
 
 use super::Stack;
 use crate::drops::DropReason;
+use crate::inet::control::arp_limits;
+use crate::inet::vnet_inet;
 use crate::net::neighbor::{NeighborKey, NeighborState};
 use crate::net::route::{Hop, RouteEntry, RouteFlags};
 use crate::net::{IfSlot, Ifnet, vnet_net};
@@ -32,8 +34,8 @@ pub struct NeighborView {
     pub key: NeighborKey<Ipv4Addr>,
     /// Its state.
     pub state: NeighborState,
-    /// When the entry's timer ends; none for a static one.
-    pub deadline: Option<Nanos>,
+    /// When the entry is gone if the neighbour says nothing until then; none for a static one.
+    pub expiry: Option<Nanos>,
 }
 
 impl Stack {
@@ -99,11 +101,12 @@ impl Stack {
         after: Option<NeighborKey<Ipv4Addr>>,
         limit: usize,
     ) -> Vec<NeighborView> {
+        let limits = arp_limits(vnet_inet::init(vnet));
         self.with_inet(vnet, |inet| {
             let view = |(key, state)| NeighborView {
                 key,
                 state,
-                deadline: inet.arp.neighbors.deadline(key),
+                expiry: inet.arp.neighbors.expiry(key, &limits),
             };
             match after {
                 Some(after) => inet.arp.neighbors.iter_after(after).take(limit).map(view).collect(),

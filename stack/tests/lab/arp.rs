@@ -74,6 +74,49 @@ fn a_question_is_answered_and_the_asker_is_known() {
     lab.end();
 }
 
+/// What is shown of an entry is when it ends, not when it is asked for again.
+#[test]
+fn an_entry_lives_as_long_as_it_is_shown_to() {
+    let mut lab = crossroads();
+    lab.sysctl(RED, "net.link.ether.inet.max_age", 60);
+    let _answer =
+        lab.send(0, &[Arp::request(NEWCOMER_MAC, NEWCOMER, OWN[0]).frame(BROADCAST, None)]);
+    let vnet = lab.vnet(RED);
+    let expiry = |lab: &crate::common::Lab| {
+        let all = lab.stack().neighbors_after(&vnet, None, 100);
+        all.iter().find(|view| view.key.addr == NEWCOMER).map(|view| view.expiry)
+    };
+    let end = lab.now + Duration::from_secs(60);
+    assert_eq!(expiry(&lab), Some(Some(end)));
+    let probes = lab.pass(Duration::from_secs(58));
+    assert_eq!(probes.len(), 4, "it is asked again");
+    assert_eq!(expiry(&lab), Some(Some(end)), "which does not move its end");
+    let _probes = lab.pass(Duration::from_secs(3));
+    assert_eq!(expiry(&lab), None);
+    drop(vnet);
+    lab.end();
+}
+
+#[test]
+fn an_interface_that_goes_down_forgets_its_neighbours() {
+    let mut lab = crossroads();
+    let _answer =
+        lab.send(0, &[Arp::request(NEWCOMER_MAC, NEWCOMER, OWN[0]).frame(BROADCAST, None)]);
+    let vnet = lab.vnet(RED);
+    let known = |lab: &crate::common::Lab| lab.stack().neighbors_after(&vnet, None, 100).len();
+    let before = known(&lab);
+    lab.set_up(RED, "em1", false);
+    assert_eq!(known(&lab), before, "another interface's stay");
+    lab.set_up(RED, "em0", false);
+    assert_eq!(known(&lab), before - 1, "static ones stay");
+    lab.set_up(RED, "em0", true);
+    lab.set_up(RED, "em1", true);
+    let sent = lab.send(1, &[to_newcomer().frame()]);
+    assert_eq!(arps(&sent)[0].2, Arp::request(EM[0], OWN[0], NEWCOMER), "it is asked for anew");
+    drop(vnet);
+    lab.end();
+}
+
 /// Its neighbours get their answers meanwhile.
 #[test]
 fn a_host_that_floods_is_answered_as_often_as_may_be() {

@@ -17,7 +17,8 @@ use crate::common::frame::{Arp, DF, MF, checksum};
 use crate::common::{Lab, Packet};
 use crate::outcome::{Outcome, assert_same, outcome};
 
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
+    "169.254.3.4",
     "10.0.0.2",
     "10.0.0.2",
     "10.0.0.3",
@@ -31,7 +32,8 @@ const SOURCES: [&str; 10] = [
 ];
 
 /// First address and how many behind it.
-const DESTINATIONS: [(&str, u32); 17] = [
+const DESTINATIONS: [(&str, u32); 18] = [
+    ("169.254.0.0", 70_000),
     ("198.18.0.0", 1 << 17),
     ("198.18.0.0", 4),
     ("198.51.100.0", 256),
@@ -111,7 +113,8 @@ impl Recipe {
         let mut packet = Packet::udp(src, dst, self.len).link(host(em as u8, 2), EM[em]);
         // Whether a packet in an odd shape is an exception depends on where it is cut: each has a flow of its own.
         let is_odd = !self.pieces.is_empty() || self.trailer > 0;
-        let port = if is_odd { 1000 + id } else { self.flow };
+        // Order is kept inside an interface, so no flow comes in through two.
+        let port = if is_odd { 1000 + id } else { self.flow + 8 * em as u16 };
         packet.payload[..2].copy_from_slice(&port.to_be_bytes());
         if self.has_options {
             packet.options = vec![7, 7, 4, 0, 0, 0, 0, 0];

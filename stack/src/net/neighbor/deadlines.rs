@@ -16,6 +16,21 @@ impl<A: Copy + Ord, P> NeighborTable<A, P> {
         self.entries.get(&key)?.deadline
     }
 
+    /// When the entry of one neighbour will be gone if nothing is heard of it any more; none for a static one.
+    #[must_use]
+    pub fn expiry<R: Resolution<Addr = A>>(&self, key: NeighborKey<A>, rules: &R) -> Option<Nanos> {
+        let entry = self.entries.get(&key)?;
+        let (mut end, mut state) = (entry.deadline?, entry.state);
+        let limits = rules.limits();
+        // An entry is asked for, fails, is known and is asked again: it has no more states to go through.
+        for _ in 0..=limits.max_solicits + limits.max_probes + 2 {
+            let Some(next) = rules.next_state(state) else { break };
+            end = end + rules.lifetime(next)?;
+            state = next;
+        }
+        Some(end)
+    }
+
     /// Runs what is due at `now`.
     pub fn tick<R: Resolution<Addr = A>>(
         &mut self,

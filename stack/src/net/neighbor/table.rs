@@ -9,6 +9,7 @@ use super::hold::HoldQueue;
 use super::{
     Actions, NeighborAction, NeighborKey, NeighborNews, NeighborState, Resolution, Source,
 };
+use crate::net::IfSlot;
 use crate::net::route::UseMark;
 use crate::time::Nanos;
 use crate::wire::MacAddr;
@@ -149,6 +150,16 @@ impl<A: Copy + Ord, P> NeighborTable<A, P> {
         let chosen = self.entries.iter().filter(|(key, entry)| selected(**key, entry.source));
         let keys: Vec<NeighborKey<A>> = chosen.map(|(key, _)| *key).collect();
         keys.into_iter().filter(|key| self.remove(*key, actions)).count()
+    }
+
+    /// Removes the neighbours of an interface that are not static; packets that waited for them are refused.
+    pub fn flush<M>(&mut self, slot: IfSlot, actions: &mut Vec<NeighborAction<A, M, P>>) {
+        let here = self.entries.iter().filter(|(key, _)| key.slot == slot);
+        let dynamic = here.filter(|(_, entry)| !entry.state.is_static());
+        let keys: Vec<NeighborKey<A>> = dynamic.map(|(key, _)| *key).collect();
+        for key in keys {
+            let _was_there = self.remove(key, actions);
+        }
     }
 
     /// The news of neighbours since the last call. The caller that changes the table takes them afterwards.
