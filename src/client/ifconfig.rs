@@ -10,7 +10,7 @@ use super::arguments::{address, interface_address, number};
 use super::connection::key;
 use super::{Client, usage};
 use crate::cli::Failure;
-use crate::protocol::{EpairMade, InterfaceShown, Page, PeerShown, VnetCommand};
+use crate::protocol::{EpairMade, InterfaceChanges, InterfaceShown, Page, PeerShown, VnetCommand};
 
 /// Arguments of ifconfig.
 #[derive(Args, Debug)]
@@ -41,14 +41,8 @@ pub(super) fn run(client: &Client, command: Ifconfig) -> Result<(), Failure> {
         return client.show(&made, |made| format!("{}\n", made.a));
     }
     if let (Some(interface), [_, ..]) = (&interface, words.as_slice()) {
-        // All words are understood before anything is changed.
-        let commands = changes(interface, &words)?;
-        let mut instance = client.connect()?;
-        let mut last = crate::protocol::Done::default();
-        for command in commands {
-            last = instance.ask(command)?;
-        }
-        return client.done(&last);
+        let command = change(interface, &words)?;
+        return client.done(&client.connect()?.ask(command)?);
     }
     let command =
         |after| Ok(VnetCommand::InterfaceList { interface: interface.clone(), after: key(after)? });
@@ -73,52 +67,69 @@ fn epair_name(name: &str) -> Option<Option<String>> {
     is_number.then(|| (!unit.is_empty()).then(|| name.to_owned()))
 }
 
-/// The requests that the words amount to.
-fn changes(interface: &str, words: &[String]) -> Result<Vec<VnetCommand>, Failure> {
+/// The request that the words amount to: one, so that all of them happen or none.
+fn change(interface: &str, words: &[String]) -> Result<VnetCommand, Failure> {
     let interface = interface.to_owned();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let ["create", options @ ..] = words.as_slice() {
-        return Ok(vec![create(interface, options)?]);
+        return create(interface, options);
     }
     if words == ["destroy"] {
-        return Ok(vec![VnetCommand::InterfaceDestroy { interface }]);
+        return Ok(VnetCommand::InterfaceDestroy { interface });
     }
     if let [word @ ("vnet" | "-vnet"), vnet] = words.as_slice() {
         let vnet = Some((*vnet).to_owned());
         let (to, from) = if *word == "vnet" { (vnet, None) } else { (None, vnet) };
-        return Ok(vec![VnetCommand::InterfaceMove { interface, to, from }]);
+        return Ok(VnetCommand::InterfaceMove { interface, to, from });
     }
-    let set = |up, mtu| VnetCommand::InterfaceSet { interface: interface.clone(), up, mtu };
-    let mut commands = Vec::new();
+    let mut changes = InterfaceChanges { interface, ..InterfaceChanges::default() };
     let mut words = words.as_slice();
-    loop {
-        (words, _) = match words {
-            [] => return Ok(commands),
-            ["inet", rest @ ..] if !rest.is_empty() => (rest, ()),
-            ["up", rest @ ..] => (rest, commands.push(set(Some(true), None))),
-            ["down", rest @ ..] => (rest, commands.push(set(Some(false), None))),
-            ["mtu", mtu, rest @ ..] => (rest, commands.push(set(None, Some(number("mtu", mtu)?)))),
-            [word, "delete" | "-alias", rest @ ..] | ["delete" | "-alias", word, rest @ ..] => {
-                let word = word.split('/').next().unwrap_or_default();
-                let (interface, address) = (interface.clone(), address(word)?);
-                (rest, commands.push(VnetCommand::AddressDelete { interface, address }))
-            }
-            [word, "alias" | "add", rest @ ..] | ["alias" | "add", word, rest @ ..] => {
-                let (interface, address) = (interface.clone(), interface_address(word)?);
-                (rest, commands.push(VnetCommand::AddressAdd { interface, address }))
-            }
-            [word, rest @ ..] if word.starts_with(|first: char| first.is_ascii_digit()) => {
-                let (interface, address) = (interface.clone(), interface_address(word)?);
-                (rest, commands.push(VnetCommand::AddressAdd { interface, address }))
-            }
-            [word, ..] => {
-                return Err(usage(format!(
-                    "ifconfig: {word:?} is not understood: create, destroy, vnet V, -vnet V, ADDR/LEN [alias], ADDR \
-                     delete, up, down and mtu N are"
-                )));
-            }
-        };
+    while !words.is_empty() {
+        words = take_change(&mut changes, words)?;
     }
+    Ok(VnetCommand::InterfaceSet(changes))
+}
+
+/// Takes what the first words want changed; the words behind them.
+fn take_change<'w, 'a>(
+    changes: &mut InterfaceChanges,
+    words: &'w [&'a str],
+) -> Result<&'w [&'a str], Failure> {
+    let rest = match words {
+        ["inet", rest @ ..] if !rest.is_empty() => rest,
+        ["up", rest @ ..] => {
+            changes.up = Some(true);
+            rest
+        }
+        ["down", rest @ ..] => {
+            changes.up = Some(false);
+            rest
+        }
+        ["mtu", mtu, rest @ ..] => {
+            changes.mtu = Some(number("mtu", mtu)?);
+            rest
+        }
+        [word, "delete" | "-alias", rest @ ..] | ["delete" | "-alias", word, rest @ ..] => {
+            changes.delete.push(address(word.split('/').next().unwrap_or_default())?);
+            rest
+        }
+        [word, "alias" | "add", rest @ ..] | ["alias" | "add", word, rest @ ..] => {
+            changes.add.push(interface_address(word)?);
+            rest
+        }
+        [word, rest @ ..] if word.starts_with(|first: char| first.is_ascii_digit()) => {
+            changes.add.push(interface_address(word)?);
+            rest
+        }
+        [] => words,
+        [word, ..] => {
+            return Err(usage(format!(
+                "ifconfig: {word:?} is not understood: create, destroy, vnet V, -vnet V, ADDR/LEN [alias], ADDR \
+                 delete, up, down and mtu N are"
+            )));
+        }
+    };
+    Ok(rest)
 }
 
 fn create(interface: String, options: &[&str]) -> Result<VnetCommand, Failure> {
@@ -217,26 +228,31 @@ mod tests {
 
     #[test]
     fn words_of_freebsd() {
-        let set = |up, mtu| VnetCommand::InterfaceSet { interface: "em0".to_owned(), up, mtu };
-        let add = |address: &str| VnetCommand::AddressAdd {
-            interface: "em0".to_owned(),
-            address: address.parse().expect("an address"),
+        let none = || InterfaceChanges { interface: "em0".to_owned(), ..Default::default() };
+        let set = |up, mtu| InterfaceChanges { up, mtu, ..none() };
+        let add = |address: &str| InterfaceChanges {
+            add: vec![address.parse().expect("an address")],
+            ..none()
         };
-        let delete = || VnetCommand::AddressDelete {
-            interface: "em0".to_owned(),
-            address: [10, 1, 0, 1].into(),
-        };
+        let delete = || InterfaceChanges { delete: vec![[10, 1, 0, 1].into()], ..none() };
         for (text, expected) in [
-            ("up", vec![set(Some(true), None)]),
-            ("mtu 1400 down", vec![set(None, Some(1400)), set(Some(false), None)]),
-            ("10.1.0.1/24", vec![add("10.1.0.1/24")]),
-            ("inet 10.1.0.1/24 alias up", vec![add("10.1.0.1/24"), set(Some(true), None)]),
-            ("alias 10.1.0.1", vec![add("10.1.0.1/32")]),
-            ("10.1.0.1 delete", vec![delete()]),
-            ("inet 10.1.0.1/24 -alias", vec![delete()]),
+            ("up", set(Some(true), None)),
+            ("mtu 1400 down", set(Some(false), Some(1400))),
+            ("10.1.0.1/24", add("10.1.0.1/24")),
+            (
+                "inet 10.1.0.1/24 alias up mtu 9000",
+                InterfaceChanges { up: Some(true), mtu: Some(9000), ..add("10.1.0.1/24") },
+            ),
+            ("alias 10.1.0.1", add("10.1.0.1/32")),
+            ("10.1.0.1 delete", delete()),
+            ("inet 10.1.0.1/24 -alias", delete()),
+            (
+                "10.1.0.1 delete 10.2.0.1/24 alias",
+                InterfaceChanges { delete: delete().delete, ..add("10.2.0.1/24") },
+            ),
         ] {
-            let commands = changes("em0", &words(text)).expect(text);
-            assert_eq!(commands, expected, "{text}");
+            let command = change("em0", &words(text)).expect(text);
+            assert_eq!(command, VnetCommand::InterfaceSet(expected), "{text}");
         }
         let moved = |to: Option<&str>, from: Option<&str>| VnetCommand::InterfaceMove {
             interface: "em0".to_owned(),
@@ -246,7 +262,7 @@ mod tests {
         for (text, expected) in
             [("vnet blue", moved(Some("blue"), None)), ("-vnet blue", moved(None, Some("blue")))]
         {
-            assert_eq!(changes("em0", &words(text)).expect(text), [expected], "{text}");
+            assert_eq!(change("em0", &words(text)).expect(text), expected, "{text}");
         }
         for (name, expected) in [
             ("epair", Some(None)),
@@ -268,7 +284,7 @@ mod tests {
             "create vlan 7",
             "create port",
         ] {
-            assert!(changes("em0", &words(text)).is_err(), "{text}");
+            assert!(change("em0", &words(text)).is_err(), "{text}");
         }
     }
 

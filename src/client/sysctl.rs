@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::Value;
 
-use super::{Client, usage};
+use super::{Client, Connection, usage};
 use crate::cli::Failure;
-use crate::protocol::{Page, SysctlShown, VnetCommand};
+use crate::protocol::{Code, NewSysctl, Page, Refusal, SysctlShown, VnetCommand};
 
 /// Arguments of sysctl.
 #[derive(Args, Debug)]
@@ -37,19 +37,62 @@ pub(super) fn run(client: &Client, command: Sysctl) -> Result<(), Failure> {
         return Err(usage("sysctl: give names, or -a for all"));
     }
     let mut instance = client.connect()?;
-    let mut list: Vec<SysctlShown> = Vec::new();
-    let oids = if command.all { vec![String::new()] } else { command.oids.clone() };
-    for oid in oids {
-        let request = match oid.split_once('=') {
-            Some((name, value)) => VnetCommand::SysctlSet {
-                name: name.trim().to_owned(),
-                value: Value::String(value.trim().to_owned()),
-            },
-            None => VnetCommand::SysctlGet { name: oid },
-        };
-        list.extend(instance.ask::<Page<SysctlShown>>(request)?.list);
+    let words = if command.all { vec![String::new()] } else { command.oids.clone() };
+    let (found, missing) = ask(&mut instance, &words)?;
+    match missing {
+        None => client.show(&found, |page| show(&command, page)),
+        // Those that there are, but with -j, which prints one document.
+        Some(error) => {
+            if !client.access.json && !found.list.is_empty() {
+                client.show(&found, |page| show(&command, page))?;
+            }
+            Err(error.into())
+        }
     }
-    client.show(&Page::only(list), |page| show(&command, page))
+}
+
+/// Reads, and sets, in the order of the words. Values are set all or none, and none if a name that is to be read is unknown; else
+/// the first such name's error is beside what there is.
+fn ask(
+    instance: &mut Connection,
+    words: &[String],
+) -> Result<(Page<SysctlShown>, Option<anyhow::Error>), Failure> {
+    let read = |instance: &mut Connection, name: &str| {
+        let request = VnetCommand::SysctlGet { name: name.to_owned() };
+        instance.ask::<Page<SysctlShown>>(request).map(|page| page.list)
+    };
+    let values: Vec<NewSysctl> = words.iter().filter_map(|word| assignment(word)).collect();
+    let mut set = Vec::new();
+    if !values.is_empty() {
+        for name in words.iter().filter(|word| assignment(word).is_none()) {
+            drop(read(instance, name)?);
+        }
+        let request = VnetCommand::SysctlSet { name: None, value: None, values };
+        set = instance.ask::<Page<SysctlShown>>(request)?.list;
+    }
+    let (mut list, mut missing, mut set) = (Vec::new(), None, set.into_iter());
+    for word in words {
+        if assignment(word).is_some() {
+            list.extend(set.next());
+            continue;
+        }
+        match read(instance, word) {
+            Ok(found) => list.extend(found),
+            Err(error) if is_missing(&error) => missing = missing.or(Some(error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((Page::only(list), missing))
+}
+
+/// `NAME=VALUE`
+fn assignment(word: &str) -> Option<NewSysctl> {
+    let (name, value) = word.split_once('=')?;
+    Some(NewSysctl { name: name.trim().to_owned(), value: Value::String(value.trim().to_owned()) })
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.code == Code::NotFound)
 }
 
 fn show(how: &Sysctl, page: &Page<SysctlShown>) -> String {
@@ -58,7 +101,8 @@ fn show(how: &Sysctl, page: &Page<SysctlShown>) -> String {
         let value = plain(value);
         let _infallible = match (how, old) {
             (Sysctl { names: true, .. }, _) => writeln!(text, "{name}"),
-            (Sysctl { values: true, .. }, _) => writeln!(text, "{value}"),
+            (Sysctl { values: true, .. }, Some(old)) => writeln!(text, "{} -> {value}", plain(old)),
+            (Sysctl { values: true, .. }, None) => writeln!(text, "{value}"),
             (Sysctl { descriptions: true, .. }, _) => writeln!(text, "{name}: {description}"),
             (_, Some(old)) => writeln!(text, "{name}: {} -> {value}", plain(old)),
             (_, None) => writeln!(text, "{name}: {value}"),

@@ -12,7 +12,9 @@ use vnet::VnetRef;
 use wire::MacAddr;
 
 use super::{Answered, Service, check_name, counters, done, page};
-use crate::protocol::{Answer, Code, InterfaceShown, PAGE, Page, PeerShown, Refusal};
+use crate::protocol::{
+    Answer, Code, InterfaceChanges, InterfaceShown, PAGE, Page, PeerShown, Refusal,
+};
 
 impl Service<'_> {
     pub(super) fn interface_list(
@@ -98,33 +100,42 @@ impl Service<'_> {
         Ok(done())
     }
 
-    pub(super) fn interface_set(
-        &mut self,
-        vnet: &VnetRef,
-        name: &str,
-        up: Option<bool>,
-        mtu: Option<u16>,
-    ) -> Answered {
-        let ifp = self.interface(vnet, name)?;
+    pub(super) fn interface_set(&mut self, vnet: &VnetRef, changes: InterfaceChanges) -> Answered {
+        let InterfaceChanges { interface, up, mtu, add, delete } = changes;
+        let ifp = self.interface(vnet, &interface)?;
+        let inet = |address: IpNet| address.into_inet();
+        let add: Vec<_> = add.into_iter().map(inet).collect::<Result<_, _>>()?;
+        let delete = delete.into_iter().map(IntoInet::into_inet);
+        let delete: Vec<_> = delete.collect::<Result<_, _>>()?;
         if let Some(mtu) = mtu {
-            let most = match ifp.kind {
-                IfKind::Ethernet { port, .. } => {
-                    self.ports.by_id(port).map_or(0, |open| open.facts.mtu)
-                }
-                IfKind::Epair(_) | IfKind::Loopback => u16::MAX,
-            };
-            let least = *limits::MTU.start();
-            if i64::from(mtu) < least || mtu > most {
-                let text = format!("{name} cannot have an MTU of {mtu} bytes");
-                let cure = format!("give a number from {least} to {most}; a port bounds it");
-                return Err(Refusal::new(Code::Refused, text, cure));
-            }
+            self.check_mtu(&ifp, mtu)?;
+        }
+        // What may still be refused is the addresses: they come first.
+        let changed = self.stack.change_addresses(ifp.slot, &add, &delete);
+        changed.map_err(|error| of(&error))?;
+        if let Some(mtu) = mtu {
             self.stack.set_interface_mtu(ifp.slot, mtu).map_err(|error| of(&error))?;
         }
         if let Some(up) = up {
             self.stack.set_interface_up(ifp.slot, up).map_err(|error| of(&error))?;
         }
         Ok(done())
+    }
+
+    fn check_mtu(&self, ifp: &Ifnet, mtu: u16) -> Result<(), Refusal> {
+        let most = match ifp.kind {
+            IfKind::Ethernet { port, .. } => {
+                self.ports.by_id(port).map_or(0, |open| open.facts.mtu)
+            }
+            IfKind::Epair(_) | IfKind::Loopback => u16::MAX,
+        };
+        let least = *limits::MTU.start();
+        if i64::from(mtu) < least || mtu > most {
+            let text = format!("{} cannot have an MTU of {mtu} bytes", ifp.name);
+            let cure = format!("give a number from {least} to {most}; a port bounds it");
+            return Err(Refusal::new(Code::Refused, text, cure));
+        }
+        Ok(())
     }
 
     pub(super) fn address_add(&mut self, vnet: &VnetRef, name: &str, address: IpNet) -> Answered {

@@ -153,9 +153,7 @@ impl Service<'_> {
                 self.interface_create(vnet, interface, &port, vlan, mac)
             }
             VnetCommand::InterfaceDestroy { interface } => self.interface_destroy(vnet, &interface),
-            VnetCommand::InterfaceSet { interface, up, mtu } => {
-                self.interface_set(vnet, &interface, up, mtu)
-            }
+            VnetCommand::InterfaceSet(changes) => self.interface_set(vnet, changes),
             VnetCommand::InterfaceMove { interface, to, from } => {
                 self.interface_move(vnet, &interface, to.as_deref(), from.as_deref())
             }
@@ -175,7 +173,9 @@ impl Service<'_> {
             VnetCommand::ArpSet { address, mac } => self.arp_set(vnet, address, mac),
             VnetCommand::ArpDelete { address } => self.arp_delete(vnet, address),
             VnetCommand::SysctlGet { name } => self.sysctl_get(vnet, &name),
-            VnetCommand::SysctlSet { name, value } => self.sysctl_set(vnet, &name, &value),
+            VnetCommand::SysctlSet { name, value, values } => {
+                self.sysctl_set(vnet, name, value, values)
+            }
             VnetCommand::ProbeSend(request) => self.probe_send(vnet, &request),
             VnetCommand::ProbeGet { probes } => self.probe_get(vnet, &probes),
             VnetCommand::Statistics {} => Ok(self.statistics(vnet)),

@@ -111,8 +111,8 @@ fn every_command_about_a_dying_vnet_is_refused_by_name() {
     assert_eq!(stack.shutdown(), 0, "a vnet that could not be freed");
 }
 
-#[test]
-fn addresses_of_ipv6_are_refused_and_change_nothing() {
+/// Works with a service without ports and workers, and its base vnet.
+fn with_service(work: impl FnOnce(&mut Service<'_>, &VnetRef)) {
     let eal = test_support::eal();
     let pools = Pools::create(&eal, &[], 1023, 64).expect("a pool");
     let mut stack = testing::stack(&pools);
@@ -125,6 +125,74 @@ fn addresses_of_ipv6_are_refused_and_change_nothing() {
     let (stack, ports, streams) = (&mut stack, &mut ports, &mut Streams::default());
     let configurator = &mut configurator;
     let mut service = Service { stack, ports, workers: &mut [], streams, configurator };
+    work(&mut service, &vnet);
+    drop(vnet);
+    assert_eq!(service.stack.shutdown(), 0, "a vnet that could not be freed");
+}
+
+fn request(service: &mut Service<'_>, vnet: &VnetRef, command: Value) -> Answered {
+    let command = serde_json::from_value(command).expect("a command");
+    Caller::with(|caller| service.execute_in(vnet, command, caller))
+}
+
+#[test]
+fn a_command_with_several_changes_happens_whole_or_not_at_all() {
+    with_service(|service, vnet| {
+        let state = |service: &mut Service<'_>| {
+            let lo0 = service.stack.find(vnet, "lo0").expect("lo0");
+            let names = ["net.inet.ip.ttl", "net.inet.ip.redirect", "net.vnet.maxroutes"];
+            let values = names.map(|name| service.stack.read_sysctl(vnet, name).expect(name));
+            (service.stack.addresses_of(vnet, lo0.slot), lo0.mtu(), lo0.is_up(), values)
+        };
+        let set = |change: Value| {
+            let mut command = json!({"command": "interface.set", "interface": "lo0"});
+            command
+                .as_object_mut()
+                .expect("an object")
+                .extend(change.as_object().expect("an object").clone());
+            command
+        };
+        let whole = set(json!({"add": ["192.0.2.1/32", "192.0.2.2/32"], "mtu": 1400}));
+        drop(request(service, vnet, whole).expect("both and the MTU"));
+        let before = state(service);
+        assert_eq!((before.0.len(), before.1), (2, 1400));
+        let ttl = |value: i32| json!({"name": "net.inet.ip.ttl", "value": value});
+        let redirect = json!({"name": "net.inet.ip.redirect", "value": "0"});
+        for refused in [
+            set(json!({"add": ["192.0.2.3/32"], "mtu": 1})),
+            set(json!({"add": ["192.0.2.3/32", "192.0.2.1/32"]})),
+            set(json!({"up": false, "add": ["224.0.0.1/32"]})),
+            set(json!({"up": false, "delete": ["192.0.2.1", "192.0.2.9"]})),
+            set(json!({"delete": ["192.0.2.1"], "add": ["192.0.2.1/32", "192.0.2.2/32"]})),
+            json!({"command": "sysctl.set", "values": [ttl(7), redirect, {"name": "nosuch", "value": 1}]}),
+            json!({"command": "sysctl.set", "values": [ttl(7), redirect, ttl(0)]}),
+            json!({"command": "sysctl.set", "values": [ttl(7), {"name": "net.vnet.maxroutes", "value": 1}]}),
+            json!({"command": "sysctl.set", "name": "net.inet.ip.ttl"}),
+            json!({"command": "sysctl.set"}),
+        ] {
+            let text = refused.to_string();
+            let _refusal = request(service, vnet, refused).expect_err(&text);
+            assert_eq!(state(service), before, "{text}");
+        }
+        let values = json!({"command": "sysctl.set", "values": [ttl(7), ttl(9), redirect]});
+        let Answer::Sysctls(page) = request(service, vnet, values).expect("set") else {
+            panic!("another answer")
+        };
+        let changes: Vec<_> = page.list.iter().map(|one| (one.old.clone(), &one.value)).collect();
+        assert_eq!(changes[1], (Some(json!(7)), &json!(9)));
+        // The same address with another network: the old one has to go first.
+        let renumbered = set(json!({"delete": ["192.0.2.1"], "add": ["192.0.2.1/24"]}));
+        drop(request(service, vnet, renumbered).expect("renumbered"));
+        assert_eq!(state(service).0[1].to_string(), "192.0.2.1/24");
+    });
+}
+
+#[test]
+fn addresses_of_ipv6_are_refused_and_change_nothing() {
+    with_service(refuses_ipv6);
+}
+
+fn refuses_ipv6(service: &mut Service<'_>, vnet: &VnetRef) {
     for command in [
         json!({"command": "address.add", "interface": "lo0", "address": "2001:db8::1/64"}),
         json!({"command": "address.delete", "interface": "lo0", "address": "2001:db8::1"}),
@@ -145,16 +213,12 @@ fn addresses_of_ipv6_are_refused_and_change_nothing() {
         json!({"command": "probe.send", "address": "127.0.0.1", "source": "2001:db8::1"}),
     ] {
         let text = command.to_string();
-        let command = serde_json::from_value(command).expect("a command");
-        let answered = Caller::with(|caller| service.execute_in(&vnet, command, caller));
-        let refusal = answered.expect_err(&text);
+        let refusal = request(service, vnet, command).expect_err(&text);
         assert_eq!(refusal.code, Code::BadRequest, "{text}: {refusal}");
         assert!(refusal.message.contains("no inet6 module"), "{text}: {refusal}");
         assert!(refusal.cure.contains("2001:db8"), "{text}: {refusal}");
     }
-    assert!(service.stack.routes_after(&vnet, None, PAGE).is_empty());
-    drop(vnet);
-    assert_eq!(service.stack.shutdown(), 0, "a vnet that could not be freed");
+    assert!(service.stack.routes_after(vnet, None, PAGE).is_empty());
 }
 
 fn one_cpu() -> config::Host {

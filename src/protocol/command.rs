@@ -40,7 +40,7 @@ mod arguments;
 mod process;
 mod vnet;
 
-pub(crate) use arguments::{NewRoute, Probe, ProbeRequest, Target};
+pub(crate) use arguments::{InterfaceChanges, NewRoute, NewSysctl, Probe, ProbeRequest, Target};
 pub(crate) use process::ProcessCommand;
 pub(crate) use vnet::VnetCommand;
 

@@ -23,7 +23,8 @@ pub(crate) use answer::{
     VnetTraffic, WorkerQueuesShown, WorkerShown,
 };
 pub(crate) use command::{
-    Command, NewRoute, Probe, ProbeRequest, ProcessCommand, Target, VnetCommand,
+    Command, InterfaceChanges, NewRoute, NewSysctl, Probe, ProbeRequest, ProcessCommand, Target,
+    VnetCommand,
 };
 pub(crate) use refusal::{Code, Refusal};
 pub(crate) use stream::{

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A route to add.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,32 @@ pub(crate) struct NewRoute {
 
 /// Where a route leads; interfaces have names.
 pub(crate) type Target = wire::RouteTarget<IpAddr, String>;
+
+/// The value that a sysctl gets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSysctl {
+    pub(crate) name: String,
+    /// A number or a text.
+    pub(crate) value: Value,
+}
+
+/// The arguments of `interface.set`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InterfaceChanges {
+    pub(crate) interface: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) up: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mtu: Option<u16>,
+    /// Addresses that it gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) add: Vec<IpNet>,
+    /// Addresses that it loses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) delete: Vec<IpAddr>,
+}
 
 /// The arguments of `probe.send`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wire::MacAddr;
 
-use super::arguments::{NewRoute, ProbeRequest};
+use super::arguments::{InterfaceChanges, NewRoute, NewSysctl, ProbeRequest};
 
 commands! {
     /// A command to the vnet that the request names, or else to the first one of the process.
@@ -33,14 +33,8 @@ commands! {
         },
         /// Destroys an interface, with its addresses and neighbours, and the routes through it.
         "interface.destroy" => InterfaceDestroy { interface: String },
-        /// Takes an interface up or down, or changes its MTU; all or nothing.
-        "interface.set" => InterfaceSet {
-            interface: String,
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            up: Option<bool>,
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            mtu: Option<u16>,
-        },
+        /// Takes an interface up or down, changes its MTU and its addresses; all or nothing.
+        "interface.set" => InterfaceSet(InterfaceChanges),
         /// Moves an interface to another vnet, without its addresses, its neighbours and the routes through it: from the
         /// request's vnet, or to it.
         "interface.move" => InterfaceMove {
@@ -91,8 +85,16 @@ commands! {
             #[serde(default)]
             name: String,
         },
-        /// Changes a sysctl.
-        "sysctl.set" => SysctlSet { name: String, value: Value },
+        /// Changes a sysctl, or several: all or none.
+        "sysctl.set" => SysctlSet {
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            name: Option<String>,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            value: Option<Value>,
+            /// Those besides this one.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            values: Vec<NewSysctl>,
+        },
         /// Sends an echo request or a UDP datagram, whose answer can be asked for.
         "probe.send" => ProbeSend(ProbeRequest),
         /// The states of probes.
@@ -123,7 +125,7 @@ impl VnetCommand {
         match self {
             Self::InterfaceCreate { .. }
             | Self::InterfaceDestroy { .. }
-            | Self::InterfaceSet { .. }
+            | Self::InterfaceSet(_)
             | Self::InterfaceMove { .. }
             | Self::EpairCreate { .. }
             | Self::AddressAdd { .. }

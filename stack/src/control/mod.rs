@@ -11,6 +11,7 @@
 //! | `move_interface.rs` | how it moves to another vnet |
 //! | `epairs.rs` | epairs |
 //! | `addresses.rs` | addresses of interfaces |
+//! | `address_changes.rs` | several of them in one step |
 //! | `routes.rs` | routes |
 //! | `neighbors.rs` | static neighbours, and what the neighbour tables want done |
 //! | `timers.rs` | deadlines of neighbours, per vnet |
@@ -27,6 +28,7 @@
 //! A subject with state of its own has a type for it, a field of [`Stack`], whose methods take what else they need.
 //! Functions that change one vnet only take a [`Control`]. An `impl Stack` is left where a request concerns several.
 
+mod address_changes;
 mod addresses;
 mod books;
 mod captures;
