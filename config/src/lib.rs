@@ -48,6 +48,7 @@ mod inet;
 mod load;
 mod model;
 mod nearest;
+mod prefix;
 mod raw;
 mod render;
 mod tables;
@@ -73,4 +74,5 @@ pub use model::{
     LogFormat, LogTarget, Metrics, Neighbor, PciAddress, Port, PortName, PortWish, Route,
     RouteTarget, Sysctl, SysctlValue, VlanId, Vnet, VnetName, Workers,
 };
+pub use prefix::parse_prefix;
 pub use validate::wrong_log_directive;

@@ -23,7 +23,7 @@ pub(super) fn prefix(word: &str) -> Result<IpNet, Failure> {
         || usage(format!("{word:?} is no prefix: write it like 10.1.0.0/16, 10.1.0.1 or default"));
     let prefix = match word {
         "default" => Ipv4Net::default().into(),
-        word if word.contains('/') => word.parse().map_err(|_| wrong())?,
+        word if word.contains('/') => config::parse_prefix(word).ok_or_else(wrong)?,
         word => word.parse::<IpAddr>().map(IpNet::from).map_err(|_| wrong())?,
     };
     prefix.into_inet().map(|_| prefix).map_err(usage)
@@ -66,7 +66,10 @@ mod tests {
             assert!(address(text).is_err() && prefix(text).is_err(), "{text}");
         }
         assert!(prefix("2001:db8::/32").is_err() && interface_address("2001:db8::1/64").is_err());
-        for text in ["", "10.1.0", "10.1.0.1/24", "em0"] {
+        for text in ["010.35.0.0/16", "10.35.0.0/016", "010.35.0.1"] {
+            assert!(prefix(text).is_err() && interface_address(text).is_err(), "{text}");
+        }
+        for text in ["", "10.1.0", "10.1.0.1/24", "em0", "010.1.0.1"] {
             let error = host(text).expect_err(text);
             assert!(error.contains("write it like 10.1.0.1"), "{error}");
         }

@@ -1,7 +1,5 @@
 //! `curvnet route`, with the words and the output of route(8).
 
-use std::net::Ipv4Addr;
-
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
@@ -50,9 +48,9 @@ enum Action {
         )]
         words: Vec<String>,
     },
-    /// Show the route that packets to an address take.
+    /// Show the route that packets to an address take, or the one of a prefix.
     Get {
-        /// The address; default for the route of whatever has no other.
+        /// An address, a prefix, or default.
         address: String,
     },
     /// Delete all routes but those of interfaces' addresses.
@@ -71,11 +69,17 @@ pub(super) fn run(client: &Client, Route { numeric: _, action }: Route) -> Resul
             client.done(&client.connect()?.ask(VnetCommand::RouteDelete { prefixes })?)
         }
         Action::Get { address: word } => {
-            let address = match word.as_str() {
-                "default" => Ipv4Addr::UNSPECIFIED.into(),
-                word => address(word)?,
+            // A destination with a mask is the route itself, not a host that it leads to.
+            let (address, prefix_len) = match word.as_str() {
+                word if word == "default" || word.contains('/') => {
+                    let prefix = prefix(word)?;
+                    (prefix.addr(), Some(prefix.prefix_len()))
+                }
+                word => (address(word)?, None),
             };
-            client.show(&client.connect()?.ask(VnetCommand::RouteGet { address })?, show)
+            let request = VnetCommand::RouteGet { address, prefix_len };
+            let found = client.connect()?.ask(request)?;
+            client.show(&found, |found| show(found, prefix_len == Some(0)))
         }
         Action::Flush => flush(client),
     }
@@ -129,10 +133,10 @@ fn destination(words: &[String]) -> Result<(IpNet, Vec<&str>), Failure> {
     Ok((prefix(word)?, words.collect()))
 }
 
-fn show(found: &RouteFound) -> String {
+fn show(found: &RouteFound, of_default: bool) -> String {
     let RouteFound { address, route } = found;
     let mut rows = vec![
-        ("route to", address.to_string()),
+        ("route to", if of_default { "default".to_owned() } else { address.to_string() }),
         (
             "destination",
             match route.prefix.prefix_len() {

@@ -167,7 +167,9 @@ impl Service<'_> {
             VnetCommand::RouteList { after } => self.route_list(vnet, after),
             VnetCommand::RouteAdd { routes } => self.route_add(vnet, routes),
             VnetCommand::RouteDelete { prefixes } => self.route_delete(vnet, prefixes),
-            VnetCommand::RouteGet { address } => self.route_get(vnet, address),
+            VnetCommand::RouteGet { address, prefix_len } => {
+                self.route_get(vnet, address, prefix_len)
+            }
             VnetCommand::RouteFlush {} => self.route_flush(vnet),
             VnetCommand::ArpList { after } => self.arp_list(vnet, after),
             VnetCommand::ArpSet { address, mac } => self.arp_set(vnet, address, mac),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use config::IntoInet;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use stack::control::RouteView;
 use stack::net::IfSlot;
 use stack::net::route::{GatewayPath, Hop, RouteError, RouteFlags, RouteTarget};
@@ -33,9 +33,30 @@ impl Service<'_> {
         Ok(Answer::Routes(page(routes, key, |route| self.route(&route))))
     }
 
-    pub(super) fn route_get(&self, vnet: &VnetRef, address: IpAddr) -> Answered {
-        let Some(route) = self.stack.route_to(vnet, address.into_inet()?) else {
-            let text = format!("vnet {} has no route to {address}", vnet.name());
+    pub(super) fn route_get(
+        &self,
+        vnet: &VnetRef,
+        address: IpAddr,
+        prefix_len: Option<u8>,
+    ) -> Answered {
+        let to = address.into_inet()?;
+        let found = match prefix_len {
+            None => self.stack.route_to(vnet, to),
+            Some(len) => {
+                let prefix = Ipv4Net::new(to, len).map_err(|_| {
+                    let text = format!("{len} is no length of a prefix");
+                    Refusal::new(Code::BadRequest, text, "give a number from 0 to 32")
+                })?;
+                self.stack.route_of(vnet, prefix)
+            }
+        };
+        let Some(route) = found else {
+            let to = match prefix_len {
+                None => address.to_string(),
+                Some(0) => "default".to_owned(),
+                Some(len) => format!("{address}/{len}"),
+            };
+            let text = format!("vnet {} has no route to {to}", vnet.name());
             return Err(Refusal::new(Code::NotFound, text, "`netstat -r` shows its routes"));
         };
         Ok(Answer::Route(RouteFound { address, route: self.route(&route) }))

@@ -12,6 +12,7 @@
 
 mod answer;
 mod command;
+mod prefix;
 mod refusal;
 mod stream;
 mod unique;

@@ -38,6 +38,24 @@ fn every_command_is_described_with_an_example() {
 }
 
 #[test]
+fn prefixes_have_no_leading_zeros() {
+    for (command, wrong) in [
+        (r#""address.add","interface":"em0","address":"#, r#""010.1.0.1/24""#),
+        (r#""interface.set","interface":"em0","add":"#, r#"["10.1.0.1/024"]"#),
+        (r#""route.add","routes":"#, r#"[{"prefix":"010.0.0.0/8","target":"reject"}]"#),
+        (r#""route.delete","prefixes":"#, r#"["10.00.0.0/8"]"#),
+        (r#""route.list","after":"#, r#""10.0.0.0/08""#),
+        (r#""route.get","address":"#, r#""010.0.0.1""#),
+    ] {
+        let line = |value: &str| format!(r#"{{"id":1,"version":1,"command":{command}{value}}}"#);
+        let refused = Request::parse(line(wrong).as_bytes());
+        assert!(refused.is_err(), "{command} {wrong}");
+        let right = wrong.replace("010.", "10.").replace("/0", "/").replace(".00.", ".0.");
+        assert!(Request::parse(line(&right).as_bytes()).is_ok(), "{command} {right}");
+    }
+}
+
+#[test]
 fn no_two_commands_have_the_same_name() {
     let mut seen = std::collections::BTreeSet::new();
     for name in Command::names() {

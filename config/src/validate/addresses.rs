@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::Check;
 use crate::diagnostic::{Diagnostic, Rule, Span};
 use crate::inet::{IntoInet, NoInet6};
+use crate::parse_prefix;
 
 /// The use of a prefix, which decides the proposal of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(super) enum Use {
 /// `ADDRESS/LENGTH` of either family.
 pub(super) fn prefix(check: &mut Check<'_>, given: &Spanned<String>, used: Use) -> Option<IpNet> {
     let text = given.get_ref().as_str();
-    if let Ok(prefix) = text.parse() {
+    if let Some(prefix) = parse_prefix(text) {
         return Some(prefix);
     }
     let (address, length) = match text.split_once('/') {

@@ -6,11 +6,14 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::protocol::prefix;
+
 /// A route to add.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRoute {
     /// Its prefix.
+    #[serde(deserialize_with = "prefix::one")]
     pub(crate) prefix: IpNet,
     /// Where it leads.
     pub(crate) target: Target,
@@ -38,7 +41,7 @@ pub(crate) struct InterfaceChanges {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mtu: Option<u16>,
     /// Addresses that it gets.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "prefix::all")]
     pub(crate) add: Vec<IpNet>,
     /// Addresses that it loses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

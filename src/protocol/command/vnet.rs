@@ -9,6 +9,7 @@ use serde_json::Value;
 use wire::MacAddr;
 
 use super::arguments::{InterfaceChanges, NewRoute, NewSysctl, ProbeRequest};
+use crate::protocol::prefix;
 
 commands! {
     /// A command to the vnet that the request names, or else to the first one of the process.
@@ -53,21 +54,33 @@ commands! {
             epair: Option<String>,
         },
         /// Gives an interface an address.
-        "address.add" => AddressAdd { interface: String, address: IpNet },
+        "address.add" => AddressAdd {
+            interface: String,
+            #[serde(deserialize_with = "prefix::one")]
+            address: IpNet,
+        },
         /// Takes an address from an interface, with the routes and neighbours of its network.
         "address.delete" => AddressDelete { interface: String, address: IpAddr },
         /// The vnet's routes, one page.
         "route.list" => RouteList {
             /// The last prefix of the page before.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "prefix::any")]
             after: Option<IpNet>,
         },
         /// Adds routes, all or none.
         "route.add" => RouteAdd { routes: Vec<NewRoute> },
         /// Deletes routes, all or none.
-        "route.delete" => RouteDelete { prefixes: Vec<IpNet> },
+        "route.delete" => RouteDelete {
+            #[serde(deserialize_with = "prefix::all")]
+            prefixes: Vec<IpNet>,
+        },
         /// The route that a packet to this address would take.
-        "route.get" => RouteGet { address: IpAddr },
+        "route.get" => RouteGet {
+            address: IpAddr,
+            /// Rather the route of exactly the prefix of this length.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            prefix_len: Option<u8>,
+        },
         /// Deletes all routes but those of interfaces' addresses, up to a page of them.
         "route.flush" => RouteFlush {},
         /// The vnet's neighbours, one page.

@@ -93,6 +93,17 @@ impl Stack {
         .flatten()
     }
 
+    /// The route of exactly this prefix.
+    #[must_use]
+    pub fn route_of(&self, vnet: &VnetRef, prefix: Ipv4Net) -> Option<RouteView> {
+        self.with_inet(vnet, |inet| {
+            let entry = inet.rib().get(prefix.trunc())?;
+            let hop = inet.routes.hops().get(entry.nexthop)?.clone();
+            Some(RouteView { prefix: prefix.trunc(), flags: entry.flags, hop })
+        })
+        .flatten()
+    }
+
     /// At most `limit` neighbours behind `after`, by interface and address.
     #[must_use]
     pub fn neighbors_after(
