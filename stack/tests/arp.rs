@@ -65,7 +65,7 @@ impl Lab {
             ArpInterface { slot: SLOT, mac: OUR_MAC, sources: Sources::new(&self.addresses, None) };
         let packet = ArpPacket::new(operation, mac, sender, MacAddr::ZERO, target);
         let mut actions = Vec::new();
-        self.table.input(self.now, iface, &packet, &self.limits, &mut actions);
+        self.table.input(self.now, iface, &packet, false, &self.limits, &mut actions);
         actions
     }
 
@@ -242,12 +242,18 @@ fn our_own_packets_coming_back_mean_nothing() {
 }
 
 #[test]
-fn a_new_address_is_announced_twice() {
-    let mut lab = Lab::new();
-    let iface =
-        ArpInterface { slot: SLOT, mac: OUR_MAC, sources: Sources::new(&lab.addresses, None) };
-    lab.table.announce(lab.now, iface, OURS);
-    assert_eq!(requests(&lab.pass(10)), [1, 3], "RFC 5227: two, two seconds apart");
+fn a_new_address_is_announced_as_often_as_it_shall_be() {
+    for (more, seconds) in [(0, vec![1]), (1, vec![1, 3]), (4, vec![1, 3, 7, 15, 31])] {
+        let mut lab = Lab::new();
+        let sources = Sources::new(&lab.addresses, None);
+        let iface = ArpInterface { slot: SLOT, mac: OUR_MAC, sources };
+        lab.table.announce(lab.now, iface, OURS, more);
+        assert_eq!(
+            requests(&lab.pass(100)),
+            seconds,
+            "RFC 5227: the first two are two seconds apart"
+        );
+    }
 }
 
 /// The host with this last byte.

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use super::vnet_state::{publish_forwarding, publish_if_dirty};
 use super::{Event, EventKind, InterfaceError, Stack};
 use crate::inet::control::AddressError;
+use crate::inet::vnet_inet;
 use crate::net::IfSlot;
 
 impl Stack {
@@ -29,9 +30,10 @@ impl Stack {
             return Err(AddressError::Route(error).into());
         }
         if ifp.port().is_some() {
+            let more = vnet_inet::init(&vnet).garp_rexmit_count().get().clamp(0, 16) as u8;
             let _armed = self.with_inet(&vnet, |inet| {
                 let (arp, iface) = inet.arp_on(&ifp);
-                arp.announce(now, iface, net.addr());
+                arp.announce(now, iface, net.addr(), more);
             });
             self.timers.arm(&self.control, &vnet);
         }

@@ -1,7 +1,7 @@
 //! Packets that workers handed over, ARP and what waits for its next hop, and packets for them.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering;
 
 use pmd::Mbuf;
@@ -15,12 +15,13 @@ use crate::inet::control::{ArpAction, HeldPacket};
 use crate::inet::vnet_inet;
 use crate::net::{IfSlot, Ifnet, vnet_net};
 use crate::time::Nanos;
-use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN};
+use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, ICMP_HDR_LEN, IpHeader};
 use crate::worker::{Inject, Punt, PuntReason, QUEUE_PACKETS, WorkerQueues, push_fairly};
 
 /// One vnet may occupy one in so many of the mbufs that are free, and in any case a few: to ask for a neighbour.
 const SHARES: u32 = 8;
 const SHARE_MIN: u32 = 16;
+
 impl Stack {
     /// Takes at most one queue length of packets from each worker, and publishes once for all of them what need not be
     /// known earlier: strangers who scan a network, or change their addresses, make work for each packet otherwise.
@@ -62,11 +63,17 @@ impl Stack {
         vnet_net::init(&vnet).punted().leave(1);
         let mut actions = Vec::new();
         match reason {
-            PuntReason::Neighbor => {
-                self.arp_packet(&vnet, &ifp, &mbuf, &mut actions);
+            PuntReason::Neighbor { is_proxied } => {
+                self.arp_packet(&vnet, &ifp, &mbuf, is_proxied, &mut actions);
                 let net = vnet_net::init(&vnet);
                 net.account().get(self.control.reader()).delivered.inc();
                 net.in_flight().leave(1);
+            }
+            PuntReason::Redirect => {
+                self.log_redirect(&vnet, &mbuf);
+                self.drops(&vnet).add(DropReason::IcmpNoListener, 1);
+                vnet_net::init(&vnet).in_flight().leave(1);
+                self.tap_dropped(&vnet, ingress, DropReason::IcmpNoListener, &mbuf);
             }
             PuntReason::Unresolved { egress, next_hop } => {
                 let packet = HeldPacket { ingress, mbuf };
@@ -82,6 +89,7 @@ impl Stack {
         vnet: &VnetRef,
         ifp: &Ifnet,
         mbuf: &Mbuf,
+        is_proxied: bool,
         actions: &mut Vec<ArpAction<HeldPacket>>,
     ) {
         let packet = mbuf.data().get(ETHER_HDR_LEN..ETHER_HDR_LEN + ARP_LEN);
@@ -99,8 +107,24 @@ impl Stack {
         let _there = self.with_inet(vnet, |state| {
             let limits = self.arp_limits(vnet, state);
             let (arp, iface) = state.arp_on(ifp);
-            arp.input(self.now, iface, &packet, &limits, actions);
+            arp.input(self.now, iface, &packet, is_proxied, &limits, actions);
         });
+    }
+
+    /// In FreeBSD's words (netinet/ip_icmp.c); one that quotes no header says nothing.
+    fn log_redirect(&mut self, vnet: &VnetRef, mbuf: &Mbuf) {
+        let ip = mbuf.data().get(ETHER_HDR_LEN..).unwrap_or_default();
+        let Ok((outer, _)) = IpHeader::ref_from_prefix(ip) else { return };
+        let Some(icmp) = ip.get(outer.header_len()..) else { return };
+        let (Some(gateway), Some(quote)) =
+            (icmp.get(4..8).and_then(|rest| rest.first_chunk::<4>()), icmp.get(ICMP_HDR_LEN..))
+        else {
+            return;
+        };
+        let Ok((quoted, _)) = IpHeader::ref_from_prefix(quote) else { return };
+        let (from, to, gateway) = (outer.src(), quoted.dst(), Ipv4Addr::from(*gateway));
+        let name = vnet.name();
+        self.log.note(|| format!("{name}: icmp redirect from {from}: {to} => {gateway}"));
     }
 
     fn unresolved(

@@ -20,9 +20,11 @@ pub enum IcmpClass {
     /// Fragmentation needed. Apart from the other unreachables, so that a stranger who provokes those cannot blind
     /// everybody's path MTU discovery (RFC 1191).
     NeedsFragmentation,
+    /// Timestamp replies.
+    Timestamp,
 }
 
-const CLASSES: usize = 6;
+const CLASSES: usize = 7;
 
 /// The budgets of one vnet, shared by its workers.
 #[derive(Debug)]

@@ -39,6 +39,15 @@ vnet::module! {
             /// Answer echo requests to broadcast and multicast addresses.
             pub icmpbmcastecho: vnet::SysctlInt = 0,
                 sysctl("net.inet.icmp.bmcastecho", RW, 0..=1, "Reply to multicast ICMP Echo Request and Timestamp packets");
+            /// Answer timestamp requests.
+            pub icmptstamprepl: vnet::SysctlInt = 1,
+                sysctl("net.inet.icmp.tstamprepl", RW, 0..=1, "Respond to ICMP Timestamp packets");
+            /// Redirects change no route, as those of a router must not (RFC 1812 5.2.7.2); this stack has no other way.
+            pub drop_redirect: vnet::SysctlInt = 1,
+                sysctl("net.inet.icmp.drop_redirect", RW, 1..=1, "Ignore ICMP redirects; they are never followed here");
+            /// Log redirects that are received.
+            pub log_redirect: vnet::SysctlInt = 0,
+                sysctl("net.inet.icmp.log_redirect", RW, 0..=1, "Log ICMP redirects to the console");
             /// Answer packets that pass through with the first address of the interface that they came in through.
             pub icmp_rfi: vnet::SysctlInt = 0,
                 sysctl("net.inet.icmp.reply_from_interface", RW, 0..=1, "ICMP reply from incoming interface for non-local packets");
@@ -63,6 +72,12 @@ vnet::module! {
             /// Entries of the neighbour table.
             pub arp_maxneighbors: vnet::SysctlInt = 1024,
                 sysctl("net.link.ether.inet.maxneighbors", RW, 1..=65_536, "Maximum number of entries in the ARP table");
+            /// Answer ARP requests for addresses that are reached through another interface.
+            pub arp_proxyall: vnet::SysctlInt = 0,
+                sysctl("net.link.ether.inet.proxyall", RW, 0..=1, "Enable proxy ARP for all suitable requests");
+            /// Announcements of a new address after the first.
+            pub garp_rexmit_count: vnet::SysctlInt = 1,
+                sysctl("net.link.ether.inet.garp_rexmit_count", RW, 0..=16, "Number of times to retransmit GARP packets; 0 to disable, maximum of 16");
             /// ARP requests of one host that an interface answers in a second; 0 is no limit.
             pub arp_maxreplies: vnet::SysctlInt = 200,
                 sysctl("net.link.ether.inet.max_replies_per_second", RW, 0..=1_000_000, "Maximum number of ARP requests of a host answered per second on an interface");

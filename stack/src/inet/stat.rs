@@ -75,12 +75,18 @@ counters! {
         icps_reflect,
         /// Echo requests to a broadcast or multicast address, dropped.
         icps_bmcastecho,
+        /// Timestamp requests to a broadcast or multicast address, dropped.
+        icps_bmcasttstamp,
         /// Echo requests received.
         icps_in_echo,
+        /// Timestamp requests received.
+        icps_in_tstamp,
         /// Messages received that nobody waits for.
         icps_in_other,
         /// Echo replies sent.
         icps_out_echoreply,
+        /// Timestamp replies sent.
+        icps_out_tstampreply,
         /// Destination-unreachable messages sent.
         icps_out_unreach,
         /// Redirects sent.

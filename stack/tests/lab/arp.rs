@@ -117,6 +117,46 @@ fn an_interface_that_goes_down_forgets_its_neighbours() {
     lab.end();
 }
 
+/// `net.link.ether.inet.proxyall`: for what is behind another interface, and nothing else.
+#[test]
+fn a_proxy_answers_for_what_is_elsewhere() {
+    let mut lab = crossroads();
+    let ask = |sender: &str, target: &str| {
+        let (sender, target) = (sender.parse().unwrap(), target.parse().unwrap());
+        Arp::request(NEWCOMER_MAC, sender, target).frame(BROADCAST, None)
+    };
+    let elsewhere = ["10.0.1.77", "198.18.5.7", "10.0.1.1", "10.0.2.2"];
+    assert_eq!(
+        lab.send(0, &elsewhere.map(|target| ask("10.0.0.50", target))),
+        [],
+        "not by default"
+    );
+    lab.sysctl(RED, "net.link.ether.inet.proxyall", 1);
+    for target in elsewhere {
+        let sent = lab.send(0, &[ask("10.0.0.50", target)]);
+        let reply = Arp::reply(EM[0], target.parse().unwrap(), NEWCOMER_MAC, NEWCOMER);
+        assert_eq!(arps(&sent), [(0, NEWCOMER_MAC, reply)], "{target}");
+    }
+    for (sender, target, why) in [
+        ("10.0.0.50", "10.0.0.77", "its own link answers"),
+        ("10.0.0.50", "192.88.99.1", "the gateway is on this link"),
+        ("10.0.0.50", "9.9.9.9", "there is no route"),
+        ("10.0.0.50", "203.0.113.1", "it is discarded"),
+        ("10.0.1.50", "10.0.2.2", "the sender is on the wrong wire"),
+        ("0.0.0.0", "10.0.2.2", "nobody asks"),
+    ] {
+        assert_eq!(lab.send(0, &[ask(sender, target)]), [], "{target}: {why}");
+    }
+    let vnet = lab.vnet(RED);
+    let all = lab.stack().neighbors_after(&vnet, None, 100);
+    assert!(
+        all.iter().all(|view| view.key.addr != NEWCOMER),
+        "who asks for others is no neighbour"
+    );
+    drop(vnet);
+    lab.end();
+}
+
 /// Its neighbours get their answers meanwhile.
 #[test]
 fn a_host_that_floods_is_answered_as_often_as_may_be() {

@@ -47,7 +47,22 @@ pub(crate) fn cases() -> Vec<Case> {
         case("a wrong ICMP checksum", &damaged(echo(10)))
             .drops(D::IcmpBadChecksum)
             .counts("icps_checksum"),
-        case("a time stamp request", &icmp(13, 0, &[0; 12])).drops(D::IcmpNoListener),
+        case("a time stamp request", &asking_the_time())
+            .answers(&telling_the_time())
+            .counts("icps_in_tstamp")
+            .counts("icps_out_tstampreply"),
+        case("a time stamp request that is not wanted", &asking_the_time())
+            .with("net.inet.icmp.tstamprepl", 0)
+            .drops(D::IcmpNoListener),
+        case("a time stamp request without room for the answer", &icmp(13, 0, &[0; 11]))
+            .drops(D::IcmpTooShort)
+            .counts("icps_tooshort"),
+        case(
+            "a time stamp request to all",
+            &Packet { dst: Ipv4Addr::new(10, 0, 0, 255), ..asking_the_time() },
+        )
+        .drops(D::IcmpBroadcastEcho)
+        .counts("icps_bmcasttstamp"),
         case("an answer that nobody asked for", &icmp(0, 0, &[0; 8])).drops(D::IcmpNoListener),
         case("an error that nobody waits for", &icmp(UNREACHABLE, 1, &through(8).ip()))
             .drops(D::IcmpNoListener),
@@ -58,6 +73,20 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(local_cases());
     cases.extend(silent_cases());
     cases
+}
+
+fn asking_the_time() -> Packet {
+    Packet::icmp(PEER, OWN[0], 13, 0, 0x0007_0001, &[1, 2, 3, 4, 0, 0, 0, 0, 9, 9, 9, 9])
+        .link(PEER_MAC, EM[0])
+}
+
+/// Identifier, sequence and the time of origin as they were; the laboratory's clock stands 6 seconds after its start, which is no
+/// standard time, so with the high bit (RFC 792).
+fn telling_the_time() -> Packet {
+    let now = (0x8000_0000_u32 | 6000).to_be_bytes();
+    let times = [[1, 2, 3, 4], now, now].concat();
+    let reply = Packet::icmp(OWN[0], PEER, 14, 0, 0x0007_0001, &times);
+    Packet { id: 0, ..reply }.link(EM[0], PEER_MAC)
 }
 
 fn damaged(mut packet: Packet) -> Packet {
@@ -195,6 +224,31 @@ fn answers_are_limited() {
     assert_eq!(lab.send(0, &vec![echo(8).frame(); 50]).len(), 10);
     lab.sysctl(RED, "net.inet.icmp.icmplim", 0);
     assert_eq!(lab.send(0, &vec![echo(8).frame(); 250]).len(), 250, "0 is no limit");
+    lab.end();
+}
+
+#[test]
+fn redirects_are_logged_and_change_nothing() {
+    let mut lab = crossroads();
+    let redirect = Packet::icmp(PEER, OWN[0], 5, 1, 0x0a00_0003, &through(8).ip());
+    let frame = redirect.link(PEER_MAC, EM[0]).frame();
+    assert_eq!(lab.send(0, std::slice::from_ref(&frame)), []);
+    assert!(lab.control(stack::control::Stack::take_log).is_empty());
+    lab.sysctl(RED, "net.inet.icmp.log_redirect", 1);
+    assert_eq!(lab.send(0, &[frame]), []);
+    let log = lab.control(stack::control::Stack::take_log);
+    assert_eq!(log, ["red: icmp redirect from 10.0.0.2: 198.18.5.7 => 10.0.0.3"]);
+    let cut = Packet::icmp(PEER, OWN[0], 5, 1, 0x0a00_0003, &[0x45, 0]);
+    assert_eq!(lab.send(0, &[cut.link(PEER_MAC, EM[0]).frame()]), []);
+    assert!(lab.control(stack::control::Stack::take_log).is_empty());
+    assert_eq!(lab.drops(RED), [("icmp_no_listener", 3)].into());
+    assert_eq!(lab.send(0, &[through(8).frame()])[0].port, 1, "the route is as it was");
+    let vnet = lab.vnet(RED);
+    let followed = lab.control(|stack| {
+        stack.write_sysctl(&vnet, "net.inet.icmp.drop_redirect", vnet::Value::Int(0))
+    });
+    assert!(followed.is_err());
+    drop(vnet);
     lab.end();
 }
 

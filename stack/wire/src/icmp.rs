@@ -22,6 +22,10 @@ pub mod icmp_type {
     pub const TIME_EXCEEDED: u8 = 11;
     /// Parameter problem.
     pub const PARAMETER_PROBLEM: u8 = 12;
+    /// Timestamp request.
+    pub const TIMESTAMP: u8 = 13;
+    /// Timestamp reply.
+    pub const TIMESTAMP_REPLY: u8 = 14;
 
     /// Whether the message reports an error, so that no error may answer it (RFC 1122 3.2.2).
     #[must_use]

@@ -55,12 +55,14 @@ impl<P> Default for ArpTable<P> {
 }
 
 impl<P> ArpTable<P> {
-    /// A received ARP packet, already checked to be Ethernet/IPv4 with a unicast sender MAC.
+    /// A received ARP packet, already checked to be Ethernet/IPv4 with a unicast sender MAC. We also answer one that asks for an
+    /// address that is not ours, if it `is_proxied`.
     pub fn input(
         &mut self,
         now: Nanos,
         iface: ArpInterface<'_>,
         packet: &ArpPacket,
+        is_proxied: bool,
         limits: &ArpLimits,
         actions: &mut Vec<ArpAction<P>>,
     ) {
@@ -76,7 +78,7 @@ impl<P> ArpTable<P> {
         {
             self.neighbors.update(now, update, limits, actions);
         }
-        if asks_us {
+        if asks_us || is_proxied {
             let reply = ArpPacket::new(ArpOperation::Reply, iface.mac, target, mac, sender);
             actions.push(ArpAction::Send { slot: iface.slot, dst: mac, packet: reply });
         }
@@ -116,9 +118,9 @@ impl<P> ArpTable<P> {
         self.neighbors.resolve(now, key, source, packet, limits, actions);
     }
 
-    /// Announces a new address of ours: now, and once more (RFC 5227 2.3).
-    pub fn announce(&mut self, now: Nanos, iface: ArpInterface<'_>, addr: Ipv4Addr) {
-        self.own.announce(now, iface, addr);
+    /// Announces a new address of ours: now, and so many times more (RFC 5227 2.3).
+    pub fn announce(&mut self, now: Nanos, iface: ArpInterface<'_>, addr: Ipv4Addr, more: u8) {
+        self.own.announce(now, iface, addr, more);
     }
 
     /// An address of ours is gone: it is neither announced nor asked from any more, and the neighbours of its network go,

@@ -16,6 +16,12 @@ impl<'a> Cx<'a> {
         self.inet().forwarding().load(self.reader)
     }
 
+    /// The time in messages and options: milliseconds since midnight UT, or any time with the high bit set when it is not that
+    /// (RFC 791, RFC 792).
+    pub(crate) fn timestamp(&self) -> u32 {
+        0x8000_0000 | (self.now.0 / 1_000_000) as u32 & 0x7fff_ffff
+    }
+
     /// The IPv4 counters of this vnet and worker.
     #[inline]
     pub(crate) fn ipstat(&self) -> &'a IpStat {

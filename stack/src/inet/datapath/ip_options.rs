@@ -47,9 +47,7 @@ pub(super) fn ip_options(cx: &Cx<'_>, datagram: &mut Datagram<'_>) -> OptionsVer
     let (ahead, here) = (address_ahead(cx, datagram), address_here(cx, datagram));
     let ours = Ours { ahead, here, holds: &holds };
     let header = datagram.header_bytes_mut();
-    // RFC 791: milliseconds since midnight UT, or any time with the high bit set when it is not that.
-    let stamp = 0x8000_0000 | (cx.now.0 / 1_000_000) as u32 & 0x7fff_ffff;
-    match process(header, &ours, stamp) {
+    match process(header, &ours, cx.timestamp()) {
         Ok(()) => {
             header[10..12].fill(0);
             let sum = checksum(header);

@@ -97,8 +97,10 @@ impl<'a> Cx<'a> {
         let net = self.net();
         let share = self.queues.mbuf_share.load(Ordering::Relaxed);
         let (limit, share, reached) = match reason {
-            PuntReason::Neighbor => (mbuf_limit(net), share, DropReason::MbufLimit),
-            PuntReason::Unresolved { .. } => (held_limit(net), share / 2, DropReason::PuntLimit),
+            PuntReason::Neighbor { .. } => (mbuf_limit(net), share, DropReason::MbufLimit),
+            PuntReason::Redirect | PuntReason::Unresolved { .. } => {
+                (held_limit(net), share / 2, DropReason::PuntLimit)
+            }
         };
         if !net.in_flight().enter(limit.min(share)) {
             let reason = if share < limit { DropReason::MbufLimit } else { reached };

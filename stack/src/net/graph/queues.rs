@@ -16,7 +16,12 @@ pub const QUEUE_PACKETS: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PuntReason {
     /// A message between neighbours (ARP) that concerns our addresses or our neighbours.
-    Neighbor,
+    Neighbor {
+        /// Whether it asks for an address that we answer for, but do not have.
+        is_proxied: bool,
+    },
+    /// An ICMP redirect that is to be logged.
+    Redirect,
     /// A packet whose next hop has no MAC address yet.
     Unresolved {
         /// The interface that the next hop is on.

@@ -11,9 +11,7 @@ use crate::net::neighbor::NeighborKey;
 use crate::time::Nanos;
 use crate::wire::{ArpOperation, ArpPacket, MacAddr};
 
-/// Announcements of a new address (RFC 5227 1.1: ANNOUNCE_NUM).
-const ANNOUNCE_NUM: u8 = 2;
-/// Between them (RFC 5227 1.1: ANNOUNCE_INTERVAL).
+/// Between the first two announcements (RFC 5227 1.1: ANNOUNCE_INTERVAL); it doubles with each (FreeBSD: `garp_rexmit`).
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two defences of one address (RFC 5227 1.1: DEFEND_INTERVAL).
 const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
@@ -26,6 +24,7 @@ type OwnKey = NeighborKey<Ipv4Addr>;
 struct Announcement {
     key: OwnKey,
     mac: MacAddr,
+    sent: u8,
     left: u8,
 }
 
@@ -38,10 +37,16 @@ pub(super) struct OwnAddresses {
 }
 
 impl OwnAddresses {
-    /// Announces an address: now, and once more (RFC 5227 2.3).
-    pub(super) fn announce(&mut self, now: Nanos, iface: ArpInterface<'_>, addr: Ipv4Addr) {
+    /// Announces an address: now, and so many times more (RFC 5227 2.3).
+    pub(super) fn announce(
+        &mut self,
+        now: Nanos,
+        iface: ArpInterface<'_>,
+        addr: Ipv4Addr,
+        more: u8,
+    ) {
         let key = NeighborKey { slot: iface.slot, addr };
-        let first = Announcement { key, mac: iface.mac, left: ANNOUNCE_NUM };
+        let first = Announcement { key, mac: iface.mac, sent: 0, left: more };
         let _new = self.announcements.insert((now, first));
     }
 
@@ -78,11 +83,12 @@ impl OwnAddresses {
     pub(super) fn tick<P>(&mut self, now: Nanos, actions: &mut Vec<ArpAction<P>>) {
         while self.next_deadline().is_some_and(|deadline| deadline <= now) {
             let Some((_, due)) = self.announcements.pop_first() else { return };
-            let Announcement { key, mac, left } = due;
+            let Announcement { key, mac, sent, left } = due;
             actions.push(announcement(key, mac));
-            if left > 1 {
-                let next = Announcement { left: left - 1, ..due };
-                let _new = self.announcements.insert((now + ANNOUNCE_INTERVAL, next));
+            if left > 0 {
+                let next = Announcement { sent: sent + 1, left: left - 1, ..due };
+                let interval = ANNOUNCE_INTERVAL * (1 << sent.min(16));
+                let _new = self.announcements.insert((now + interval, next));
             }
         }
     }
