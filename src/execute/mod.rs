@@ -100,7 +100,9 @@ impl Service<'_> {
             ProcessCommand::PortList { after } => Ok(self.port_list(after.as_deref())),
             ProcessCommand::PortAttach(wish) => self.port_attach(wish, caller),
             ProcessCommand::PortDetach { name, force } => self.port_detach(&name, force),
-            ProcessCommand::PortWorkers { name, workers } => self.port_workers(&name, workers, caller),
+            ProcessCommand::PortWorkers { name, workers } => {
+                self.port_workers(&name, workers, caller)
+            }
             ProcessCommand::ConfigShow {} => self.configure(caller, Wish::Show),
             ProcessCommand::ConfigDiff { file, color } => {
                 let (check, apply) = (false, false);

@@ -13,7 +13,7 @@ use crate::control::{Caller, Server, Socket};
 use crate::testing;
 
 /// Commands about the process. All others are about a vnet.
-const OF_PROCESS: [&str; 16] = [
+const OF_PROCESS: [&str; 17] = [
     "vnet.list",
     "vnet.traffic",
     "vnet.drops",

@@ -139,11 +139,11 @@ fn sysctls_choose_the_interface_that_replies() {
     };
     let far_away = Packet { ttl: 1, ..Packet::udp(FAR, PEER, 8) };
     let expiring = far_away.link(host(0, 2), EM[0]).frame();
-    assert_eq!(source(&lab.send(0, &[expiring.clone()])), OWN[1], "of the way back");
+    assert_eq!(source(&lab.send(0, std::slice::from_ref(&expiring))), OWN[1], "of the way back");
     set(&mut lab, "em2");
-    assert_eq!(source(&lab.send(0, &[expiring.clone()])), OWN[2]);
+    assert_eq!(source(&lab.send(0, std::slice::from_ref(&expiring))), OWN[2]);
     lab.sysctl(RED, "net.inet.icmp.reply_from_interface", 1);
-    assert_eq!(source(&lab.send(0, &[expiring.clone()])), OWN[0], "where it came in");
+    assert_eq!(source(&lab.send(0, std::slice::from_ref(&expiring))), OWN[0], "where it came in");
     lab.sysctl(RED, "net.inet.icmp.reply_from_interface", 0);
     set(&mut lab, "nothing");
     assert_eq!(source(&lab.send(0, &[expiring])), OWN[1]);
