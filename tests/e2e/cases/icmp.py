@@ -92,7 +92,7 @@ def icmp_for_us_is_checked(lab: Lab):
         Case("an echo reply that nobody waits for", to() / ICMP(type=0), drop="icmp_no_listener"),
         Case("an error that nobody waits for", to() / ICMP(type=3) / bytes(28), drop="icmp_no_listener"),
         Case("a redirect", to() / ICMP(type=5, code=1, gw="10.1.0.9") / bytes(28), drop="icmp_no_listener"),
-        Case("a time stamp request", to() / ICMP(type=13), drop="icmp_no_listener"),
+        Case("a time stamp request", to() / ICMP(type=13), answer=(14, 0)),
         Case("an address mask request", to() / ICMP(type=17), drop="icmp_no_listener"),
         Case("an unknown type", to() / ICMP(type=200) / bytes(8), drop="icmp_no_listener"),
     ]

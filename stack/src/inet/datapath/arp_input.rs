@@ -8,7 +8,7 @@ use crate::drops::DropReason;
 use crate::inet::{ArpLimit, Forwarding};
 use crate::net::graph::{Cx, PuntReason};
 use crate::net::route::NextHopKind;
-use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, is_martian_source};
+use crate::wire::{ARP_LEN, ArpOperation, ArpPacket, ETHER_HDR_LEN, MacAddr, is_martian_source};
 
 /// Hands an ARP packet to the control thread when it asks for one of our addresses, or for one that we answer for, or comes from a
 /// neighbour of ours or from one of our own addresses; all others end here, so that a chatty network costs the control thread
@@ -44,7 +44,7 @@ fn concerns_us(cx: &Cx<'_>, mbuf: &Mbuf) -> Result<PuntReason, DropReason> {
     let asks = packet.operation() == Some(ArpOperation::Request);
     let is_for_us = is_ours(target);
     let is_proxied = !is_for_us && asks && is_proxied(cx, forwarding, sender, target);
-    if asks && (is_for_us || is_proxied) && !may_answer(cx, sender) {
+    if asks && (is_for_us || is_proxied) && !may_answer(cx, packet.sender_mac) {
         return Err(DropReason::ArpRateLimit);
     }
     if is_for_us || is_proxied || is_ours(sender) || forwarding.knows(here, sender) {
@@ -69,7 +69,7 @@ fn is_proxied(cx: &Cx<'_>, forwarding: &Forwarding, sender: u32, target: u32) ->
 }
 
 /// Takes one answer from the budget of the host that asks.
-fn may_answer(cx: &Cx<'_>, sender: u32) -> bool {
+fn may_answer(cx: &Cx<'_>, sender: MacAddr) -> bool {
     let limit = cx.inet().arp_maxreplies().get();
     let takes = |budget: &ArpLimit| budget.take(sender, limit, cx.now);
     cx.ingress.arp_limit().is_none_or(takes)
