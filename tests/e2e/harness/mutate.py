@@ -177,12 +177,23 @@ class Mutator:
         return line.replace(b'"deep": 0', b'"deep": ' + inner)
 
 
+class FieldTwice(Exception):
+    """An object with a field that is there twice, which is refused as a whole."""
+
+
+def once(pairs: list[tuple]) -> dict:
+    """The object of these fields."""
+    if len(fields := dict(pairs)) < len(pairs):
+        raise FieldTwice
+    return fields
+
+
 def ids_of(line: bytes) -> set:
     """What the response to a line may repeat as its id; None stands for null. By Python's parser, which takes a little
     more than JSON; where it does, null is right as well."""
     try:
-        fields = json.loads(line.decode())
-    except RecursionError:
+        fields = json.loads(line.decode(), object_pairs_hook=once)
+    except (RecursionError, FieldTwice):
         return {None}
     except ValueError as error:
         # Python bounds the digits of a number, JSON does not.

@@ -11,6 +11,8 @@ from .check import equal, is_echo_reply, is_icmp_error, that
 from .lab import Lab
 from .peer import Peer
 
+# Types that quote the packet that they are about.
+ERRORS = {3, 5, 11, 12}
 ECHO_REPLY = (0, 0)
 
 
@@ -51,7 +53,7 @@ def judge(case: Case, left: Peer, right: Peer):
     equal([describe(answer) for answer in answers], [describe_answer(answer) for answer in expected], "answers")
     if case.answer == ECHO_REPLY:
         is_echo_reply(answers[0], case.packet, case.source)
-    elif case.answer is not None:
+    elif case.answer is not None and case.answer[0] in ERRORS:
         is_icmp_error(answers[0], *case.answer, about=case.packet, source=case.source or left.router)
     if not case.forwarded:
         equal([describe(packet) for packet in arrived], [], "forwarded")
