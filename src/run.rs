@@ -65,7 +65,7 @@ struct Process {
     metrics: Metrics,
     /// Nor changes it.
     control: Option<Server>,
-    /// Who listens.
+    /// The streams of clients that listen.
     streams: Streams,
     configurator: Configurator,
     stack: Stack,

@@ -1,4 +1,4 @@
-//! What ends a run or has it read its file again: SIGINT, SIGTERM, SIGHUP, and a terminal that has gone.
+//! The reasons for which a run ends or reads its file again: SIGINT, SIGTERM, SIGHUP, and a terminal that has gone.
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;

@@ -66,7 +66,7 @@ impl Connection {
         let vnet = vnet.map(str::to_owned);
         let request = Request { id: id.clone(), vnet, command: command.into() };
         let sent = self.stream.get_mut().write_all(&request.to_line()?);
-        // Who is refused as a client gets a response although the request could not be sent.
+        // A client that is refused gets a response although the request could not be sent.
         let line = match self.read_line(Some(Instant::now() + self.patience)) {
             Ok(line) if !line.is_empty() => line,
             read => {

@@ -81,7 +81,7 @@ pub(super) fn run(client: &Client, trace: &Traceroute) -> Result<(), Failure> {
 struct Hop {
     reached: bool,
     refused: u32,
-    /// Who answered last: only another one is named again.
+    /// The host that answered last: only another one is named again.
     last: Option<IpAddr>,
 }
 

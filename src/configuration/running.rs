@@ -163,7 +163,7 @@ fn name_of(stack: &Stack, slot: IfSlot) -> Option<IfName> {
     IfName::new(&stack.interface(slot)?.name).ok()
 }
 
-/// A route that somebody added; those that came with an address are made with it.
+/// A route that a request or a file added; those that came with an address are made with it.
 fn route(stack: &Stack, view: &RouteView) -> Option<Route> {
     let RouteView { prefix, flags, hop } = view;
     let target = match hop {

@@ -1,5 +1,5 @@
 //! The users that may talk to us: root, the user that runs the process, the socket's owner, and members of its group. The
-//! file's mode says the same; this holds when somebody has changed it.
+//! file's mode says the same; this holds also when the mode has been changed.
 
 use std::os::unix::net::UnixStream;
 

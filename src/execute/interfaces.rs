@@ -110,7 +110,7 @@ impl Service<'_> {
         if let Some(mtu) = mtu {
             self.check_mtu(&ifp, mtu)?;
         }
-        // What may still be refused is the addresses: they come first.
+        // Only the addresses may still be refused: they come first.
         let changed = self.stack.change_addresses(ifp.slot, &add, &delete);
         changed.map_err(|error| of(&error))?;
         if let Some(mtu) = mtu {

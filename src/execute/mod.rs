@@ -56,7 +56,7 @@ pub(crate) struct Service<'a> {
     pub(crate) ports: &'a mut Ports,
     /// All workers.
     pub(crate) workers: &'a mut [Worker],
-    /// Who listens.
+    /// The streams of clients that listen.
     pub(crate) streams: &'a mut Streams,
     /// The configuration as a whole.
     pub(crate) configurator: &'a mut Configurator,

@@ -106,7 +106,7 @@ impl Desk {
     /// Answers one question, if there is one.
     pub(crate) fn serve(&self, sources: &Sources<'_>) {
         let Ok(question) = self.0.try_recv() else { return };
-        // Who gave up waiting is gone: nobody takes the answer.
+        // A scraper that gave up waiting is gone, and the answer with it.
         match question {
             Question::Process(to) => drop(to.try_send(collect::process(sources))),
             Question::Vnets(from, to) => drop(to.try_send(collect::vnets(sources.stack, from))),

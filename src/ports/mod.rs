@@ -223,7 +223,7 @@ fn stack_mac(port: &Port) -> MacAddr {
     if port.driver_name() == "net_tap" { beside(mac) } else { mac }
 }
 
-/// Another address, of which nobody else is the owner: locally administered, with another last byte.
+/// Another address, which no other device has: locally administered, with another last byte.
 fn beside(MacAddr([first, rest @ .., last]): MacAddr) -> MacAddr {
     let [a, b, c, d] = rest;
     MacAddr([(first | 0x02) & !0x01, a, b, c, d, !last])

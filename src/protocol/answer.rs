@@ -165,7 +165,7 @@ pub(crate) struct BooksShown {
     pub(crate) originated: u64,
     /// Packets that its interfaces sent.
     pub(crate) sent: u64,
-    /// Packets that somebody here took.
+    /// Packets that were delivered here.
     pub(crate) delivered: u64,
     /// With the control thread.
     pub(crate) in_flight: u64,
@@ -344,7 +344,7 @@ pub(crate) struct ProbeShown {
 /// The answer to a probe: an ICMP message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProbeHeard {
-    /// Who sent it.
+    /// The address that sent it.
     pub(crate) address: IpAddr,
     /// ICMP type.
     #[serde(rename = "type")]

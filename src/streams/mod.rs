@@ -1,4 +1,4 @@
-//! Who listens: the streams that requests began, and what is pushed into them, once in each tick of the control thread.
+//! The clients that listen: the streams that requests began, and what is pushed into them, once in each tick of the control thread.
 //!
 //! | file | subject |
 //! |---|---|

@@ -166,7 +166,7 @@ impl Out {
         }
     }
 
-    /// Who reads it has everything so far.
+    /// Its reader has everything so far.
     fn flush(&mut self) -> Result<()> {
         match self {
             Out::Text | Out::Json => Ok(()),

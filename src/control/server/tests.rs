@@ -159,7 +159,7 @@ fn the_lines_of_a_stream_follow_its_answer_and_other_answers_come_between_them()
     }
     stream.write_all(FEATURES).expect("written");
     while line(&mut lines) != DONE {}
-    // Who sends nothing more still gets his stream.
+    // A client that sends nothing more still gets its stream.
     stream.shutdown(std::net::Shutdown::Write).expect("shut down");
     for _ in 0..100_000 {
         assert_eq!(line(&mut lines), "{\"id\":9}\n");

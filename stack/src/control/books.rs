@@ -19,7 +19,7 @@ pub struct VnetBooks {
     pub originated: u64,
     /// Packets that its interfaces sent.
     pub sent: u64,
-    /// Packets that somebody here took.
+    /// Packets that were delivered here.
     pub delivered: u64,
     /// By reason, those that are not zero.
     pub drops: Vec<(&'static str, u64)>,

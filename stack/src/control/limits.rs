@@ -1,4 +1,4 @@
-//! What a vnet may occupy, and what it does: checked before it grows, and refused by name.
+//! How much a vnet may occupy, and how much it does: checked before it grows, and refused by name.
 
 use std::net::Ipv4Addr;
 
@@ -28,7 +28,7 @@ const NEIGHBOR_BYTES: usize =
 const INTERFACE_BYTES: usize = size_of::<Ifnet>() + 64;
 const COUNTER_BYTES: usize = size_of::<crossbeam::utils::CachePadded<IfBlock>>();
 
-/// What a vnet does with one of its limits.
+/// How much of one of its limits a vnet uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitUse {
     /// Which.

@@ -1,4 +1,4 @@
-//! Packets of our own whose answers somebody waits for: what ping and traceroute send.
+//! Packets of our own whose answers a client waits for: what ping and traceroute send.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub struct ProbeSpec {
     pub source: Option<Ipv4Addr>,
     /// Whether it must not be fragmented.
     pub dont_fragment: bool,
-    /// How long somebody waits for the answer.
+    /// How long the client waits for the answer.
     pub wait: Duration,
 }
 
@@ -117,7 +117,7 @@ pub struct ProbeView {
 pub enum ProbeState {
     /// No answer yet.
     Waiting,
-    /// No answer in the time that somebody wanted to wait.
+    /// No answer in the time that the client wanted to wait.
     Expired,
     /// This answer.
     Answered(ProbeAnswer),
@@ -245,7 +245,7 @@ impl Stack {
         let mut new = None;
         let begun = self.with_inet(vnet, |inet| {
             let book = inet.probes.get_or_insert_with(|| {
-                // Whoever guesses it may answer in another's name, but no more.
+                // A host that guesses it may answer in another's name, but no more.
                 let secret = std::hash::BuildHasher::hash_one(
                     &hashbrown::DefaultHashBuilder::default(),
                     now.0,

@@ -73,7 +73,7 @@ impl Stack {
         self.sysctl_defaults = self.sysctls_of(vnet).collect();
     }
 
-    /// The sysctls of a vnet that have other values than it began with and that somebody can set, in the order of their
+    /// The sysctls of a vnet that have other values than it began with and that can be set, in the order of their
     /// names.
     pub fn changed_sysctls(&mut self, vnet: &VnetRef) -> Vec<(&'static str, Value)> {
         let all: Vec<_> = self.sysctls_of(vnet).collect();

@@ -81,13 +81,13 @@ vnet::module! {
             /// ARP requests of one host that an interface answers in a second; 0 is no limit.
             pub arp_maxreplies: vnet::SysctlInt = 200,
                 sysctl("net.link.ether.inet.max_replies_per_second", RW, 0..=1_000_000, "Maximum number of ARP requests of a host answered per second on an interface");
-            /// Log when somebody else uses our address or a neighbour moves.
+            /// Log when another host uses our address or a neighbour moves.
             pub log_arp_movements: vnet::SysctlInt = 1,
                 sysctl("net.link.ether.inet.log_arp_movements", RW, 0..=1, "Log ARP replies from MACs different than the one in the cache");
 
             /// Budget of ICMP messages.
             pub icmp_limit: crate::inet::IcmpLimit;
-            /// Probes whose answers somebody waits for; none before the first.
+            /// Probes whose answers a client waits for; none before the first.
             pub probes: vnet::Published<std::sync::Arc<crate::inet::Probes>>;
             /// ICMP counters.
             pub icmpstat: vnet::PerWorker<crate::inet::IcmpStat>;

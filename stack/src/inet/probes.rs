@@ -1,4 +1,4 @@
-//! Probes: echo requests and datagrams of our own whose answers somebody waits for. The control thread makes them, the
+//! Probes: echo requests and datagrams of our own whose answers a client waits for. The control thread makes them, the
 //! worker that sends one notes when, and the worker that receives the answer notes what it is.
 
 use std::net::Ipv4Addr;
@@ -169,14 +169,14 @@ impl Probes {
     /// A worker sends this probe.
     pub fn sent(&self, number: ProbeNumber, now: Nanos) {
         let Some(entry) = self.entries.get(number.place()) else { return };
-        // One that waited in the queue for longer than somebody waited for it has lost its place.
+        // One that waited in the queue for longer than its client waited has lost its place.
         if State::of(entry.state.load(Ordering::Acquire)).number == number {
             entry.sent.store(now.0, Ordering::Release);
         }
     }
 
     /// A worker received what may answer a probe; `target` is where the probe went, if the answer says so. True when
-    /// somebody waits for it.
+    /// a client waits for it.
     pub fn answered(
         &self,
         name: ProbeName,

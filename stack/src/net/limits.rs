@@ -1,4 +1,4 @@
-//! What one vnet may occupy. The limits are sysctls, `net.vnet.max*`, next to what is used, `net.vnet.*`; FreeBSD has none
+//! How much one vnet may occupy. The limits are sysctls, `net.vnet.max*`, next to what is used, `net.vnet.*`; FreeBSD has none
 //! for a vnet, and writes those that it has like this (`kern.ipc.maxsockbuf`, `net.inet.ip.maxfragpackets`). The one of the
 //! neighbour table is beside the table's other sysctls.
 
@@ -6,7 +6,7 @@ use super::vnet_net;
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $sysctl:literal, $what:literal;)*) => {
-        /// What is limited in each vnet.
+        /// The things that are limited in each vnet.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Limit { $($(#[$doc])* $variant),* }
 
@@ -26,7 +26,7 @@ macro_rules! limits {
                 match self { $(Limit::$variant => $sysctl),* }
             }
 
-            /// What is counted, for people.
+            /// The things that are counted, for people.
             #[must_use]
             pub const fn what(self) -> &'static str {
                 match self { $(Limit::$variant => $what),* }

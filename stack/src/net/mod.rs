@@ -43,7 +43,7 @@ mod module {
                 pub in_flight: crate::net::InFlight;
                 /// The vnet's interfaces, in the order of their indices.
                 pub interfaces: vnet::ControlCell<crate::net::IfList>;
-                /// Who looks on.
+                /// The captures that look on.
                 pub captures: vnet::Published<crate::net::bpf::Captures>;
                 /// Of the packets in flight, those in the workers' queues to the control thread.
                 pub punted: crate::net::InFlight;
@@ -75,7 +75,7 @@ mod module {
                     sysctl("net.vnet.maxpcpu", RW, 1..=100, "Maximum percent of a worker's cycles for the vnet, from when the worker does not keep up until the vnet asks for less");
                 /// The vnet's part of each worker.
                 pub cpu_use: vnet::PerWorker<crate::net::CpuUse>;
-                /// What the sysctls below show; as of when they are read.
+                /// The numbers that the sysctls below show; as of when they are read.
                 pub used_interfaces: vnet::SysctlI64 = 0,
                     sysctl("net.vnet.interfaces", RD, 0..=9_223_372_036_854_775_807, "Number of interfaces of the vnet, lo0 included");
                 /// Routes.
@@ -104,7 +104,7 @@ mod module {
 crate::counters! {
     /// The sums that balance a vnet's books: received + originated = sent + delivered + dropped + in flight.
     pub struct Account {
-        /// Packets that ended here because somebody took them.
+        /// Packets that ended here because they were delivered.
         delivered,
         /// Packets that began here: replies, errors, fragments beyond the first, ARP of our own.
         originated,

@@ -18,7 +18,7 @@
 //! | `captures` | what is shown to who looks on |
 //! | `vnets` | isolation of vnets, interfaces that come and go |
 //! | `peers` | smoltcp's hosts |
-//! | `probes` | packets of our own whose answers somebody waits for |
+//! | `probes` | packets of our own whose answers a client waits for |
 //! | `epair` | two vnets joined by an epair |
 //! | `speaking` | which of its addresses the vnet speaks with |
 //! | `moves` | interfaces that move between vnets |

@@ -1,4 +1,4 @@
-//! Packets of our own whose answers somebody waits for: RFC 792, RFC 1122 3.2.2, and what ping(8) and traceroute(8) send.
+//! Packets of our own whose answers a client waits for: RFC 792, RFC 1122 3.2.2, and what ping(8) and traceroute(8) send.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

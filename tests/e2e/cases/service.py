@@ -126,7 +126,7 @@ def a_worker_that_stops_polling_is_not_covered_up(lab: Lab):
     ptrace(PTRACE_SEIZE, thread)
     ptrace(PTRACE_INTERRUPT, thread)
     os.waitpid(thread, WALL)
-    # What it did before may still count for one interval.
+    # Its work before may still count for one interval.
     manager.until("STATUS=a worker has stopped polling")
     for _ in range(5):
         equal(manager.next(20), ["STATUS=a worker has stopped polling"], "what is said while it is stopped")

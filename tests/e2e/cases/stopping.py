@@ -68,7 +68,7 @@ def a_run_ends_with_its_terminal(lab: Lab):
     os.close(program)
     answers(lab)
     os.close(terminal)
-    # Whatever it says at the end nobody reads.
+    # The terminal is gone, so its last words have no reader.
     process.wait(20)
     that(not path(lab).exists(), "the socket stayed")
 

@@ -1,4 +1,4 @@
-//! Which of a vnet's probes somebody waits for, and for how long: the control thread's side of [`Probes`].
+//! Which of a vnet's probes a client waits for, and for how long: the control thread's side of [`Probes`].
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl ProbeBook {
         Some(number)
     }
 
-    /// The answer to a probe, if there is one by now, and until when somebody waits for it. None when nobody does any
+    /// The answer to a probe, if there is one by now, and until when a client waits for it. None when none does any
     /// more: its place is another's.
     pub fn look(&mut self, number: ProbeNumber) -> Option<(Option<ProbeAnswer>, Nanos)> {
         let place = self.places.get_mut(number.place())?.as_mut();

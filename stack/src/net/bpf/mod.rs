@@ -8,7 +8,7 @@
 //! | `datapath.rs` | where workers call: received, sent, dropped |
 //!
 //! While nothing of a vnet is captured its packets pay nothing: whether an interface takes the fast path is one word
-//! that says both whether it is up and whether somebody looks on. The packets of a vnet that is captured take the path
+//! that says both whether it is up and whether a capture looks on. The packets of a vnet that is captured take the path
 //! of exceptions, which sends the same, and has the taps.
 
 mod datapath;

@@ -272,7 +272,7 @@ fn any_tenant() -> impl Strategy<Value = Tenant> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Whoever wants no more than its fair share has it, whatever the others do, as long as dropping theirs leaves the time.
+    /// A vnet that wants no more than its fair share has it, whatever the others do, as long as dropping theirs leaves the time.
     #[test]
     fn a_fair_share_is_safe(tenants in prop::collection::vec(any_tenant(), 2..7)) {
         let drops: f64 = tenants
