@@ -34,7 +34,7 @@ impl<'a> Sources<'a> {
     }
 
     /// The address to speak with to `to`, a host or the gateway towards one, through the interface in `slot`: of the longest of its
-    /// networks that holds `to`, else its first one. An interface without an address has the vnet's: see [`Self::router_id`].
+    /// networks that holds `to`, else its first one. An interface without an address has the vnet's: see `router_id`.
     #[must_use]
     pub fn towards(self, slot: IfSlot, to: Ipv4Addr) -> Option<Ipv4Addr> {
         self.on_link(slot, to)
