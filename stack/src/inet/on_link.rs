@@ -54,7 +54,7 @@ impl OnLink {
     #[inline(always)]
     pub(super) fn get(&self, slot: IfSlot, addr: u32) -> Option<u32> {
         let mut at = self.start(slot, addr);
-        // Ends at the latest at the entries that are none, three of four.
+        // Ends at the latest at an entry that is none: at least two of three are.
         for _ in 0..self.entries.len() {
             let entry = self.entries.get(at)?;
             if entry.place == NO_PLACE {

@@ -74,7 +74,7 @@ fn a_question_is_answered_and_the_asker_is_known() {
     lab.end();
 }
 
-/// What is shown of an entry is when it ends, not when it is asked for again.
+/// An entry is shown with the time at which it ends, not with that at which it is asked for again.
 #[test]
 fn an_entry_lives_as_long_as_it_is_shown_to() {
     let mut lab = crossroads();

@@ -143,7 +143,7 @@ fn nothing_leaves_through_an_interface_that_is_down() {
     lab.end();
 }
 
-/// What arrives whole is taken (a host with another MTU sent it), and what is sent for it keeps to the MTU.
+/// A frame that arrives whole is taken (a host with another MTU sent it), and packets that are sent for it keep to the MTU.
 #[test]
 fn the_mtu_limits_only_what_is_sent() {
     for fast_path in [true, false] {

@@ -1,7 +1,5 @@
 """Ports that come and go while others forward."""
 
-import subprocess
-
 from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
 
@@ -10,7 +8,7 @@ from harness.client import answer, ask, refused
 from harness.lab import DRIVERS
 from harness.netns import veth
 from harness.peer import KernelHost
-from harness.running import answers
+from harness.running import answers, lost_nothing, pings
 from harness.wire import Wire
 
 LAN = {"em0": interface("p0", "10.1.0.1/24")}
@@ -33,12 +31,6 @@ def attach(lab: Lab):
     ask(lab, "port", "attach", "p9", DEVICE, *FEW)
     ask(lab, "-v", "red", "ifconfig", "em9", "create", "port", "p9")
     ask(lab, "-v", "red", "ifconfig", "em9", "10.9.0.1/24")
-
-
-def pings(host, to: str, count: int) -> subprocess.Popen:
-    """A ping a millisecond."""
-    line = ["ip", "netns", "exec", host.namespace.name, "ping", "-n", "-q", "-c", str(count), "-i", "0.001", "-W", "3", to]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
 
 
 @case()
@@ -96,7 +88,7 @@ def a_port_comes_and_goes_beside_pings_that_lose_none(lab: Lab):
             that("em9" not in ask(lab, "-v", "red", "ifconfig"), "its interface stayed")
             rounds += 1
         for ping in (through, beside):
-            that(" 0% packet loss" in (text := ping.stdout.read()), text)
+            lost_nothing(ping)
     that(rounds > 2, f"{rounds} rounds")
     attach(lab)
     host.ping("10.2.0.2")
@@ -119,7 +111,7 @@ def a_port_comes_and_goes_under_its_own_traffic_with_two_workers(lab: Lab):
             host.ping("10.2.0.2")
             host.ping("10.1.0.2")
             ask(lab, "port", "detach", "p9", "--force")
-        that(" 0% packet loss" in (text := through.stdout.read()), text)
+        lost_nothing(through)
         to.wait()
     lab.stop()
 
@@ -167,7 +159,7 @@ def a_port_whose_device_goes_takes_its_interfaces_along(lab: Lab):
         lab.while_running(lambda _: that("p9" not in ask(lab, "port", "list"), "p9 is still there"))
         that("em9" not in ask(lab, "-v", "red", "ifconfig"), "em9 is still there")
         that("10.9.0" not in ask(lab, "-v", "red", "netstat", "-r"), "its routes are still there")
-        that(" 0% packet loss" in (text := beside.communicate()[0]), text)
+        lost_nothing(beside)
     that(lab.program.log().count("p9: its device is gone, and its interfaces with it") == 1, "the log does not tell of it")
     equal(lab.stop().port("p9")["removed"], True, "p9 removed")
 

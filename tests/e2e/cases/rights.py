@@ -86,7 +86,7 @@ def configuration(lab: Lab, control: str = "", device: str = "net_null0") -> str
 
 
 def attach(lab: Lab, name: str, device: str) -> dict:
-    """What a member of the group is answered."""
+    """The answer to a member of the group."""
     return as_member(lab, 1, {"command": "port.attach", "name": name, "device": device})
 
 

@@ -1,13 +1,13 @@
 """Which worker has which queues, and what several workers send through one."""
 
 import os
-import subprocess
 
 from harness import Lab, Skip, case, equal, interface, that, vnet
 from harness.client import answer, ask, refused
 from harness.lab import DRIVERS
 from harness.netns import veth
 from harness.peer import KernelHost
+from harness.running import lost_nothing, pings
 from harness.wire import Wire
 
 LAN = {"em0": interface("p0", "10.1.0.1/24")}
@@ -37,12 +37,18 @@ def queues(lab: Lab) -> list[tuple]:
     ]
 
 
-@case()
-def packets_leave_by_a_port_that_another_worker_polls(lab: Lab):
+def router_of_two_workers(lab: Lab) -> tuple[list[int], KernelHost, KernelHost]:
+    """Starts a router between two ports; the CPUs of its workers, and a host on each port."""
     cpus = two_cpus()
     left = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
     right = lab.kernel("p1", "10.2.0.2/24", "10.2.0.1")
     lab.start(vnet("red", BOTH, sysctl=FORWARDING), cpus=cpus)
+    return cpus, left, right
+
+
+@case()
+def packets_leave_by_a_port_that_another_worker_polls(lab: Lab):
+    cpus, left, right = router_of_two_workers(lab)
     equal(queues(lab), [(["p0"], [], ["p0", "p1"]), (["p1"], [], ["p0", "p1"])], "queues")
     text = ask(lab, "stats", "queues")
     that(f"worker 1 on CPU {cpus[1]}\n\treceives p1 queue 0\n\tsends    p0 queue 0 (shared), p1 queue 0 (shared)\n" in text, text)
@@ -108,18 +114,14 @@ def a_port_is_polled_by_the_workers_that_are_named(lab: Lab):
 
 @case()
 def queues_move_to_another_worker_while_packets_come(lab: Lab):
-    cpus = two_cpus()
-    left = lab.kernel("p0", "10.1.0.2/24", "10.1.0.1")
-    right = lab.kernel("p1", "10.2.0.2/24", "10.2.0.1")
-    lab.start(vnet("red", BOTH, sysctl=FORWARDING), cpus=cpus)
-    line = ["ip", "netns", "exec", left.namespace.name, "ping", "-q", "-c", "400", "-i", "0.005", "10.2.0.2"]
-    pings = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
-    for worker in ("1", "0") * 5:
-        ask(lab, "port", "workers", "p0", worker)
-        polls = [ports for ports, _, _ in queues(lab)]
-        equal(["p0" in ports for ports in polls], [worker == "0", worker == "1"], "p0 is polled")
-        that(f"workers = [{worker}]\n" in ask(lab, "config", "show"), "config show")
-    that(" 0% packet loss" in pings.communicate()[0], "packets were lost")
+    _, left, right = router_of_two_workers(lab)
+    with pings(left, "10.2.0.2", 2000) as through:
+        for worker in ("1", "0") * 5:
+            ask(lab, "port", "workers", "p0", worker)
+            polls = [ports for ports, _, _ in queues(lab)]
+            equal(["p0" in ports for ports in polls], [worker == "0", worker == "1"], "p0 is polled")
+            that(f"workers = [{worker}]\n" in ask(lab, "config", "show"), "config show")
+        lost_nothing(through)
     for wish, words in (("2", "there is no worker 2"), ("0,0", "worker 0 polls the port twice")):
         message = refused(lab, "port", "workers", "p0", wish)
         that(words in message, message)

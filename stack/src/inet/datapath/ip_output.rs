@@ -61,7 +61,7 @@ pub(super) fn send(
     let next_hop = datagram.route().next_hop;
     let forbidden = datagram.header().fragment.get() & IpHeader::DF != 0;
     match too_long_for(adjacency, datagram.header().total_len.get()) {
-        // What stands behind the datagram is the affair of the link that it came over.
+        // Bytes behind the datagram are the affair of the link that it came over.
         None if !datagram.trim_padding() => cx.drop(DropReason::MbufLayout, datagram.into_mbuf()),
         None => send_frame(cx, origin, adjacency, next_hop, datagram.into_mbuf()),
         Some(mtu) if forbidden => {
