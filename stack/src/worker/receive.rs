@@ -91,8 +91,8 @@ fn fast_path(env: &Env, state: &mut State, runs: &Runs<'_>, burst: &mut Burst) -
     let frames = burst.as_mut_slice();
     let together =
         list.iter().find(|run| run.is_long()).map_or(frames.len(), |run| run.places().start);
-    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, columns);
-    mixed.check(together, first.ifp);
+    let checked = (together, first.ifp);
+    let mut mixed = Mixed::new((reader, *now), out, frames, &runs.tagged, columns, checked);
     let mut curvnet = curvnet::set(reader, &first.ifp.vnet);
     for (number, run) in list.iter().enumerate() {
         if let Some(next) = list.get(number + ahead) {

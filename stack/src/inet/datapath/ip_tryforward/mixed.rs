@@ -41,16 +41,27 @@ pub(crate) struct Mixed<'a> {
 }
 
 impl<'a> Mixed<'a> {
-    /// Frames of which nothing is known but which have a tag.
+    /// Checks the first `together` frames, those of short runs, for all that does not depend on the vnet. `first` is the interface of one
+    /// of them: those on one port have the same MAC address, as a rule.
     pub(crate) fn new(
         (reader, now): (&'a Reader, Nanos),
         out: &'a Output,
         frames: &'a mut [Mbuf],
         tagged: &'a Mask,
         columns: &'a mut Columns,
+        (together, first): (usize, &Ifnet),
     ) -> Self {
+        let mac = first.mac;
+        let short = frames.get(..together).unwrap_or_default();
+        let (exceptions, padded) = if first.has_rx_checksum() {
+            check_burst::<true>(short, tagged, mac, columns)
+        } else {
+            check_burst::<false>(short, tagged, mac, columns)
+        };
+        let tags: u32 = tagged.iter().map(|word| word.count_ones()).sum();
+        let is_uniform = tags == 0 || tags as usize == frames.len();
+        let is_plain = is_uniform && [exceptions, padded] == [Mask::default(); 2];
         let vector = Vector::all(frames.len());
-        let ([exceptions, padded], mac) = ([Mask::default(); 2], MacAddr::default());
         Self {
             reader,
             out,
@@ -61,27 +72,9 @@ impl<'a> Mixed<'a> {
             exceptions,
             padded,
             mac,
-            is_plain: false,
+            is_plain,
             vector,
         }
-    }
-
-    /// Checks the first `packets` packets, those of short runs, for all that does not depend on the vnet. `first` is the interface of one
-    /// of them: those on one port have the same MAC address, as a rule.
-    #[inline(always)]
-    pub(crate) fn check(&mut self, packets: usize, first: &Ifnet) {
-        let Some(frames) = self.frames.get(..packets).filter(|frames| !frames.is_empty()) else {
-            return;
-        };
-        self.mac = first.mac;
-        (self.exceptions, self.padded) = if first.has_rx_checksum() {
-            check_burst::<true>(frames, self.tagged, self.mac, self.columns)
-        } else {
-            check_burst::<false>(frames, self.tagged, self.mac, self.columns)
-        };
-        let tags: u32 = self.tagged.iter().map(|word| word.count_ones()).sum();
-        let is_uniform = tags == 0 || tags as usize == self.frames.len();
-        self.is_plain = is_uniform && [self.exceptions, self.padded] == [Mask::default(); 2];
     }
 
     /// The packets that are ready by now.
